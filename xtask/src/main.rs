@@ -1,1 +1,47 @@
-fn main(){}
+//! `cargo xtask`: the developers' commands.
+//!
+//! Each of them does its own set-up, so that a fresh machine with Rust needs nothing else.
+
+mod apt;
+mod components;
+mod process;
+mod workspace;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::workspace::Workspace;
+
+/// The developers' commands of Sluice.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build the components alone, into target/components
+    Components,
+    /// Build the release host and every component
+    Build,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let workspace = Workspace::discover()?;
+    match arguments.command {
+        Command::Components => components::build(&workspace).map(drop),
+        Command::Build => {
+            components::build(&workspace)?;
+            process::run(
+                workspace
+                    .cargo()
+                    .args(["build", "--release", "--package", "sluice"]),
+            )?;
+            println!("built {}", workspace.sluice("release").display());
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! From the plugins' crates to components: compile to a core module, encode, keep.
+
+mod encode;
+mod toolchain;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use self::toolchain::{TARGET, Toolchain};
+use crate::process;
+use crate::workspace::{Package, Workspace};
+
+/// Where the crates are that become components.
+const DIRECTORIES: [&str; 2] = ["plugins", "examples/transforms"];
+
+/// The profile in the root `Cargo.toml` that components are built with.
+const PROFILE: &str = "component";
+
+/// Build every component and give the directory that holds them.
+///
+/// A component that came out the same is not written again, so that the host, which includes them, is not rebuilt.
+pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
+    let directory = workspace.components();
+    fs::create_dir_all(&directory)
+        .with_context(|| format!("cannot create {}", directory.display()))?;
+    let packages = workspace.component_packages(&DIRECTORIES);
+    if packages.is_empty() {
+        return Ok(directory);
+    }
+    // Apart from the host's, so that two compilers do not evict each other's work.
+    let target = workspace.target.join("wasm");
+    let toolchain = Toolchain::find(&target)?;
+    for package in packages {
+        let Some(name) = &package.cdylib else {
+            continue;
+        };
+        compile(workspace, &toolchain, &target, package)?;
+        let module = target
+            .join(TARGET)
+            .join(PROFILE)
+            .join(format!("{name}.wasm"));
+        let component = encode::component(&module)
+            .with_context(|| format!("cannot make a component of {}", package.name))?;
+        let path = directory.join(format!("{name}.wasm"));
+        if write_if_changed(&path, &component)? {
+            eprintln!(
+                "xtask: {} ({} kB)",
+                path.display(),
+                component.len().div_ceil(1000)
+            );
+        }
+    }
+    Ok(directory)
+}
+
+fn compile(
+    workspace: &Workspace,
+    toolchain: &Toolchain,
+    target: &Path,
+    package: &Package,
+) -> Result<()> {
+    let mut cargo = workspace.cargo();
+    // One package at a time, as a cdylib alone: cargo does no link-time optimisation for a library of several types.
+    cargo.args([
+        "rustc",
+        "--quiet",
+        "--lib",
+        "--crate-type",
+        "cdylib",
+        "--profile",
+        PROFILE,
+        "--target",
+        TARGET,
+    ]);
+    cargo.args(["--package", &package.name]);
+    toolchain.apply(&mut cargo);
+    cargo.env("CARGO_TARGET_DIR", target);
+    process::run(&mut cargo)
+}
+
+/// Whether the file had to be written.
+fn write_if_changed(path: &Path, contents: &[u8]) -> Result<bool> {
+    if fs::read(path).is_ok_and(|existing| existing == contents) {
+        return Ok(false);
+    }
+    // Whole or not at all: a host may be compiling beside us.
+    let draft = path.with_extension(format!("{}.tmp", std::process::id()));
+    fs::write(&draft, contents).with_context(|| format!("cannot write {}", draft.display()))?;
+    fs::rename(&draft, path).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(true)
+}
