@@ -1,0 +1,151 @@
+//! The way back: watched responses through the transforms, and fanned-out replies gathered.
+
+use super::responses::{Kind, Responses};
+use super::trail::{Step, Trails};
+use super::{Chain, Station};
+use crate::plugin::{Changes, Fault, OnFault, ResponseBatch};
+
+/// The columns of a batch of responses, and which responses they are.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    positions: Vec<usize>,
+    ids: Vec<u64>,
+    sessions: Vec<u64>,
+    tags: Vec<u64>,
+    lengths: Vec<u32>,
+    bytes: Vec<u8>,
+}
+
+impl Batch {
+    fn clear(&mut self) {
+        self.positions.clear();
+        self.ids.clear();
+        self.sessions.clear();
+        self.tags.clear();
+        self.lengths.clear();
+        self.bytes.clear();
+    }
+
+    fn columns(&self) -> ResponseBatch<'_> {
+        ResponseBatch {
+            ids: &self.ids,
+            sessions: &self.sessions,
+            tags: &self.tags,
+            lengths: &self.lengths,
+            bytes: &self.bytes,
+        }
+    }
+
+    fn add(&mut self, at: usize, tag: u64, responses: &Responses) {
+        let response = &responses.list()[at];
+        let bytes = responses.bytes(response);
+        self.positions.push(at);
+        self.ids.push(response.id.0);
+        self.sessions.push(response.session.0);
+        self.tags.push(tag);
+        self.lengths.push(bytes.len() as u32);
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// The part of `all` that belongs to one session.
+    fn build_part(&mut self, all: &Self, session: u64, responses: &Responses) {
+        self.clear();
+        for (row, &at) in all.positions.iter().enumerate() {
+            if all.sessions[row] == session {
+                self.add(at, all.tags[row], responses);
+            }
+        }
+    }
+}
+
+impl Chain {
+    /// Carry responses back through the transforms that wait for them. Afterwards their trails hold only what concerns their
+    /// sessions ([`Step::Settle`]), and those that became a part of another one are [`Kind::Consumed`].
+    pub fn responses(&mut self, responses: &mut Responses, trails: &mut Trails) {
+        for position in (0..self.stations.len()).rev() {
+            self.returns.clear();
+            for at in 0..responses.list().len() {
+                gather(at, position, responses, trails);
+                if let Some(tag) = take_watch(at, position, responses, trails) {
+                    self.returns.add(at, tag, responses);
+                }
+            }
+            if !self.returns.positions.is_empty() {
+                self.stations[position].watched(&self.returns, &mut self.changes, responses);
+            }
+        }
+    }
+}
+
+/// If the response at `at` is a part of what the transform at `position` fanned out, put it to the others.
+fn gather(at: usize, position: usize, responses: &mut Responses, trails: &mut Trails) {
+    let response = &responses.list()[at];
+    let Some(&Step::Gather { position: of, group }) = trails.peek(response.trail) else { return };
+    if of != position {
+        return;
+    }
+    trails.pop(response.trail);
+    let gathered = trails.gather(group, responses.bytes(response));
+    match gathered {
+        None => responses.list_mut()[at].kind = Kind::Consumed,
+        Some((array, below)) => {
+            responses.replace(at, &array);
+            responses.list_mut()[at].trail = below;
+        }
+    }
+}
+
+/// If the transform at `position` watches the response at `at`, take that step off its trail and give the tag.
+fn take_watch(at: usize, position: usize, responses: &mut Responses, trails: &mut Trails) -> Option<u64> {
+    let response = &mut responses.list_mut()[at];
+    let Some(&Step::Watch { position: of, tag }) = trails.peek(response.trail) else { return None };
+    if of != position {
+        return None;
+    }
+    let (_, below) = trails.pop(response.trail)?;
+    response.trail = below;
+    (response.kind != Kind::Several).then_some(tag)
+}
+
+impl Station {
+    fn watched(&mut self, batch: &Batch, changes: &mut Changes, responses: &mut Responses) {
+        match self.instance.responses(&batch.columns(), changes) {
+            Ok(()) => apply(batch, changes, responses),
+            Err(fault) => {
+                let mut sessions = batch.sessions.clone();
+                sessions.sort_unstable();
+                sessions.dedup();
+                if sessions.len() == 1 || matches!(fault, Fault::Suspended { .. }) {
+                    return self.apply_return_fault(&fault, batch, responses);
+                }
+                let mut part = Batch::default();
+                for session in sessions {
+                    part.build_part(batch, session, responses);
+                    match self.instance.responses(&part.columns(), changes) {
+                        Ok(()) => apply(&part, changes, responses),
+                        Err(fault) => self.apply_return_fault(&fault, &part, responses),
+                    }
+                }
+            }
+        }
+    }
+
+    fn apply_return_fault(&self, fault: &Fault, batch: &Batch, responses: &mut Responses) {
+        if self.on_fault == OnFault::Bypass {
+            return;
+        }
+        let rejection = self.rejection(fault);
+        for &at in &batch.positions {
+            responses.replace(at, &rejection.frame);
+            if self.on_fault == OnFault::Close {
+                responses.list_mut()[at].kind = Kind::Last;
+            }
+        }
+    }
+}
+
+fn apply(batch: &Batch, changes: &Changes, responses: &mut Responses) {
+    for (index, frame) in changes.iter() {
+        responses.replace(batch.positions[index as usize], frame);
+    }
+}

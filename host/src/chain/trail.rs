@@ -1,0 +1,195 @@
+//! What must happen to a response on its way back, written down while its request travels.
+
+use std::sync::Arc;
+
+use slab::Slab;
+
+use crate::resp::Protocol;
+
+/// The trail of one request: the steps that its response takes, the last one first. Most requests have none.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct TrailId(u32);
+
+impl TrailId {
+    /// No steps: the response goes straight to its session.
+    pub const NONE: Self = Self(0);
+
+    /// Whether there are no steps.
+    #[inline]
+    pub fn is_none(self) -> bool {
+        self == Self::NONE
+    }
+}
+
+/// One step of a response.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// The transform at this position of the chain wants to see it, with this tag.
+    Watch {
+        /// The position in the chain.
+        position: usize,
+        /// What the transform said.
+        tag: u64,
+    },
+    /// It is a part of the reply to a request that the transform at this position fanned out.
+    Gather {
+        /// The position in the chain.
+        position: usize,
+        /// Which request.
+        group: GroupId,
+    },
+    /// It tells what has become of its session.
+    Settle(Effect),
+}
+
+/// What a reply that is no error means for its session.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// HELLO: the protocol and the user that it asked for, where it did.
+    Hello(Option<Protocol>, Option<Arc<str>>),
+    /// AUTH: the user.
+    Auth(Arc<str>),
+    /// SELECT: the database.
+    Select(u32),
+    /// RESET: everything is as it was after connecting.
+    Reset,
+    /// The client does not want this reply (CLIENT REPLY OFF or SKIP). Applies to errors too.
+    Silence,
+}
+
+/// A request that was fanned out and waits for its replies.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct GroupId(u32);
+
+#[derive(Debug)]
+struct Node {
+    step: Step,
+    below: TrailId,
+}
+
+#[derive(Debug)]
+struct Group {
+    /// How many replies are still to come.
+    left: usize,
+    count: usize,
+    /// Those that have come, one after the other.
+    replies: Vec<u8>,
+    /// Where the gathered reply goes on.
+    below: TrailId,
+}
+
+/// The trails of all requests in flight of a worker.
+#[derive(Debug, Default)]
+pub struct Trails {
+    nodes: Slab<Node>,
+    groups: Slab<Group>,
+}
+
+impl Trails {
+    /// Add a step: the response takes it before those of `below`.
+    pub fn push(&mut self, below: TrailId, step: Step) -> TrailId {
+        TrailId(self.nodes.insert(Node { step, below }) as u32 + 1)
+    }
+
+    /// The next step, which stays.
+    pub fn peek(&self, trail: TrailId) -> Option<&Step> {
+        Some(&self.nodes.get(trail.0.checked_sub(1)? as usize)?.step)
+    }
+
+    /// Take the next step off; returns it with what remains.
+    pub fn pop(&mut self, trail: TrailId) -> Option<(Step, TrailId)> {
+        let node = self.nodes.try_remove(trail.0.checked_sub(1)? as usize)?;
+        Some((node.step, node.below))
+    }
+
+    /// A request is fanned out into `count` requests by the transform at `position`: `below` is its own trail. Returns the trails of
+    /// those requests.
+    pub fn fan_out(&mut self, below: TrailId, position: usize, count: usize) -> impl Iterator<Item = TrailId> + use<'_> {
+        let group = Group { left: count, count, replies: Vec::new(), below };
+        let group = GroupId(self.groups.insert(group) as u32);
+        (0..count).map(move |_| self.push(TrailId::NONE, Step::Gather { position, group }))
+    }
+
+    /// One reply of a group has come. After the last one: the array of all of them, and the trail that it goes on with.
+    pub fn gather(&mut self, group: GroupId, reply: &[u8]) -> Option<(Vec<u8>, TrailId)> {
+        let key = group.0 as usize;
+        let entry = self.groups.get_mut(key)?;
+        if entry.replies.is_empty() {
+            crate::resp::encode::header(&mut entry.replies, b'*', entry.count);
+        }
+        entry.replies.extend_from_slice(reply);
+        entry.left -= 1;
+        if entry.left > 0 {
+            return None;
+        }
+        let group = self.groups.try_remove(key)?;
+        Some((group.replies, group.below))
+    }
+
+    /// No response will come: forget the trail.
+    pub fn discard(&mut self, trail: TrailId) {
+        let mut next = trail;
+        while let Some((step, below)) = self.pop(next) {
+            next = below;
+            if let Step::Gather { group, .. } = step
+                && let Some((_, below)) = self.gather(group, b"")
+            {
+                // The last of a group takes the trail of the whole with it.
+                next = below;
+            }
+        }
+    }
+
+    /// How many steps are written down.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether nothing is written down.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty() && self.groups.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod test {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn steps_come_back_in_reverse() {
+        let mut trails = Trails::default();
+        let first = trails.push(TrailId::NONE, Step::Settle(Effect::Reset));
+        let second = trails.push(first, Step::Watch { position: 1, tag: 7 });
+        assert!(matches!(trails.peek(second), Some(Step::Watch { position: 1, tag: 7 })));
+        let (step, below) = trails.pop(second).unwrap();
+        assert!(matches!(step, Step::Watch { .. }) && below == first);
+        assert!(matches!(trails.pop(below).unwrap(), (Step::Settle(Effect::Reset), TrailId::NONE)));
+        assert!(trails.is_empty());
+    }
+
+    #[test]
+    fn the_last_of_a_group_brings_the_array() {
+        let mut trails = Trails::default();
+        let below = trails.push(TrailId::NONE, Step::Watch { position: 0, tag: 1 });
+        let parts: Vec<TrailId> = trails.fan_out(below, 1, 2).collect();
+        let mut groups = Vec::new();
+        for part in parts {
+            let (Step::Gather { group, .. }, TrailId::NONE) = trails.pop(part).unwrap() else { panic!() };
+            groups.push(group);
+        }
+        assert!(trails.gather(groups[0], b":1\r\n").is_none());
+        assert_eq!(trails.gather(groups[1], b":2\r\n").unwrap(), (b"*2\r\n:1\r\n:2\r\n".to_vec(), below));
+    }
+
+    #[test]
+    fn a_discarded_group_leaves_nothing_behind() {
+        let mut trails = Trails::default();
+        let below = trails.push(TrailId::NONE, Step::Watch { position: 0, tag: 1 });
+        let parts: Vec<TrailId> = trails.fan_out(below, 1, 3).collect();
+        for part in parts {
+            trails.discard(part);
+        }
+        assert!(trails.is_empty());
+    }
+}
