@@ -1,6 +1,7 @@
 //! Sets of named bits: what a command is flagged with, the ACL categories that it is in, how it uses its keys.
 
-/// Declares a set type: its constants, its names, and a module of the bare bits, which rows of the table combine with `|`.
+/// Declares a set type: its constants, its names, and a module of the bare bits, which rows of the table combine with
+/// `|`.
 macro_rules! bits {
     ($(#[$doc:meta])* $set:ident, $module:ident {
         $($(#[$bit_doc:meta])* $bit:ident = $position:literal $name:literal,)*

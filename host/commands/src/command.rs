@@ -188,8 +188,8 @@ impl Command {
         !matches!(self.plan, Plan::NoKeys)
     }
 
-    /// Its keys, where they are all at regular distances (`get`, `mset`, `rename`). `None` where it has no keys, and where it
-    /// takes a look at the arguments to find them.
+    /// Its keys, where they are all at regular distances (`get`, `mset`, `rename`). `None` where it has no keys, and
+    /// where it takes a look at the arguments to find them.
     #[must_use]
     pub const fn key_range(&self) -> Option<KeyRange> {
         match self.plan {
@@ -214,15 +214,22 @@ impl Command {
 // === impl KeyRange ===
 
 impl KeyRange {
-    /// The positions of the keys in a request of `count` arguments, the name included. Empty where the request is too short.
+    /// Gives each key's position in a request of `count` arguments, the name included, rising. None where the request
+    /// is too short for the range: the server refuses it.
     #[inline]
-    pub fn positions(self, count: usize) -> impl Iterator<Item = usize> + use<> {
+    pub fn each(self, count: usize, mut key: impl FnMut(usize)) {
         let first = usize::from(self.first.unsigned_abs());
-        let distance = usize::from(self.last.unsigned_abs());
-        let end = if self.last >= 0 { distance + 1 } else { (count + 1).saturating_sub(distance) };
-        // A range that ends beyond the request is a request that the server refuses.
-        let end = if end > count { first } else { end };
-        (first..end).step_by(usize::from(self.step.unsigned_abs()).max(1))
+        let last = usize::from(self.last.unsigned_abs());
+        let end = if self.last >= 0 { last + 1 } else { (count + 1).saturating_sub(last) };
+        if end > count {
+            return;
+        }
+        let step = usize::from(self.step.unsigned_abs()).max(1);
+        let mut position = first;
+        while position < end {
+            key(position);
+            position += step;
+        }
     }
 }
 

@@ -34,13 +34,13 @@ impl<A: AsRef<[u8]>> Args for Vec<A> {
 
 /// Puts the positions of the arguments that are keys into `out`, rising; what was in it before is dropped.
 ///
-/// The answer is that of the server's `COMMAND GETKEYS`, with three differences, all for the good of a transform that must
-/// not miss a key:
+/// The answer is that of the server's `COMMAND GETKEYS`, with three differences, all for the good of a transform that
+/// must not miss a key:
 ///
-/// - A request with the wrong number of arguments is searched all the same. One whose keys cannot be told (a number of keys that
-///   is none, or more than there are arguments) has none; the server refuses it.
-/// - Of several `STORE` options, `GEORADIUS`, `GEORADIUSBYMEMBER` and `SORT` use the last, where `COMMAND GETKEYS` may name
-///   another: both are given.
+/// - A request with the wrong number of arguments is searched all the same. One whose keys cannot be told (a number of
+///   keys that is none, or more than there are arguments) has none; the server refuses it.
+/// - Of several `STORE` options, `GEORADIUS`, `GEORADIUSBYMEMBER` and `SORT` use the last, where `COMMAND GETKEYS` may
+///   name another: both are given.
 /// - `XREAD` and `XREADGROUP` are read as the commands themselves do it, so that a consumer may be called `STREAMS`.
 ///
 /// The patterns of `SORT … BY … GET …` are not keys, nor are channels.
@@ -50,7 +50,7 @@ pub fn key_positions<A: Args + ?Sized>(command: CommandId, args: &A, out: &mut V
     let Some(command) = command.get() else { return };
     match command.plan {
         Plan::NoKeys => {}
-        Plan::Range(range) => out.extend(range.positions(args.count()).map(|position| position as u32)),
+        Plan::Range(range) => range.each(args.count(), |position| out.push(position as u32)),
         Plan::Specs => search(command.key_specs(), command.by_name, args, out),
     }
 }

@@ -1,6 +1,7 @@
 //! The command table of Redis and Valkey: names, flags, categories and key positions, as data.
 //!
-//! A proxy asks of every request which command it is ([`lookup`]) and of some which arguments are keys ([`key_positions`]):
+//! A proxy asks of every request which command it is ([`lookup`]) and of some which arguments are keys
+//! ([`key_positions`]):
 //!
 //! ```
 //! let request: Vec<&[u8]> = vec![b"BLPOP", b"queue:1", b"queue:2", b"0"];
@@ -15,14 +16,16 @@
 //! # Ok::<(), &str>(())
 //! ```
 //!
-//! `rows` is the data, `command` what a row says, `table` the index from names, `keys` the search for keys, and `bits` the
-//! sets of flags. Everything is built when the crate is compiled; nothing allocates but the caller's list of positions.
+//! `rows` is the data, `command` what a row says, `bits` the sets of flags, `name` and `table` the index from names,
+//! `keys` the search for keys. Everything is built when the crate is compiled; nothing allocates but the caller's list
+//! of positions.
 
 #![forbid(unsafe_code)]
 
 mod bits;
 mod command;
 mod keys;
+mod name;
 mod rows;
 mod table;
 

@@ -1,9 +1,11 @@
 //! The table, and the way from a name on the wire to a command: a few nanoseconds.
 
 use crate::command::Command;
+use crate::name::Name;
 use crate::rows::COMMANDS;
 
-/// A command of the [`table`]: its position there. The same for as long as the process runs; what the columns lane calls it.
+/// A command of the [`table`]: its position there. The same for as long as the process runs; what the columns lane
+/// calls it.
 #[derive(Debug, Copy, Clone, Eq, PartialEq, Hash)]
 pub struct CommandId(u16);
 
@@ -18,17 +20,9 @@ pub struct Table {
     long: [u16; LONG],
 }
 
-/// The folded bytes of a name, unique together with its length: see [`pack`].
-#[derive(Debug, Copy, Clone, Eq, PartialEq)]
-struct Packed {
-    front: u64,
-    back: u64,
-    length: u8,
-}
-
 #[derive(Debug, Copy, Clone)]
 struct Slot {
-    name: Packed,
+    name: Name,
     /// How many subcommands follow it in the table.
     subcommands: u8,
     command: u16,
@@ -38,8 +32,7 @@ struct Slot {
 const SLOTS: usize = 1024;
 /// How many names are longer than 16 bytes.
 const LONG: usize = count_long();
-const VACANT: Slot =
-    Slot { name: Packed { front: 0, back: 0, length: 0 }, subcommands: 0, command: CommandId::UNKNOWN.0 };
+const VACANT: Slot = Slot { name: Name::VACANT, subcommands: 0, command: CommandId::UNKNOWN.0 };
 
 static TABLE: Table = Table::build();
 
@@ -49,10 +42,11 @@ pub fn table() -> &'static Table {
     &TABLE
 }
 
-/// The command that a request names, whatever the case of its letters; [`CommandId::UNKNOWN`] for one that is not in the table.
+/// The command that a request names, whatever the case of its letters; [`CommandId::UNKNOWN`] for one that is not in
+/// the table.
 ///
-/// `subcommand` gives the second argument; it is asked for containers only. Without one, or with one that is not in the table, the
-/// command is the container itself.
+/// `subcommand` gives the second argument; it is asked for containers only. Without one, or with one that is not in the
+/// table, the command is the container itself.
 #[inline]
 pub fn lookup<'a>(name: &[u8], subcommand: impl FnOnce() -> Option<&'a [u8]>) -> CommandId {
     TABLE.lookup(name, subcommand)
@@ -107,16 +101,16 @@ impl Table {
     /// See [`lookup`].
     #[inline]
     pub fn lookup<'a>(&self, name: &[u8], subcommand: impl FnOnce() -> Option<&'a [u8]>) -> CommandId {
-        let Some(packed) = pack(name) else {
+        let Some(name) = Name::pack(name) else {
             return self.lookup_long(name);
         };
-        let mut at = packed.hash();
+        let mut at = name.hash();
         loop {
             let slot = &self.slots[at % SLOTS];
-            if slot.name == packed {
+            if slot.name == name {
                 return if slot.subcommands == 0 { CommandId(slot.command) } else { slot.subcommand(subcommand()) };
             }
-            if slot.name.length == 0 {
+            if slot.name.is_vacant() {
                 return CommandId::UNKNOWN;
             }
             at += 1;
@@ -134,18 +128,20 @@ impl Table {
     }
 
     const fn build() -> Self {
+        assert!(COMMANDS.len() < CommandId::UNKNOWN.0 as usize);
         let mut table = Self { slots: [VACANT; SLOTS], long: [0; LONG] };
         let mut long = 0;
         let mut at = 0;
         while at < COMMANDS.len() {
             let name = COMMANDS[at].name().as_bytes();
             let subcommands = count_subcommands(at);
-            if let Some(packed) = pack(name) {
-                let mut slot = packed.hash() % SLOTS;
-                while table.slots[slot].name.length != 0 {
+            assert!(subcommands <= u8::MAX as usize);
+            if let Some(name) = Name::pack(name) {
+                let mut slot = name.hash() % SLOTS;
+                while !table.slots[slot].name.is_vacant() {
                     slot = (slot + 1) % SLOTS;
                 }
-                table.slots[slot] = Slot { name: packed, subcommands: subcommands as u8, command: at as u16 };
+                table.slots[slot] = Slot { name, subcommands: subcommands as u8, command: at as u16 };
             } else {
                 assert!(subcommands == 0, "a container's name is too long for the index");
                 table.long[long] = at as u16;
@@ -177,48 +173,6 @@ impl Slot {
     }
 }
 
-// === Names ===
-
-/// The front and the back of a name of 1 to 16 bytes, in lower case. They overlap where the name is shorter than both, so no byte
-/// is lost and no length needs a loop.
-#[inline(always)]
-const fn pack(name: &[u8]) -> Option<Packed> {
-    let length = name.len();
-    let (front, back) = if length >= 8 {
-        match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
-            (Some(front), Some(back)) if length <= 16 => (u64::from_le_bytes(*front), u64::from_le_bytes(*back)),
-            _ => return None,
-        }
-    } else if let (Some(front), Some(back)) = (name.first_chunk::<4>(), name.last_chunk::<4>()) {
-        (u32::from_le_bytes(*front) as u64 | (u32::from_le_bytes(*back) as u64) << 32, 0)
-    } else if length > 0 {
-        (name[0] as u64 | (name[length / 2] as u64) << 8 | (name[length - 1] as u64) << 16, 0)
-    } else {
-        return None;
-    };
-    Some(Packed { front: lower(front), back: lower(back), length: length as u8 })
-}
-
-/// ASCII upper case to lower case, eight bytes at a time. Bytes that are no letters stay what they are: `\r` must not become `-`.
-#[inline(always)]
-const fn lower(word: u64) -> u64 {
-    const EACH: u64 = 0x0101_0101_0101_0101;
-    // The top bit of each byte: whether its lower seven bits are at least `A`, and beyond `Z`.
-    let low = word & (0x7f * EACH);
-    let from_a = low + (0x80 - b'A' as u64) * EACH;
-    let beyond_z = low + (0x7f - b'Z' as u64) * EACH;
-    let upper = from_a & !beyond_z & !word & (0x80 * EACH);
-    word | upper >> 2
-}
-
-impl Packed {
-    #[inline(always)]
-    const fn hash(self) -> usize {
-        // The golden ratio spreads the bits; the topmost are the best mixed.
-        ((self.front ^ self.back.rotate_left(29)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize
-    }
-}
-
 // === Building ===
 
 /// How many rows after this one are its subcommands.
@@ -239,7 +193,7 @@ const fn count_long() -> usize {
     let mut count = 0;
     let mut at = 0;
     while at < COMMANDS.len() {
-        if pack(COMMANDS[at].name().as_bytes()).is_none() {
+        if Name::pack(COMMANDS[at].name().as_bytes()).is_none() {
             count += 1;
         }
         at += 1 + count_subcommands(at);
