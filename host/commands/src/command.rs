@@ -350,3 +350,6 @@ impl KeyRange {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,13 +34,14 @@ impl<A: AsRef<[u8]>> Args for Vec<A> {
 
 /// Puts the positions of the arguments that are keys into `out`, rising; what was in it before is dropped.
 ///
-/// The answer is that of the server's `COMMAND GETKEYS`, with three differences, all for the good of a transform that
+/// The answer is that of the server's `COMMAND GETKEYS`, with these differences, all for the good of a transform that
 /// must not miss a key:
 ///
 /// - A request with the wrong number of arguments is searched all the same. One whose keys cannot be told (a number of
 ///   keys that is none, or more than there are arguments) has none; the server refuses it.
 /// - Of several `STORE` options, `GEORADIUS`, `GEORADIUSBYMEMBER` and `SORT` use the last, where `COMMAND GETKEYS` may
 ///   name another: both are given.
+/// - `PFMERGE` of a destination alone has a key, though `COMMAND GETKEYS` refuses to name it.
 /// - `XREAD` and `XREADGROUP` are read as the commands themselves do it, so that a consumer may be called `STREAMS`.
 ///
 /// The patterns of `SORT … BY … GET …` are not keys, nor are channels.
@@ -179,7 +180,8 @@ fn migrate<A: Args + ?Sized>(args: &A, out: &mut Vec<u32>) {
         return;
     }
     let mut at = 6;
-    while at < count {
+    // A last argument `KEYS` has nothing to say.
+    while at + 1 < count {
         let option = args.arg(at);
         if option.eq_ignore_ascii_case(b"keys") {
             // With a key of its own as well, it is refused.
@@ -230,3 +232,6 @@ fn georadius_destination<A: Args + ?Sized>(args: &A, out: &mut Vec<u32>) {
     }
     out.extend(destination.map(|position| position as u32));
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,7 +28,7 @@ struct Slot {
     command: u16,
 }
 
-/// A power of two, about four times the names: nearly every name is found at the first probe.
+/// A power of two (what a name's hash is below), about four times the names: nearly every name is found at the first probe.
 const SLOTS: usize = 1024;
 /// How many names are longer than 16 bytes.
 const LONG: usize = count_long();
@@ -96,6 +96,13 @@ impl Table {
         };
         let id = self.lookup(container.as_bytes(), || subcommand.map(str::as_bytes));
         id.get().filter(|command| command.name().eq_ignore_ascii_case(name)).map(|_| id)
+    }
+
+    /// A command and, where it is a container, its subcommands. Empty for [`CommandId::UNKNOWN`].
+    pub fn family(&self, id: CommandId) -> impl Iterator<Item = CommandId> + use<> {
+        let first = usize::from(id.0);
+        let end = if first < COMMANDS.len() { first + 1 + count_subcommands(first) } else { first };
+        (first..end).map(|at| CommandId(at as u16))
     }
 
     /// See [`lookup`].
@@ -211,3 +218,6 @@ const fn starts_with(name: &[u8], prefix: &[u8]) -> bool {
     }
     true
 }
+
+#[cfg(test)]
+mod tests;
