@@ -327,7 +327,7 @@ impl Plan {
                 plan = match (plan, KeyRange::of(&specs[at])) {
                     (Self::NoKeys, Some(range)) => Self::Range(range),
                     (Self::Range(before), Some(range))
-                        if before.last > 0 && range.first == before.last + 1 && before.step == 1 && range.step == 1 =>
+                        if range.first == before.last + 1 && before.step == 1 && range.step == 1 =>
                     {
                         Self::Range(KeyRange { first: before.first, last: range.last, step: 1 })
                     }

@@ -137,9 +137,9 @@ fn find<A: Args + ?Sized>(find: Find, begin: usize, args: &A) -> Option<(usize, 
     (first <= last && last < count).then_some((first, last, usize::from(step.unsigned_abs()).max(1)))
 }
 
-/// A number as the server reads it: digits alone, no leading zero.
+/// A positive number as the server reads it: digits alone, no leading zero.
 fn decimal(text: &[u8]) -> Option<usize> {
-    let digits = !text.is_empty() && text.iter().all(u8::is_ascii_digit) && (text[0] != b'0' || text.len() == 1);
+    let digits = matches!(text, [b'1'..=b'9', rest @ ..] if rest.iter().all(u8::is_ascii_digit));
     if digits { std::str::from_utf8(text).ok()?.parse().ok() } else { None }
 }
 

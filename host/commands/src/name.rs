@@ -49,15 +49,15 @@ impl Name {
     }
 }
 
-/// Upper case to lower case, eight bytes at a time. Bytes that are no letters stay what they are: `\r` must not become
-/// `-`.
+/// Upper case to lower case, eight bytes at a time. Other ASCII bytes stay what they are: `\r` must not become `-`.
+/// Bytes beyond ASCII may change but stay beyond it, where no command's name is.
 #[inline(always)]
 const fn lower(word: u64) -> u64 {
     // The top bit of each byte: whether its lower seven bits are at least `A`, and beyond `Z`.
     let low = word & (0x7f * EACH);
     let from_a = low + (0x80 - b'A' as u64) * EACH;
     let beyond_z = low + (0x7f - b'Z' as u64) * EACH;
-    let upper = from_a & !beyond_z & !word & (0x80 * EACH);
+    let upper = from_a & !beyond_z & (0x80 * EACH);
     word | upper >> 2
 }
 

@@ -1,7 +1,8 @@
-//! The commands of Redis 7 and Valkey 8, a row each: facts and nothing else.
+//! The commands of Redis 7 and Valkey 8, a row each: facts and nothing else, as the servers' own `COMMAND` gives them.
+//! Where versions differ, the row is Valkey 8's.
 //!
-//! A row is the name, the arity, the flags and the categories that do not follow from the flags; then the key specs; then the
-//! tips for clusters. A container stands before its subcommands. The order is part of the process's own naming of commands
+//! A row is the name, the arity, the flags and the categories that do not follow from the flags; then the key specs; then
+//! the tips for clusters. A container stands before its subcommands. The order is part of the process's own naming of commands
 //! only ([`CommandId`](crate::CommandId)), so rows may be added anywhere. Commands that only Sentinel knows are left out.
 
 use crate::bits::category::{

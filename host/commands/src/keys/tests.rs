@@ -45,6 +45,12 @@ fn a_request_that_is_too_short_has_the_keys_that_it_has() {
 }
 
 #[test]
+fn streams_without_an_id_each_are_no_keys() {
+    assert_eq!(keys("XREAD STREAMS a b 0"), []);
+    assert_eq!(keys("XREAD COUNT 1 a 0"), []);
+}
+
+#[test]
 fn a_number_of_keys_that_is_none_gives_none() {
     for number in ["0", "-1", "3", "x", "", "+1", "01", " 1", "1 ", "9223372036854775807", "99999999999999999999999"] {
         let mut out = vec![42];

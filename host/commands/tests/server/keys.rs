@@ -5,8 +5,8 @@ use sluice_commands::{CommandId, key_positions, lookup, table};
 
 use crate::redis::{Redis, Value};
 
-/// Requests of every shape of key specification, and of every command that has one of its own. The arguments of each differ,
-/// so that an argument tells its position. `""` is the empty argument.
+/// Requests of every shape of key specification, and of every command that finds its keys in a way of its own. The
+/// arguments of each differ, so that an argument tells its position. `""` is the empty argument.
 const SAMPLES: &str = r#"
     get k
     GeT k
@@ -129,6 +129,7 @@ const SAMPLES: &str = r#"
     sort l store d by store_*
     sort l get store alpha
     sort l limit store 1
+    sort l limit 1 store d
     sort l store
     sort_ro l by w_* get o_*
     xadd s * f v
@@ -170,6 +171,7 @@ const SAMPLES: &str = r#"
     migrate host 6379 "" 2 1000 keys a b c
     migrate host 6379 "" 2 1000 copy replace auth keys KEYS a b
     migrate host 6379 "" 2 1000 auth2 keys p Keys a
+    migrate host 6379 "" 2 1000 auth2 u keys Keys a
     migrate host 6379 k 2 1000 keys a b
     eval script 0
     eval script 0 a
@@ -384,7 +386,9 @@ fn keys_that_command_getkeys_misses_are_found() {
         assert_eq!(run(&format!("exists {hidden}")).integer(), 1, "{line} writes to {hidden}");
         let named = run(&format!("command getkeys {line}"));
         assert!(named.array().iter().all(|key| key.text() != hidden), "{line}: the server names it now: {named:?}");
-        assert!(ours(&request(line)).contains(&hidden.into()), "{line}");
+        let found = ours(&request(line));
+        assert!(found.contains(&hidden.into()), "{line}: {found:?}");
+        assert!(named.array().iter().all(|key| found.contains(&key.text().into())), "{line}: {found:?}, not {named:?}");
     }
 
     let line = "pfmerge hidden4";
