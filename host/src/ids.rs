@@ -59,3 +59,28 @@ impl MessageIds {
 
 /// Where a request stands among the requests that its session has in flight: responses are released in this order.
 pub type Sequence = u64;
+
+/// The trail of a request: what must happen to its response, as its chain has written it down. Most requests have none.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct TrailId(u32);
+
+impl TrailId {
+    /// Nothing: the response goes straight to its session.
+    pub const NONE: Self = Self(0);
+
+    /// The trail at a place of the table of trails.
+    pub fn at(place: usize) -> Self {
+        Self(place as u32 + 1)
+    }
+
+    /// Its place in the table, if it is one.
+    pub fn place(self) -> Option<usize> {
+        self.0.checked_sub(1).map(|place| place as usize)
+    }
+
+    /// Whether there is nothing to be done.
+    #[inline]
+    pub fn is_none(self) -> bool {
+        self == Self::NONE
+    }
+}

@@ -1,3 +1,10 @@
-//! Sluice.
+//! Sluice: a programmable proxy for Redis and Valkey.
 
+pub mod bell;
+pub mod buffer;
+pub mod chain;
+pub mod ids;
+pub mod plugin;
 pub mod resp;
+pub mod upstream;
+pub mod worker;

@@ -22,7 +22,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 pub use responses::{Kind, Response, Responses};
-pub use trail::{Effect, Step, TrailId, Trails};
+pub use trail::{Effect, Step, Trails};
 pub use vector::{Answer, Frame, Outcome, Vector};
 
 use crate::plugin::{Changes, Fault, Instance, Interest, OnFault, SessionDirectory, Transform, Verdicts};

@@ -4,9 +4,8 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::trail::TrailId;
 use crate::buffer::{Arena, LARGE};
-use crate::ids::{MessageId, SessionId};
+use crate::ids::{MessageId, SessionId, TrailId};
 
 /// Responses that cannot go straight to their sessions, because a transform watches them or because they come after one that it
 /// does. Those of one session stand in the order of their requests.

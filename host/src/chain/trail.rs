@@ -4,22 +4,8 @@ use std::sync::Arc;
 
 use slab::Slab;
 
+use crate::ids::TrailId;
 use crate::resp::Protocol;
-
-/// The trail of one request: the steps that its response takes, the last one first. Most requests have none.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct TrailId(u32);
-
-impl TrailId {
-    /// No steps: the response goes straight to its session.
-    pub const NONE: Self = Self(0);
-
-    /// Whether there are no steps.
-    #[inline]
-    pub fn is_none(self) -> bool {
-        self == Self::NONE
-    }
-}
 
 /// One step of a response.
 #[derive(Clone, Debug)]
@@ -88,17 +74,17 @@ pub struct Trails {
 impl Trails {
     /// Add a step: the response takes it before those of `below`.
     pub fn push(&mut self, below: TrailId, step: Step) -> TrailId {
-        TrailId(self.nodes.insert(Node { step, below }) as u32 + 1)
+        TrailId::at(self.nodes.insert(Node { step, below }))
     }
 
     /// The next step, which stays.
     pub fn peek(&self, trail: TrailId) -> Option<&Step> {
-        Some(&self.nodes.get(trail.0.checked_sub(1)? as usize)?.step)
+        Some(&self.nodes.get(trail.place()?)?.step)
     }
 
     /// Take the next step off; returns it with what remains.
     pub fn pop(&mut self, trail: TrailId) -> Option<(Step, TrailId)> {
-        let node = self.nodes.try_remove(trail.0.checked_sub(1)? as usize)?;
+        let node = self.nodes.try_remove(trail.place()?)?;
         Some((node.step, node.below))
     }
 

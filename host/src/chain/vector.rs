@@ -5,10 +5,10 @@ use std::ops::Range;
 use bytes::Bytes;
 use sluice_commands::CommandId;
 
-use super::trail::TrailId;
 use crate::buffer::{Arena, LARGE};
-use crate::ids::{MessageId, MessageIds, SessionId};
-use crate::resp::{Span, encode};
+use crate::ids::{MessageId, MessageIds, SessionId, TrailId};
+use crate::resp::request::{Form, RequestScanner};
+use crate::resp::{ProtocolError, Scan, Span, encode};
 
 /// A vector of requests: flat lists, so that a turn of thousands of requests allocates nothing.
 ///
@@ -138,6 +138,24 @@ impl Vector {
         &mut self.requests[at]
     }
 
+    /// Find the end of the request that begins at `at` in the arena and lies before `end`; its arguments are appended to the list.
+    ///
+    /// # Errors
+    ///
+    /// As [`RequestScanner::scan`].
+    #[inline]
+    pub fn scan(&mut self, at: usize, end: usize) -> Result<(Scan, Form), ProtocolError> {
+        let frame = self.arena.get(at..end);
+        let scan = RequestScanner::default().scan(frame, &mut self.arguments)?;
+        Ok((scan, RequestScanner::form(frame)))
+    }
+
+    /// The arguments from the `first` one of the list on, of the request that lies at `frame` in the arena.
+    #[inline]
+    pub fn arguments_at(&self, frame: Range<usize>, first: usize) -> Arguments<'_> {
+        Arguments { frame: self.arena.get(frame), spans: &self.arguments[first..] }
+    }
+
     /// Begin a run. What is pushed from now on belongs to it.
     pub fn begin_run(&mut self, session: SessionId) {
         let at = self.requests.len() as u32;
@@ -168,6 +186,24 @@ impl Vector {
     pub fn push_large(&mut self, id: MessageId, frame: Bytes, first_argument: usize, command: CommandId, trail: TrailId) {
         let body = self.keep_large(frame);
         self.push_body(id, body, first_argument, command, trail);
+    }
+
+    /// Add a request that is written here from its arguments (at least one). Returns its command.
+    pub fn push_words(&mut self, id: MessageId, words: &[Vec<u8>]) -> CommandId {
+        let first_argument = self.arguments.len();
+        let empty = Request {
+            id,
+            body: Body::Arena { start: 0, len: 0 },
+            arguments: (first_argument as u32, 0),
+            trail: TrailId::NONE,
+            command: CommandId::UNKNOWN,
+            outcome: 0,
+        };
+        self.requests.push(empty);
+        let at = self.requests.len() - 1;
+        let request = self.write(at, words.iter().map(|word| NewArgument::Literal(word)));
+        self.requests[at] = request;
+        request.command
     }
 
     /// Add a request that has ended already: it does not travel.

@@ -1,0 +1,214 @@
+//! How replies belong to requests on a connection that one session has to itself.
+//!
+//! There, what a server sends is not always one reply for each request: subscriptions are confirmed channel by channel, messages come
+//! when they come, MONITOR and replication never end. The rules are written here once.
+
+use std::collections::HashSet;
+
+use sluice_commands::CommandId;
+
+use crate::resp::reply;
+
+/// What a server sends for one request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Expect {
+    /// One reply.
+    One,
+    /// A confirmation for each of so many channels. An error is one reply all the same.
+    Confirmations(Subscription, u32),
+    /// A confirmation for each channel that the session still has, at least one.
+    AllConfirmations(Subscription),
+    /// `OK`, and from then on a line for each command that the server executes.
+    Monitor,
+    /// Replication: from here on nothing is framed.
+    Stream,
+}
+
+/// The kinds of subscription, each with the words that confirm it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Subscription {
+    /// SUBSCRIBE, UNSUBSCRIBE.
+    Channel = 0,
+    /// PSUBSCRIBE, PUNSUBSCRIBE.
+    Pattern = 1,
+    /// SSUBSCRIBE, SUNSUBSCRIBE.
+    Shard = 2,
+}
+
+/// Command, kind of subscription, whether it ends subscriptions. The confirmation's word is the command's name.
+const SUBSCRIPTIONS: [(&str, Subscription, bool); 6] = [
+    ("subscribe", Subscription::Channel, false),
+    ("unsubscribe", Subscription::Channel, true),
+    ("psubscribe", Subscription::Pattern, false),
+    ("punsubscribe", Subscription::Pattern, true),
+    ("ssubscribe", Subscription::Shard, false),
+    ("sunsubscribe", Subscription::Shard, true),
+];
+
+/// The words that messages begin with.
+const MESSAGES: [&[u8]; 3] = [b"message", b"pmessage", b"smessage"];
+
+impl Expect {
+    /// What a server sends for `command` with `arguments` arguments, its name included.
+    pub fn of(command: CommandId, arguments: usize) -> Self {
+        let name = command.get().map_or("", |command| command.name());
+        if let Some((_, kind, ends)) = SUBSCRIPTIONS.iter().find(|(subscription, ..)| *subscription == name) {
+            return match arguments - 1 {
+                0 if *ends => Self::AllConfirmations(*kind),
+                channels => Self::Confirmations(*kind, channels.max(1) as u32),
+            };
+        }
+        match name {
+            "monitor" => Self::Monitor,
+            "sync" | "psync" => Self::Stream,
+            _ => Self::One,
+        }
+    }
+}
+
+/// What a frame is to the session.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Belongs {
+    /// It came by itself.
+    Unasked,
+    /// It is a part of the answer to the oldest request, which is not complete yet.
+    InPart,
+    /// It is the rest of the answer to the oldest request.
+    Finally,
+}
+
+/// The state of such a connection.
+#[derive(Debug, Default)]
+pub(super) struct Exchange {
+    subscriptions: [HashSet<Vec<u8>>; 3],
+    monitoring: bool,
+    /// Nothing is framed any more.
+    pub(super) streaming: bool,
+    /// Confirmations of the oldest request that are still to come.
+    left: Option<u32>,
+}
+
+impl Exchange {
+    /// Say what `frame` is, given what the oldest request expects (`None`: nothing is waiting).
+    pub(super) fn classify(&mut self, frame: &[u8], expect: Option<Expect>) -> Belongs {
+        let words = first_words(frame);
+        let confirmed = words.and_then(|(word, channel)| self.confirm(word, channel));
+        let Some(expect) = expect else { return Belongs::Unasked };
+        match expect {
+            Expect::Confirmations(kind, channels) if confirmed == Some(kind) => self.count(channels),
+            Expect::AllConfirmations(kind) if confirmed == Some(kind) => {
+                // This confirmation has been taken off already.
+                let still = self.subscriptions[kind as usize].len() as u32;
+                self.count(still + 1)
+            }
+            _ if self.is_unasked(frame, words) => Belongs::Unasked,
+            Expect::Monitor => {
+                self.monitoring = !reply::is_error(frame);
+                Belongs::Finally
+            }
+            Expect::Stream => {
+                self.streaming = true;
+                Belongs::Finally
+            }
+            Expect::One | Expect::Confirmations(..) | Expect::AllConfirmations(_) => {
+                self.left = None;
+                Belongs::Finally
+            }
+        }
+    }
+
+    fn count(&mut self, channels: u32) -> Belongs {
+        let left = self.left.unwrap_or(channels).saturating_sub(1);
+        self.left = (left > 0).then_some(left);
+        if left > 0 { Belongs::InPart } else { Belongs::Finally }
+    }
+
+    /// Keep the subscriptions as the server has just confirmed them.
+    fn confirm(&mut self, word: &[u8], channel: &[u8]) -> Option<Subscription> {
+        let (_, kind, ends) = SUBSCRIPTIONS.iter().find(|(name, ..)| name.as_bytes() == word)?;
+        let channels = &mut self.subscriptions[*kind as usize];
+        if *ends {
+            channels.remove(channel);
+        } else {
+            channels.insert(channel.to_vec());
+        }
+        Some(*kind)
+    }
+
+    fn is_unasked(&self, frame: &[u8], words: Option<(&[u8], &[u8])>) -> bool {
+        let subscribed = self.subscriptions.iter().any(|channels| !channels.is_empty());
+        let is_message = || words.is_some_and(|(word, _)| MESSAGES.contains(&word));
+        // A line of MONITOR: a time, and a database and an address in brackets.
+        let is_monitor_line = || {
+            frame.strip_prefix(b"+").is_some_and(|line| {
+                line.first().is_some_and(u8::is_ascii_digit) && line.windows(2).any(|pair| pair == b" [")
+            })
+        };
+        reply::is_push(frame) || (subscribed && is_message()) || (self.monitoring && is_monitor_line())
+    }
+}
+
+/// The first two elements of an array or push of at least two bulk strings (the second may be null).
+fn first_words(frame: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (kind, rest) = frame.split_first()?;
+    if !matches!(kind, b'*' | b'>') {
+        return None;
+    }
+    let rest = &rest[rest.iter().position(|&byte| byte == b'\n')? + 1..];
+    let (word, rest) = bulk(rest)?;
+    Some((word, bulk(rest).map_or(&b""[..], |(channel, _)| channel)))
+}
+
+fn bulk(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = bytes.iter().position(|&byte| byte == b'\r')?;
+    let len: usize = std::str::from_utf8(bytes.get(..end)?.strip_prefix(b"$")?).ok()?.parse().ok()?;
+    let rest = bytes.get(end + 2..)?;
+    Some((rest.get(..len)?, rest.get(len + 2..)?))
+}
+
+#[cfg(test)]
+mod test {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn expect(name: &str, arguments: usize) -> Option<Expect> {
+        Some(Expect::of(sluice_commands::table().by_name(name).unwrap(), arguments))
+    }
+
+    #[test]
+    fn a_subscription_is_answered_when_every_channel_is_confirmed() {
+        let mut exchange = Exchange::default();
+        let subscribe = expect("subscribe", 3);
+        assert_eq!(exchange.classify(b"*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n", subscribe), Belongs::InPart);
+        assert_eq!(exchange.classify(b"*3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:2\r\n", subscribe), Belongs::Finally);
+        let message = b"*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nx\r\n";
+        assert_eq!(exchange.classify(message, None), Belongs::Unasked);
+        assert_eq!(exchange.classify(message, expect("ping", 1)), Belongs::Unasked);
+        assert_eq!(exchange.classify(b"*2\r\n$4\r\npong\r\n$0\r\n\r\n", expect("ping", 1)), Belongs::Finally);
+        let unsubscribe = expect("unsubscribe", 1);
+        assert_eq!(exchange.classify(b"*3\r\n$11\r\nunsubscribe\r\n$1\r\na\r\n:1\r\n", unsubscribe), Belongs::InPart);
+        assert_eq!(exchange.classify(b"*3\r\n$11\r\nunsubscribe\r\n$1\r\nb\r\n:0\r\n", unsubscribe), Belongs::Finally);
+        assert_eq!(exchange.classify(b"*3\r\n$11\r\nunsubscribe\r\n$-1\r\n:0\r\n", unsubscribe), Belongs::Finally);
+        // Without a subscription, an array that begins with the word is an ordinary reply.
+        assert_eq!(exchange.classify(message, expect("lrange", 4)), Belongs::Finally);
+    }
+
+    #[test]
+    fn confirmations_of_resp3_are_answers_and_its_messages_are_not() {
+        let mut exchange = Exchange::default();
+        let subscribe = expect("subscribe", 2);
+        assert_eq!(exchange.classify(b">3\r\n$7\r\nmessage\r\n$1\r\nz\r\n$1\r\nx\r\n", subscribe), Belongs::Unasked);
+        assert_eq!(exchange.classify(b">3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n", subscribe), Belongs::Finally);
+        assert_eq!(exchange.classify(b">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\na\r\n", expect("get", 2)), Belongs::Unasked);
+        assert_eq!(exchange.classify(b"-NOPERM no\r\n", expect("subscribe", 4)), Belongs::Finally);
+    }
+
+    #[test]
+    fn lines_of_monitor_answer_nobody() {
+        let mut exchange = Exchange::default();
+        let line = b"+1339518083.107412 [0 127.0.0.1:60866] \"keys\" \"*\"\r\n";
+        assert_eq!(exchange.classify(b"+OK\r\n", expect("monitor", 1)), Belongs::Finally);
+        assert_eq!(exchange.classify(line, expect("ping", 1)), Belongs::Unasked);
+        assert_eq!(exchange.classify(b"+PONG\r\n", expect("ping", 1)), Belongs::Finally);
+    }
+}

@@ -1,0 +1,198 @@
+//! From replies to clients: every response is released in the order of its session's requests.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::directory::Directory;
+use super::meter::Meter;
+use super::session::{Parked, Route, Session};
+use super::sessions::Sessions;
+use super::Source;
+use crate::buffer::LARGE;
+use crate::chain::{Answer, Effect, Kind, Responses, Step, Trails};
+use crate::ids::SessionId;
+use crate::resp::{Protocol, downgrade, encode, reply};
+use crate::upstream::{Failure, Payload, Receiver, Ticket};
+
+/// The parts of a worker that responses are delivered with.
+pub(super) struct Delivery<'a> {
+    pub(super) sessions: &'a mut Sessions,
+    pub(super) sources: &'a mut [Source],
+    pub(super) trails: &'a mut Trails,
+    pub(super) meter: &'a mut Meter,
+    pub(super) now: Instant,
+}
+
+impl Delivery<'_> {
+    /// An answer that no server gave.
+    pub(super) fn answer(&mut self, ticket: &Ticket, answer: &Answer, kind: Kind) {
+        self.deliver(ticket, &Body::Kept(&answer.frame), kind, answer.foreign);
+    }
+
+    fn deliver(&mut self, ticket: &Ticket, body: &Body<'_>, kind: Kind, foreign: bool) {
+        let Some(session) = self.sessions.get(ticket.session) else {
+            // Nobody waits for it any more.
+            return self.trails.discard(ticket.trail);
+        };
+        if session.order.head() != ticket.sequence {
+            session.order.park(Parked { ticket: *ticket, bytes: body.keep(), kind, foreign });
+            return;
+        }
+        self.meter.answered(ticket.count, self.now - ticket.since);
+        release(session, &mut self.sources[session.source].responses, ticket, body, kind, foreign);
+        while let Some(parked) = session.order.unpark() {
+            self.meter.answered(parked.ticket.count, self.now - parked.ticket.since);
+            let responses = &mut self.sources[session.source].responses;
+            release(session, responses, &parked.ticket, &Body::Kept(&parked.bytes), parked.kind, parked.foreign);
+        }
+        self.sessions.note(ticket.session);
+    }
+}
+
+/// What is delivered: bytes to be copied, or to be kept.
+enum Body<'a> {
+    Seen(&'a [u8]),
+    Kept(&'a Bytes),
+}
+
+impl Body<'_> {
+    fn keep(&self) -> Bytes {
+        match self {
+            Self::Seen(bytes) => Bytes::copy_from_slice(bytes),
+            Self::Kept(bytes) => (*bytes).clone(),
+        }
+    }
+}
+
+/// The response of the oldest requests: straight to the client, or to the transforms that wait for it.
+fn release(session: &mut Session, responses: &mut Responses, ticket: &Ticket, body: &Body<'_>, kind: Kind, foreign: bool) {
+    session.order.release(ticket.count);
+    if ticket.trail.is_none() && !session.order.staged {
+        return emit(session, body, kind, foreign);
+    }
+    session.order.staged = true;
+    // A ticket of several requests has no trail: together they only wait for what is before them.
+    let kind = if ticket.count > 1 { Kind::Several } else { kind };
+    match body {
+        Body::Seen(bytes) => responses.push(session.id, ticket.id, ticket.trail, kind, foreign, bytes),
+        Body::Kept(bytes) => responses.push_bytes(session.id, ticket.id, ticket.trail, kind, foreign, (*bytes).clone()),
+    }
+}
+
+/// Put a response behind those that wait to be written to the client.
+fn emit(session: &mut Session, body: &Body<'_>, kind: Kind, foreign: bool) {
+    if session.is_mute() {
+        return;
+    }
+    let bytes = match body {
+        Body::Seen(bytes) => *bytes,
+        Body::Kept(bytes) => &bytes[..],
+    };
+    match body {
+        _ if foreign && session.protocol == Protocol::Resp2 => match downgrade::to_resp2(bytes) {
+            Some(plain) => session.out.push(&plain),
+            None => session.out.push(bytes),
+        },
+        Body::Kept(bytes) if bytes.len() >= LARGE => session.out.push_bytes((*bytes).clone()),
+        _ => session.out.push(bytes),
+    }
+    if kind == Kind::Last {
+        session.last_word();
+    }
+}
+
+/// Put what has come back through the transforms behind what waits to be written.
+pub(super) fn emit_staged(responses: &mut Responses, sessions: &mut Sessions, trails: &mut Trails, directory: &Directory) {
+    for response in responses.list() {
+        let Some(session) = sessions.get(response.session) else {
+            trails.discard(response.trail);
+            continue;
+        };
+        session.order.staged = false;
+        if response.kind == Kind::Consumed {
+            continue;
+        }
+        let bytes = responses.bytes(response);
+        let mut silent = false;
+        let mut trail = response.trail;
+        while let Some((step, below)) = trails.pop(trail) {
+            trail = below;
+            match step {
+                Step::Settle(Effect::Silence) => silent = true,
+                Step::Settle(effect) if took_effect(&effect, bytes) => {
+                    session.protocol = match effect {
+                        Effect::Hello(Some(protocol), _) => protocol,
+                        Effect::Reset => Protocol::Resp2,
+                        _ => session.protocol,
+                    };
+                    directory.settle(response.session, &effect);
+                }
+                // Steps of transforms are behind it already.
+                Step::Settle(_) | Step::Watch { .. } | Step::Gather { .. } => {}
+            }
+        }
+        if silent {
+            if response.kind == Kind::Last {
+                session.last_word();
+            }
+            continue;
+        }
+        match responses.large(response) {
+            Some(bytes) => emit(session, &Body::Kept(bytes), response.kind, response.foreign),
+            None => emit(session, &Body::Seen(bytes), response.kind, response.foreign),
+        }
+    }
+    responses.clear();
+}
+
+/// Whether the reply says that the command was executed. In a transaction it is only queued.
+fn took_effect(effect: &Effect, reply: &[u8]) -> bool {
+    match effect {
+        Effect::Hello(..) => !reply::is_error(reply) && !reply.starts_with(b"+QUEUED"),
+        Effect::Reset => reply.starts_with(b"+RESET"),
+        Effect::Auth(_) | Effect::Select(_) => reply == encode::OK,
+        Effect::Silence => true,
+    }
+}
+
+impl Receiver for Delivery<'_> {
+    fn reply(&mut self, ticket: &Ticket, replies: Payload<'_>, whole: bool) {
+        let kind = if whole { Kind::Single } else { Kind::Several };
+        match replies {
+            Payload::Small(bytes) => self.deliver(ticket, &Body::Seen(bytes), kind, false),
+            Payload::Large(bytes) => self.deliver(ticket, &Body::Kept(&bytes), kind, false),
+        }
+    }
+
+    fn unasked(&mut self, session: SessionId, bytes: &[u8]) {
+        let Some(entry) = self.sessions.get(session) else { return };
+        if entry.order.staged {
+            let responses = &mut self.sources[entry.source].responses;
+            responses.push(session, crate::ids::MessageId(0), crate::ids::TrailId::NONE, Kind::Several, false, bytes);
+        } else {
+            emit(entry, &Body::Seen(bytes), Kind::Several, false);
+        }
+        self.sessions.note(session);
+    }
+
+    fn failed(&mut self, ticket: &Ticket, failure: &Failure) {
+        self.meter.failed(ticket.count);
+        let answer = Answer::error(&failure.to_string());
+        if ticket.count == 1 {
+            return self.answer(ticket, &answer, Kind::Single);
+        }
+        // A ticket of several requests has no trail, so their answers may go together.
+        let answers = Bytes::from(answer.frame.repeat(ticket.count as usize));
+        self.deliver(ticket, &Body::Kept(&answers), Kind::Several, false);
+    }
+
+    fn ended(&mut self, session: SessionId) {
+        let Some(entry) = self.sessions.get(session) else { return };
+        // What its connection knew (a transaction, subscriptions, a database) is lost; the client must not go on as if it were not.
+        if matches!(entry.route, Route::Private(_)) {
+            entry.end();
+            self.sessions.note(session);
+        }
+    }
+}

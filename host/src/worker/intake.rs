@@ -1,0 +1,201 @@
+//! From bytes to requests: what a client has sent becomes a run of the next vector.
+
+use std::sync::Arc;
+
+use sluice_commands::CommandId;
+
+use super::affinity::Affinity;
+use super::session::{Life, Partial, Replies, Session};
+use crate::buffer::LARGE;
+use crate::chain::vector::{Arguments, lookup};
+use crate::chain::{Answer, Effect, Outcome, Step, Trails, Vector};
+use crate::ids::{MessageIds, TrailId};
+use crate::resp::request::{Form, RequestScanner};
+use crate::resp::{Protocol, ProtocolError, Scan, inline};
+
+/// The parts of a worker that requests are taken in with.
+pub(super) struct Intake<'a> {
+    pub(super) vector: &'a mut Vector,
+    pub(super) trails: &'a mut Trails,
+    pub(super) ids: &'a mut MessageIds,
+}
+
+impl Intake<'_> {
+    /// Take in what lies in the arena from `start` on: it has just been read, behind what was there of an unfinished request.
+    pub(super) fn arrived(&mut self, session: &mut Session, start: usize) {
+        let end = self.vector.arena().len();
+        self.vector.begin_run(session.id);
+        let consumed = self.take_in(session, start, end);
+        self.vector.end_run(consumed - start);
+        session.arrived(consumed - start);
+        if consumed < end && session.life == Life::Open {
+            let rest = self.vector.arena().get(consumed..end);
+            let mut partial = Partial { needed: rest.len() + 1, ..Partial::default() };
+            partial.bytes.extend_from_slice(rest);
+            session.partial = Some(Box::new(partial));
+        }
+        if self.vector.arena().len() == end {
+            self.vector.arena_mut().truncate(consumed);
+        }
+    }
+
+    /// Take in a large request that arrived in `partial`, if it is whole. Returns whether it was.
+    pub(super) fn arrived_large(&mut self, session: &mut Session, partial: &mut Partial) -> bool {
+        if partial.bytes.len() < partial.needed {
+            return false;
+        }
+        match partial.scanner.scan(&partial.bytes, &mut partial.arguments) {
+            Ok(Scan::Incomplete(needed)) if needed <= session.limits.query => {
+                partial.needed = needed;
+                false
+            }
+            Ok(Scan::Complete(len)) => {
+                let frame = partial.bytes.split_to(len).freeze();
+                self.vector.begin_run(session.id);
+                if !partial.arguments.is_empty() {
+                    let first = self.vector.arguments_mut().len();
+                    self.vector.arguments_mut().append(&mut partial.arguments);
+                    let arguments = Arguments::new(&frame, &self.vector.arguments_mut()[first..]);
+                    let command = lookup(&arguments);
+                    let effects = effects(command, &arguments, session);
+                    let trail = self.trail(effects);
+                    self.vector.push_large(self.ids.next(), frame, first, command, trail);
+                }
+                self.vector.end_run(len);
+                session.arrived(len);
+                // What came behind it is an ordinary matter.
+                let start = self.vector.arena_mut().append(&partial.bytes);
+                if start < self.vector.arena().len() {
+                    self.arrived(session, start);
+                }
+                true
+            }
+            outcome => {
+                self.vector.begin_run(session.id);
+                self.refuse(session, outcome.err().unwrap_or(ProtocolError::TooLarge(session.limits.query)));
+                self.vector.end_run(0);
+                true
+            }
+        }
+    }
+
+    /// Take in whole requests; returns where the first that is not whole begins.
+    fn take_in(&mut self, session: &mut Session, start: usize, end: usize) -> usize {
+        let mut at = start;
+        while at < end {
+            let first = self.vector.arguments_mut().len();
+            match self.vector.scan(at, end) {
+                Ok((Scan::Complete(len), Form::Array)) => {
+                    // `*0` and `*-1` are silent.
+                    if self.vector.arguments_mut().len() > first {
+                        let arguments = self.vector.arguments_at(at..at + len, first);
+                        let command = lookup(&arguments);
+                        // Hardly any command concerns its session: those that do are looked at more closely.
+                        let trail = if session.replies == Replies::On && !concerns_session(command) {
+                            TrailId::NONE
+                        } else {
+                            let effects = effects(command, &arguments, session);
+                            self.trail(effects)
+                        };
+                        self.vector.push(self.ids.next(), at..at + len, first, command, trail);
+                    }
+                    at += len;
+                }
+                Ok((Scan::Complete(len), Form::Inline)) => {
+                    match inline::split(self.vector.arena().get(at..at + len)) {
+                        Ok(words) if words.is_empty() => {}
+                        Ok(words) => {
+                            let command = self.vector.push_words(self.ids.next(), &words);
+                            let last = self.vector.len() - 1;
+                            let effects = effects(command, &self.vector.arguments(self.vector.request(last)), session);
+                            self.vector.request_mut(last).trail = self.trail(effects);
+                        }
+                        Err(error) => {
+                            self.refuse(session, error);
+                            return end;
+                        }
+                    }
+                    at += len;
+                }
+                Ok((Scan::Incomplete(needed), _)) if needed <= session.limits.query => {
+                    self.vector.arguments_mut().truncate(first);
+                    return at;
+                }
+                outcome => {
+                    self.vector.arguments_mut().truncate(first);
+                    self.refuse(session, outcome.err().unwrap_or(ProtocolError::TooLarge(session.limits.query)));
+                    return end;
+                }
+            }
+        }
+        at
+    }
+
+    /// Nothing that follows can be understood: say why, behind the replies to what came before, and close.
+    fn refuse(&mut self, session: &mut Session, error: ProtocolError) {
+        tracing::debug!(session = %session.id, %error, "protocol error");
+        let answer = Answer::error(&format!("ERR {error}"));
+        self.vector.push_ended(self.ids.next(), Outcome::Close(Some(answer)), TrailId::NONE);
+        session.end();
+    }
+
+    fn trail(&mut self, effects: [Option<Effect>; 2]) -> TrailId {
+        effects.into_iter().flatten().fold(TrailId::NONE, |trail, effect| self.trails.push(trail, Step::Settle(effect)))
+    }
+}
+
+/// Whether a partial request is better read into memory of its own than into the arena.
+pub(super) fn is_large(partial: &Partial) -> bool {
+    partial.bytes.len() >= LARGE || partial.needed >= LARGE
+}
+
+/// Whether the response to a command may say something of its session.
+#[inline]
+fn concerns_session(command: CommandId) -> bool {
+    matches!(Affinity::of(command), Affinity::Private | Affinity::ClientReply)
+}
+
+/// What the response to a request will mean for its session. Silence first: it is the last step of all.
+fn effects(command: CommandId, arguments: &Arguments<'_>, session: &mut Session) -> [Option<Effect>; 2] {
+    let name = command.get().map_or("", |command| command.name());
+    let mut silent = session.replies != Replies::On;
+    if session.replies == Replies::SkipNext {
+        session.replies = Replies::On;
+    }
+    let text = |at: usize| arguments.get(at).and_then(|argument| std::str::from_utf8(argument).ok());
+    let effect = match name {
+        "client|reply" => {
+            let wanted = arguments.get(2).unwrap_or_default();
+            let was_off = session.replies == Replies::Off;
+            if wanted.eq_ignore_ascii_case(b"ON") {
+                session.replies = Replies::On;
+                silent = false;
+            } else if wanted.eq_ignore_ascii_case(b"OFF") {
+                session.replies = Replies::Off;
+                silent = true;
+            } else if wanted.eq_ignore_ascii_case(b"SKIP") && !was_off {
+                session.replies = Replies::SkipNext;
+                silent = true;
+            }
+            None
+        }
+        "hello" => Some(Effect::Hello(
+            match text(1) {
+                Some("2") => Some(Protocol::Resp2),
+                Some("3") => Some(Protocol::Resp3),
+                _ => None,
+            },
+            (2..).map_while(|at| text(at).map(|word| (at, word))).find_map(|(at, word)| {
+                word.eq_ignore_ascii_case("AUTH").then(|| text(at + 1).map(Arc::from)).flatten()
+            }),
+        )),
+        "auth" => Some(Effect::Auth(match (text(1), text(2)) {
+            (Some(user), Some(_)) => user.into(),
+            _ => "default".into(),
+        })),
+        "select" => text(1).and_then(|database| database.parse().ok()).map(Effect::Select),
+        "reset" => Some(Effect::Reset),
+        _ => None,
+    };
+    [silent.then_some(Effect::Silence), effect]
+}

@@ -1,0 +1,230 @@
+//! Workers: each a thread with its own event loop, sessions, instances and upstream connections. They share nothing in the hot path.
+//!
+//! ```text
+//!  session tasks ([`reader`])           the turn ([`turn`])                                   session tasks
+//!  read ─► take in ([`intake`]) ─► one vector ─► chain ─► [`route`] ─► one write per upstream
+//!                                  one write per client ◄─ [`deliver`] in order ◄─ replies ◄─ read
+//! ```
+//!
+//! The task of a session reads its socket, finds the requests and adds them to the vector of its source. The first to do so rings the
+//! bell, which puts the turn at the end of the run queue: it runs when all sessions that were ready have read. The turn never waits
+//! and never leaves anything half done, so no other task ever sees a worker in the middle of one.
+
+mod affinity;
+mod deliver;
+mod directory;
+mod intake;
+mod meter;
+mod plan;
+mod population;
+mod proxy;
+mod reader;
+mod route;
+mod session;
+mod sessions;
+mod turn;
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::sync::mpsc::UnboundedReceiver;
+
+pub use plan::{SessionLimits, SinkPlan, SourcePlan};
+pub use proxy::{Proxy, StartError};
+
+use crate::bell::Bell;
+use crate::chain::{Chain, Responses, Trails, Vector};
+use crate::ids::MessageIds;
+use crate::plugin::SessionDirectory;
+use crate::upstream::{ConnectionRef, Ready, Single, Target};
+use directory::Directory;
+use meter::Meter;
+use population::Population;
+use reader::Reader;
+use session::Session;
+use sessions::Sessions;
+
+/// The state of a worker. Its tasks borrow it for as long as they do not wait.
+pub(crate) struct Worker {
+    index: usize,
+    sessions: Sessions,
+    sources: Vec<Source>,
+    trails: Trails,
+    ids: MessageIds,
+    directory: Rc<Directory>,
+    bell: Rc<Bell>,
+    ready: Rc<Ready>,
+    /// The memory of the list of connections that have brought something.
+    received: Vec<ConnectionRef>,
+    /// Whether any upstream has more to take than it should.
+    congested: bool,
+    /// Once it drains: to be told when no session is left.
+    drained: Option<Arc<tokio::sync::Notify>>,
+    meter: Meter,
+}
+
+/// A source as one worker serves it.
+struct Source {
+    name: Arc<str>,
+    limits: SessionLimits,
+    sessions: Arc<Population>,
+    /// What clients have sent and the next turn will carry.
+    inbox: Vector,
+    chain: Chain,
+    sink: Rc<Sink>,
+    /// Whether its upstream has more to take than it should: its sessions are not read from.
+    congested: bool,
+    /// Responses that go through the chain before they are released.
+    responses: Responses,
+}
+
+enum Sink {
+    Single(Single),
+    Null,
+}
+
+/// What a worker is told.
+enum Order {
+    /// A client has connected to the source at this position.
+    Serve(std::net::TcpStream, SocketAddr, usize),
+    /// Read from no client any more; when all are answered, end.
+    Drain,
+    /// End now.
+    Stop,
+}
+
+/// What a worker is made of.
+struct WorkerPlan {
+    index: usize,
+    sources: Vec<(SourcePlan, Arc<Population>)>,
+}
+
+impl Worker {
+    /// Make a worker; must be called inside of its runtime.
+    fn new(plan: WorkerPlan) -> Self {
+        let bell = Rc::new(Bell::default());
+        let ready = Rc::new(Ready::new(bell.clone()));
+        let directory = Rc::new(Directory::default());
+        let number = plan.index as u8;
+        let meter = Meter::new(number, plan.sources.iter().map(|(source, _)| source.name.clone()));
+        let visible: Rc<dyn SessionDirectory> = directory.clone();
+        let sources = plan
+            .sources
+            .into_iter()
+            .map(|(source, sessions)| Source {
+                limits: source.limits,
+                sessions,
+                inbox: Vector::default(),
+                chain: Chain::new(&source.chain, &visible),
+                sink: Rc::new(Sink::new(&source.sink, &ready)),
+                congested: false,
+                responses: Responses::default(),
+                name: source.name,
+            })
+            .collect();
+        Self {
+            index: plan.index,
+            sessions: Sessions::of_worker(number),
+            sources,
+            trails: Trails::default(),
+            ids: MessageIds::of_worker(number),
+            directory,
+            bell,
+            ready,
+            received: Vec::new(),
+            congested: false,
+            drained: None,
+            meter,
+        }
+    }
+
+    /// Do as told until there is nothing left to do.
+    async fn run(plan: WorkerPlan, mut orders: UnboundedReceiver<Order>) {
+        let worker = Rc::new(RefCell::new(Self::new(plan)));
+        let bell = worker.borrow().bell.clone();
+        let turns = tokio::task::spawn_local({
+            let worker = worker.clone();
+            async move {
+                loop {
+                    poll_fn(|context| bell.poll_heard(context)).await;
+                    worker.borrow_mut().turn();
+                    let worker = worker.borrow();
+                    if let Some(drained) = &worker.drained
+                        && worker.sessions.is_empty()
+                    {
+                        drained.notify_one();
+                    }
+                }
+            }
+        });
+        let drained = Arc::new(tokio::sync::Notify::new());
+        loop {
+            tokio::select! {
+                order = orders.recv() => match order {
+                    Some(Order::Serve(stream, peer, source)) => Self::serve(&worker, stream, peer, source),
+                    Some(Order::Drain) => worker.borrow_mut().drain(drained.clone()),
+                    Some(Order::Stop) | None => break,
+                },
+                () = drained.notified() => break,
+            }
+        }
+        turns.abort();
+    }
+
+    /// Begin a session.
+    fn serve(worker: &Rc<RefCell<Self>>, stream: std::net::TcpStream, peer: SocketAddr, at: usize) {
+        let this = &mut *worker.borrow_mut();
+        let source = &mut this.sources[at];
+        let stream = match stream.set_nodelay(true).and_then(|()| tokio::net::TcpStream::from_std(stream)) {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::warn!(%peer, %error, "cannot serve a client");
+                return source.sessions.leave(this.index);
+            }
+        };
+        let (reader, writer) = stream.into_split();
+        let shared = match &*source.sink {
+            Sink::Single(single) => single.assign(),
+            Sink::Null => 0,
+        };
+        let limits = source.limits;
+        let id = this.sessions.add(|id| Session::new(id, at, limits, writer, shared));
+        this.directory.add(id, peer, source.name.clone());
+        if this.drained.is_some() {
+            this.end(id);
+        }
+        let mut reader = Reader::new(worker.clone(), id, reader);
+        tokio::task::spawn_local(async move { poll_fn(|context| reader.poll(context)).await });
+    }
+
+    /// Read from no client any more, and tell `drained` when all are answered.
+    fn drain(&mut self, drained: Arc<tokio::sync::Notify>) {
+        self.drained = Some(drained);
+        for id in self.sessions.ids() {
+            self.end(id);
+        }
+        self.bell.ring();
+    }
+
+    fn end(&mut self, id: crate::ids::SessionId) {
+        if let Some(session) = self.sessions.get(id) {
+            session.end();
+        }
+        self.sessions.note(id);
+    }
+}
+
+impl Sink {
+    fn new(plan: &SinkPlan, ready: &Rc<Ready>) -> Self {
+        match plan {
+            SinkPlan::Null => Self::Null,
+            SinkPlan::Single { address, connect_timeout, connections } => {
+                let target = Target { address: address.as_str().into(), connect_timeout: *connect_timeout };
+                Self::Single(Single::new(target, *connections, ready))
+            }
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! The proxy as a whole: listeners, and the workers that their clients go to.
+
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
+
+use super::population::{Population, Workers};
+use super::{Order, SourcePlan, Worker, WorkerPlan};
+
+/// A running proxy. Dropping it ends it at once; [`Proxy::shutdown`] lets it finish.
+pub struct Proxy {
+    workers: Vec<(UnboundedSender<Order>, JoinHandle<()>)>,
+    /// Told when no more clients are to be accepted.
+    closing: watch::Sender<bool>,
+    acceptor: Option<JoinHandle<()>>,
+}
+
+/// Why a proxy did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A listener cannot have its address.
+    #[error("source '{source_name}' cannot listen on {address}: {error}")]
+    Listen {
+        /// The source.
+        source_name: String,
+        /// The address that it asked for.
+        address: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// A thread or its event loop cannot be made.
+    #[error("cannot start a worker: {0}")]
+    Worker(#[from] io::Error),
+}
+
+/// The most workers: their number is a part of message IDs.
+pub const MOST_WORKERS: usize = 256;
+
+/// How many sessions a listener may keep waiting to be accepted.
+const BACKLOG: i32 = 4096;
+
+/// How many tasks run before the event loop looks for new events. A turn wants all that is ready, so this is more than the usual 61.
+const TASKS_BEFORE_EVENTS: u32 = 256;
+
+struct Listener {
+    socket: TcpListener,
+    source: usize,
+    population: Arc<Population>,
+    name: Arc<str>,
+}
+
+impl Proxy {
+    /// Listen for the clients of `sources` and serve them with `workers` threads (at least 1, at most [`MOST_WORKERS`]).
+    ///
+    /// # Errors
+    ///
+    /// See [`StartError`]; nothing is left running.
+    pub fn start(sources: Vec<SourcePlan>, workers: usize) -> Result<Self, StartError> {
+        let count = workers.clamp(1, MOST_WORKERS);
+        let everybody = Workers::new(count);
+        let mut listeners = Vec::new();
+        let mut plans = Vec::new();
+        for (at, source) in sources.into_iter().enumerate() {
+            let socket = listen(source.listen).map_err(|error| StartError::Listen {
+                source_name: source.name.to_string(),
+                address: source.listen,
+                error,
+            })?;
+            let population = Population::new(&source.name, source.connection_limit, &everybody);
+            listeners.push(Listener { socket, source: at, population: population.clone(), name: source.name.clone() });
+            plans.push((source, population));
+        }
+        let (closing, closed) = watch::channel(false);
+        let mut proxy = Self { workers: Vec::new(), closing, acceptor: None };
+        for index in 0..count {
+            proxy.workers.push(start_worker(WorkerPlan { index, sources: plans.clone() })?);
+        }
+        for listener in &listeners {
+            let address = listener.socket.local_addr()?;
+            tracing::info!(source = &*listener.name, %address, "listening");
+        }
+        let orders = proxy.workers.iter().map(|(orders, _)| orders.clone()).collect();
+        proxy.acceptor = Some(start_acceptor(listeners, orders, closed)?);
+        Ok(proxy)
+    }
+
+    /// Accept no more clients, read no more requests, answer those in flight, and end; after `timeout` at the latest. Returns whether
+    /// everything was answered.
+    pub fn shutdown(mut self, timeout: Duration) -> bool {
+        let deadline = Instant::now() + timeout;
+        self.closing.send_replace(true);
+        if let Some(acceptor) = self.acceptor.take() {
+            let _ = acceptor.join();
+        }
+        for (orders, _) in &self.workers {
+            let _ = orders.send(Order::Drain);
+        }
+        while Instant::now() < deadline && !self.workers.iter().all(|(_, thread)| thread.is_finished()) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let answered = self.workers.iter().all(|(_, thread)| thread.is_finished());
+        for (orders, _) in &self.workers {
+            let _ = orders.send(Order::Stop);
+        }
+        for (_, thread) in self.workers.drain(..) {
+            let _ = thread.join();
+        }
+        answered
+    }
+
+    /// Whether a worker has ended although nobody asked it to.
+    pub fn has_failed(&self) -> bool {
+        self.workers.iter().any(|(_, thread)| thread.is_finished())
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    use socket2::{Domain, Protocol, Socket, Type};
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+fn start_worker(plan: WorkerPlan) -> io::Result<(UnboundedSender<Order>, JoinHandle<()>)> {
+    let (sender, orders) = unbounded_channel();
+    // The runtime stays on the thread that it is made on; whether it could be made is what the caller waits for.
+    let (made, result) = std::sync::mpsc::sync_channel(1);
+    let thread = std::thread::Builder::new().name(format!("worker-{}", plan.index)).spawn(move || {
+        let runtime =
+            Builder::new_current_thread().enable_all().event_interval(TASKS_BEFORE_EVENTS).build_local(LocalOptions::default());
+        match runtime {
+            Ok(runtime) => {
+                let _ = made.send(Ok(()));
+                runtime.block_on(Worker::run(plan, orders));
+            }
+            Err(error) => {
+                let _ = made.send(Err(error));
+            }
+        }
+    })?;
+    result.recv().unwrap_or_else(|_| Err(io::Error::other("the worker ended before it began")))?;
+    Ok((sender, thread))
+}
+
+fn start_acceptor(
+    listeners: Vec<Listener>,
+    workers: Vec<UnboundedSender<Order>>,
+    closed: watch::Receiver<bool>,
+) -> io::Result<JoinHandle<()>> {
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+    drop(runtime?);
+    std::thread::Builder::new().name("acceptor".to_owned()).spawn(move || {
+        let Ok(runtime) = Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) else { return };
+        runtime.block_on(async move {
+            let tasks: Vec<_> = listeners
+                .into_iter()
+                .map(|listener| tokio::task::spawn_local(accept(listener, workers.clone(), closed.clone())))
+                .collect();
+            for task in tasks {
+                let _ = task.await;
+            }
+        });
+    })
+}
+
+async fn accept(listener: Listener, workers: Vec<UnboundedSender<Order>>, mut closed: watch::Receiver<bool>) {
+    let socket = match tokio::net::TcpListener::from_std(listener.socket) {
+        Ok(socket) => socket,
+        Err(error) => return tracing::error!(source = &*listener.name, %error, "cannot accept clients"),
+    };
+    loop {
+        let accepted = tokio::select! {
+            accepted = socket.accept() => accepted,
+            _ = closed.wait_for(|closed| *closed) => return,
+        };
+        let stream = accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer)));
+        let (stream, peer) = match stream {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of file descriptors, most likely: they come back when clients leave.
+                tracing::warn!(source = &*listener.name, %error, "cannot accept a client");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        match listener.population.enter() {
+            Some(worker) => {
+                if workers[worker].send(Order::Serve(stream, peer, listener.source)).is_err() {
+                    listener.population.leave(worker);
+                }
+            }
+            None => refuse(&listener, stream, peer),
+        }
+    }
+}
+
+/// There are as many clients as there may be: say so as the server does.
+fn refuse(listener: &Listener, mut stream: TcpStream, peer: SocketAddr) {
+    tracing::warn!(source = &*listener.name, %peer, "refused: the source has as many clients as its connection_limit allows");
+    metrics::counter!("sluice_sessions_refused_total", "source" => listener.name.to_string()).increment(1);
+    let _ = stream.write_all(b"-ERR max number of clients reached\r\n");
+}

@@ -1,0 +1,193 @@
+//! From the chain to the upstreams: every request that is still on its way is sent where its session's requests go.
+
+use std::collections::VecDeque;
+
+use super::affinity::Affinity;
+use super::deliver::Delivery;
+use super::session::{Held, Route};
+use super::Sink;
+use crate::chain::vector::Request;
+use crate::chain::{Answer, Frame, Kind, Outcome, Vector};
+use crate::ids::SessionId;
+use crate::resp::encode;
+use crate::upstream::{Expect, Receiver, Single, Ticket};
+
+/// Send the requests of a vector on, and answer those that have ended. Empties the vector.
+pub(super) fn route(source: usize, delivery: &mut Delivery<'_>) {
+    let mut vector = std::mem::take(&mut delivery.sources[source].inbox);
+    let sink = delivery.sources[source].sink.clone();
+    for run in vector.runs() {
+        let requests = run.requests.start as usize..run.requests.end as usize;
+        Run { session: run.session, vector: &vector, sink: &sink, delivery }.route(requests);
+        if let Some(session) = delivery.sessions.get(run.session) {
+            session.sent(run.bytes);
+        }
+        delivery.sessions.note(run.session);
+    }
+    vector.clear();
+    delivery.sources[source].inbox = vector;
+}
+
+struct Run<'a, 'd> {
+    session: SessionId,
+    vector: &'a Vector,
+    sink: &'a Sink,
+    delivery: &'a mut Delivery<'d>,
+}
+
+/// Consecutive requests that leave together: their bytes lie side by side, and nothing must happen to their responses.
+struct Stretch {
+    ticket: Ticket,
+    bytes: std::ops::Range<usize>,
+}
+
+impl Run<'_, '_> {
+    fn route(&mut self, requests: std::ops::Range<usize>) {
+        let mut stretch: Option<Stretch> = None;
+        for at in requests {
+            let request = self.vector.request(at);
+            // The ordinary case, side by side: everything else ends the stretch.
+            if self.vector.outcome(request).is_none()
+                && request.trail.is_none()
+                && let Some(place) = self.vector.place(request)
+                && Affinity::of(request.command) == Affinity::Shared
+                && let Sink::Single(_) = self.sink
+                && let Some(session) = self.delivery.sessions.get(self.session)
+                && let Route::Shared(_) = session.route
+                && !session.dismissed
+            {
+                let sequence = session.order.issue(1);
+                match &mut stretch {
+                    Some(stretch) if stretch.bytes.end == place.start => {
+                        stretch.bytes.end = place.end;
+                        stretch.ticket.count += 1;
+                    }
+                    _ => {
+                        self.leave(stretch.take());
+                        let ticket = self.ticket(request, sequence);
+                        stretch = Some(Stretch { ticket, bytes: place });
+                    }
+                }
+                continue;
+            }
+            self.leave(stretch.take());
+            self.one(request);
+        }
+        self.leave(stretch);
+    }
+
+    fn ticket(&self, request: &Request, sequence: u64) -> Ticket {
+        let since = self.delivery.now;
+        Ticket { session: self.session, sequence, id: request.id, count: 1, trail: request.trail, since }
+    }
+
+    /// A stretch to the shared connection.
+    fn leave(&mut self, stretch: Option<Stretch>) {
+        let Some(Stretch { ticket, bytes }) = stretch else { return };
+        let Sink::Single(sink) = self.sink else { return };
+        let Some(session) = self.delivery.sessions.get(self.session) else { return };
+        let Route::Shared(shared) = session.route else { return };
+        let sent = sink.shared(shared).borrow_mut().send(ticket, self.vector.arena().get(bytes), Expect::One);
+        if let Err(failure) = sent {
+            self.delivery.failed(&ticket, &failure);
+        }
+    }
+
+    /// A request that needs a closer look.
+    fn one(&mut self, request: &Request) {
+        let Some(session) = self.delivery.sessions.get(self.session).filter(|session| !session.dismissed) else {
+            return self.delivery.trails.discard(request.trail);
+        };
+        let sequence = session.order.issue(1);
+        let ticket = self.ticket(request, sequence);
+        match self.vector.outcome(request) {
+            None => {}
+            Some(Outcome::Reply(answer)) => return self.delivery.answer(&ticket, answer, Kind::Single),
+            Some(Outcome::Close(answer)) => {
+                let nothing = Answer { frame: bytes::Bytes::new(), foreign: false };
+                return self.dismiss(&ticket, answer.as_ref().unwrap_or(&nothing));
+            }
+        }
+        let arguments = self.vector.arguments(request);
+        let affinity = Affinity::of(request.command).with(&arguments);
+        let ok = Answer { frame: bytes::Bytes::from_static(encode::OK), foreign: false };
+        match (affinity, self.sink) {
+            (Affinity::Quit, _) => self.dismiss(&ticket, &ok),
+            (Affinity::ClientReply, Sink::Single(_)) if is_client_reply(arguments.get(2), arguments.get(3)) => {
+                self.delivery.answer(&ticket, &ok, Kind::Single);
+            }
+            (_, Sink::Null) => {
+                let name = String::from_utf8_lossy(arguments.get(0).unwrap_or_default()).into_owned();
+                let text = format!("ERR '{}' was answered by no transform, and the chain ends in NullSink", name.escape_debug());
+                self.delivery.answer(&ticket, &Answer::error(&text), Kind::Single);
+            }
+            (affinity, Sink::Single(sink)) => {
+                let expect = Expect::of(request.command, self.vector.spans(request).len());
+                let frame = self.vector.frame(request);
+                self.send(sink, affinity, ticket, frame, expect);
+            }
+        }
+    }
+
+    /// The last answer of the session: what it has sent since is not looked at.
+    fn dismiss(&mut self, ticket: &Ticket, answer: &Answer) {
+        if let Some(session) = self.delivery.sessions.get(self.session) {
+            session.dismissed = true;
+            session.end();
+        }
+        self.delivery.answer(ticket, answer, Kind::Last);
+    }
+
+    fn send(&mut self, sink: &Single, affinity: Affinity, ticket: Ticket, frame: Frame, expect: Expect) {
+        let Some(session) = self.delivery.sessions.get(self.session) else { return };
+        let private = matches!(affinity, Affinity::Private | Affinity::Blocking);
+        if affinity == Affinity::Blocking {
+            session.blocking_until = ticket.sequence + 1;
+        }
+        if private && let Route::Shared(_) = session.route {
+            session.route = Route::Moving(VecDeque::new());
+        }
+        let arena = self.vector.arena().bytes();
+        let connection = match &mut session.route {
+            Route::Moving(held) => {
+                held.push_back(Held::new(ticket, frame, arena, expect));
+                return move_when_ready(self.session, sink, self.delivery);
+            }
+            Route::Private(connection) => connection.clone(),
+            Route::Shared(shared) => sink.shared(*shared).clone(),
+        };
+        // On a shared connection every request has one reply; what has more never gets there.
+        let sent = match frame {
+            Frame::Arena(range) => connection.borrow_mut().send(ticket, arena.get(range).unwrap_or_default(), expect),
+            Frame::Large(bytes) => connection.borrow_mut().send_bytes(ticket, bytes, expect),
+        };
+        if let Err(failure) = sent {
+            self.delivery.failed(&ticket, &failure);
+        }
+        self.delivery.sessions.note(self.session);
+    }
+}
+
+/// Whether the arguments of CLIENT REPLY are those that the server knows.
+fn is_client_reply(mode: Option<&[u8]>, more: Option<&[u8]>) -> bool {
+    more.is_none() && mode.is_some_and(|mode| [&b"ON"[..], b"OFF", b"SKIP"].iter().any(|known| mode.eq_ignore_ascii_case(known)))
+}
+
+/// If a session waits to move to a connection of its own and nothing of it is in flight any more, let it move.
+pub(super) fn move_when_ready(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>) {
+    let Some(session) = delivery.sessions.get(id) else { return };
+    let Route::Moving(held) = &mut session.route else { return };
+    if held.front().is_some_and(|first| first.ticket.sequence != session.order.head()) {
+        return;
+    }
+    let held = std::mem::take(held);
+    let connection = sink.private(id);
+    session.route = Route::Private(connection.clone());
+    for Held { ticket, frame, expect } in held {
+        // A connection that is being established takes everything.
+        if let Err(failure) = connection.borrow_mut().send_bytes(ticket, frame, expect) {
+            delivery.failed(&ticket, &failure);
+        }
+    }
+    delivery.sessions.note(id);
+}

@@ -1,0 +1,306 @@
+//! One client connection and the state that belongs to it.
+//!
+//! ```text
+//!   OPEN ──── client half-closes, QUIT, protocol error, drain ────► ENDING: read no more, answer what is in flight, then close
+//!    │                                                                 │
+//!    └─── client gone, output limit ──► GONE ◄─── all written ──────────┘
+//!
+//!   SHARED ── a command that would disturb others ──► MOVING: wait for what is in flight ──► PRIVATE, until the session ends
+//! ```
+
+use std::collections::{BTreeMap, VecDeque};
+use std::task::Waker;
+
+use bytes::{Bytes, BytesMut};
+use tokio::net::tcp::OwnedWriteHalf;
+
+use super::plan::SessionLimits;
+use crate::buffer::{Flush, Outbox};
+use crate::chain::{Frame, Kind};
+use crate::ids::{Sequence, SessionId};
+use crate::resp::request::RequestScanner;
+use crate::resp::{Protocol, Span};
+use crate::upstream::{ConnectionRef, Expect, Ticket};
+
+/// A session of a worker.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) id: SessionId,
+    /// The position of its source.
+    pub(super) source: usize,
+    pub(super) limits: SessionLimits,
+    socket: OwnedWriteHalf,
+    pub(super) out: Outbox,
+    /// Whether the socket took less than there was.
+    pub(super) blocked: bool,
+    pub(super) life: Life,
+    /// Whether it has been given its last answer: what it has sent behind that request is not looked at.
+    pub(super) dismissed: bool,
+    /// Whether its last reply has been released: nothing may follow it.
+    mute: bool,
+    pub(super) order: Order,
+    /// How many bytes each read in flight has brought, with the sequence behind its last request.
+    reads: VecDeque<(Sequence, usize)>,
+    /// The sum of `reads` and of what the turn has not taken yet.
+    in_flight: usize,
+    pub(super) partial: Option<Box<Partial>>,
+    pub(super) route: Route,
+    /// Behind the last request whose reply may never come.
+    pub(super) blocking_until: Sequence,
+    pub(super) protocol: Protocol,
+    pub(super) replies: Replies,
+    /// The task that reads, while it waits for the turn to let it go on.
+    task: Option<Waker>,
+    /// Whether it is on the turn's list of sessions to look at.
+    pub(super) noted: bool,
+}
+
+/// How a session lives.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Life {
+    /// It is read from.
+    Open,
+    /// It is read from no more; when its requests are answered and its replies taken, it is closed.
+    Ending,
+    /// It is to be removed, whatever is in flight.
+    Gone,
+}
+
+/// Where its requests go.
+#[derive(Debug)]
+pub(super) enum Route {
+    /// To a connection that it shares, by its position.
+    Shared(usize),
+    /// Nowhere until what is in flight is answered; then to a connection of its own.
+    Moving(VecDeque<Held>),
+    /// To a connection of its own.
+    Private(ConnectionRef),
+}
+
+/// A request that waits for its session's move.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) ticket: Ticket,
+    pub(super) frame: Bytes,
+    pub(super) expect: Expect,
+}
+
+/// What CLIENT REPLY has asked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Replies {
+    On,
+    Off,
+    /// Not for the next request.
+    SkipNext,
+}
+
+/// The beginning of a request that has not arrived whole.
+#[derive(Debug, Default)]
+pub(super) struct Partial {
+    pub(super) bytes: BytesMut,
+    pub(super) scanner: RequestScanner,
+    pub(super) arguments: Vec<Span>,
+    /// How many bytes there must be before there is anything to learn.
+    pub(super) needed: usize,
+}
+
+/// Releases the responses of a session in the order of its requests.
+#[derive(Debug, Default)]
+pub(super) struct Order {
+    /// The sequence of the next request.
+    next: Sequence,
+    /// The sequence of the next response to be released.
+    head: Sequence,
+    /// Responses that came before their turn.
+    parked: Option<Box<BTreeMap<Sequence, Parked>>>,
+    /// Whether responses of this session wait for the transforms in this turn: those behind them must wait too.
+    pub(super) staged: bool,
+}
+
+/// A response that came before its turn.
+#[derive(Debug)]
+pub(super) struct Parked {
+    pub(super) ticket: Ticket,
+    pub(super) bytes: Bytes,
+    pub(super) kind: Kind,
+    pub(super) foreign: bool,
+}
+
+impl Order {
+    /// The sequence of the next request, and of so many behind it.
+    #[inline]
+    pub(super) fn issue(&mut self, count: u32) -> Sequence {
+        let first = self.next;
+        self.next += u64::from(count);
+        first
+    }
+
+    /// The first request whose response has not been released.
+    #[inline]
+    pub(super) fn head(&self) -> Sequence {
+        self.head
+    }
+
+    /// Whether nothing is in flight.
+    pub(super) fn is_idle(&self) -> bool {
+        self.head == self.next
+    }
+
+    /// The response of the oldest requests is released.
+    #[inline]
+    pub(super) fn release(&mut self, count: u32) {
+        self.head += u64::from(count);
+    }
+
+    /// Keep a response until those before it are released.
+    pub(super) fn park(&mut self, parked: Parked) {
+        self.parked.get_or_insert_default().insert(parked.ticket.sequence, parked);
+    }
+
+    /// The response that waits for nothing but to be released.
+    #[inline]
+    pub(super) fn unpark(&mut self) -> Option<Parked> {
+        let parked = self.parked.as_mut()?.remove(&self.head);
+        if self.parked.as_ref().is_some_and(|parked| parked.is_empty()) {
+            self.parked = None;
+        }
+        parked
+    }
+
+    /// All responses that wait.
+    pub(super) fn take_parked(&mut self) -> impl Iterator<Item = Parked> + use<> {
+        self.parked.take().into_iter().flat_map(|parked| parked.into_values())
+    }
+}
+
+impl Session {
+    pub(super) fn new(id: SessionId, source: usize, limits: SessionLimits, socket: OwnedWriteHalf, shared: usize) -> Self {
+        Self {
+            id,
+            source,
+            limits,
+            socket,
+            out: Outbox::default(),
+            blocked: false,
+            life: Life::Open,
+            dismissed: false,
+            mute: false,
+            order: Order::default(),
+            reads: VecDeque::new(),
+            in_flight: 0,
+            partial: None,
+            route: Route::Shared(shared),
+            blocking_until: 0,
+            protocol: Protocol::Resp2,
+            replies: Replies::On,
+            task: None,
+            noted: false,
+        }
+    }
+
+    /// Whether it may be read from: it is open, and within its bounds.
+    pub(super) fn may_read(&self) -> bool {
+        self.life == Life::Open && self.in_flight < self.limits.in_flight && self.out.len() < self.limits.output_high
+    }
+
+    /// So many bytes of requests have arrived.
+    pub(super) fn arrived(&mut self, bytes: usize) {
+        self.in_flight += bytes;
+    }
+
+    /// So many bytes of requests have been sent on: they are in flight until everything issued so far is answered.
+    pub(super) fn sent(&mut self, bytes: usize) {
+        self.reads.push_back((self.order.next, bytes));
+    }
+
+    /// Take what was answered out of the count of bytes in flight.
+    pub(super) fn settle_reads(&mut self) {
+        while let Some(&(behind, bytes)) = self.reads.front()
+            && behind <= self.order.head
+        {
+            self.reads.pop_front();
+            self.in_flight = self.in_flight.saturating_sub(bytes);
+        }
+        if self.reads.is_empty() && self.reads.capacity() > 16 {
+            self.reads = VecDeque::new();
+        }
+    }
+
+    /// Write what waits, as far as the socket takes it. A client that cannot be written to is gone.
+    pub(super) fn flush(&mut self) {
+        if self.blocked || self.out.is_empty() {
+            return;
+        }
+        let socket = &self.socket;
+        match self.out.flush(|pieces| match pieces {
+            // A plain write costs the kernel a little less.
+            [piece] => socket.try_write(piece),
+            _ => socket.try_write_vectored(pieces),
+        }) {
+            Ok((flush, _)) => {
+                if flush == Flush::Blocked {
+                    self.blocked = true;
+                    self.wake();
+                }
+            }
+            Err(_) => self.life = Life::Gone,
+        }
+        if self.out.len() > self.limits.output_hard {
+            tracing::warn!(session = %self.id, bytes = self.out.len(), "client does not take its replies and is cut off");
+            self.life = Life::Gone;
+        }
+    }
+
+    /// Read no more. What is in flight is answered still.
+    pub(super) fn end(&mut self) {
+        if self.life == Life::Open {
+            self.life = Life::Ending;
+            self.partial = None;
+        }
+    }
+
+    /// Its last reply has been released: nothing follows, and when it is written the session is over.
+    pub(super) fn last_word(&mut self) {
+        self.end();
+        self.mute = true;
+    }
+
+    /// Whether its last reply has been released.
+    pub(super) fn is_mute(&self) -> bool {
+        self.mute
+    }
+
+    /// Whether nothing keeps it any more.
+    pub(super) fn is_over(&self) -> bool {
+        match self.life {
+            Life::Open => false,
+            Life::Ending => (self.mute || self.order.is_idle()) && self.out.is_empty(),
+            Life::Gone => true,
+        }
+    }
+
+    /// The task that reads waits until [`Session::wake`].
+    pub(super) fn sleep(&mut self, task: &Waker) {
+        if !self.task.as_ref().is_some_and(|known| known.will_wake(task)) {
+            self.task = Some(task.clone());
+        }
+    }
+
+    /// Let the task that reads look again.
+    pub(super) fn wake(&self) {
+        if let Some(task) = &self.task {
+            task.wake_by_ref();
+        }
+    }
+}
+
+impl Held {
+    /// Keep a request of a vector.
+    pub(super) fn new(ticket: Ticket, frame: Frame, arena: &[u8], expect: Expect) -> Self {
+        let frame = match frame {
+            Frame::Arena(range) => Bytes::copy_from_slice(arena.get(range).unwrap_or_default()),
+            Frame::Large(bytes) => bytes,
+        };
+        Self { ticket, frame, expect }
+    }
+}

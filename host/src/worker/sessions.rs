@@ -1,0 +1,72 @@
+//! The sessions of a worker, and which of them the turn has to look at.
+
+use slab::Slab;
+
+use super::session::Session;
+use crate::ids::SessionId;
+
+/// All sessions of a worker, found by their ID. An ID of a session that has gone finds nothing, even where its place is taken again.
+#[derive(Debug)]
+pub(super) struct Sessions {
+    worker: u8,
+    count: u32,
+    places: Slab<Session>,
+    /// Sessions to be looked at at the end of the turn: to be written to, to be read from again, or to be removed.
+    noted: Vec<SessionId>,
+}
+
+impl Sessions {
+    pub(super) fn of_worker(worker: u8) -> Self {
+        Self { worker, count: 0, places: Slab::new(), noted: Vec::new() }
+    }
+
+    pub(super) fn add(&mut self, make: impl FnOnce(SessionId) -> Session) -> SessionId {
+        self.count = self.count.wrapping_add(1);
+        let place = self.places.vacant_entry();
+        let id = SessionId::new(self.worker, place.key(), self.count);
+        place.insert(make(id));
+        id
+    }
+
+    #[inline]
+    pub(super) fn get(&mut self, id: SessionId) -> Option<&mut Session> {
+        self.places.get_mut(id.place()).filter(|session| session.id == id)
+    }
+
+    pub(super) fn remove(&mut self, id: SessionId) -> Option<Session> {
+        self.get(id)?;
+        self.places.try_remove(id.place())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    pub(super) fn ids(&self) -> Vec<SessionId> {
+        self.places.iter().map(|(_, session)| session.id).collect()
+    }
+
+    /// Have the turn look at a session when all else is done.
+    #[inline]
+    pub(super) fn note(&mut self, id: SessionId) {
+        if let Some(session) = self.places.get_mut(id.place()).filter(|session| session.id == id)
+            && !session.noted
+        {
+            session.noted = true;
+            self.noted.push(id);
+        }
+    }
+
+    /// The sessions that were noted. Give the list back to [`Sessions::give_back`].
+    pub(super) fn take_noted(&mut self) -> Vec<SessionId> {
+        std::mem::take(&mut self.noted)
+    }
+
+    /// Keep the memory of a list, unless another one was begun.
+    pub(super) fn give_back(&mut self, mut list: Vec<SessionId>) {
+        if self.noted.is_empty() {
+            list.clear();
+            self.noted = list;
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The turn: one pass over everything that has become ready.
+
+use std::time::Instant;
+
+use super::deliver::{Delivery, emit_staged};
+use super::route::{move_when_ready, route};
+use super::session::{Life, Route};
+use super::{Sink, Worker};
+use crate::ids::SessionId;
+
+impl Worker {
+    /// Replies to their sessions, requests through their chains to the upstreams; then one write for each upstream and one for each
+    /// client.
+    pub(super) fn turn(&mut self) {
+        let now = Instant::now();
+        self.receive(now);
+        for source in 0..self.sources.len() {
+            self.requests(source, now);
+        }
+        self.returns();
+        self.look_at_noted(now);
+        self.meter.turn(now);
+    }
+
+    /// Take what the upstreams have brought.
+    fn receive(&mut self, now: Instant) {
+        let mut connections = std::mem::take(&mut self.received);
+        self.ready.take(&mut connections);
+        let mut delivery = Delivery {
+            sessions: &mut self.sessions,
+            sources: &mut self.sources,
+            trails: &mut self.trails,
+            meter: &mut self.meter,
+            now,
+        };
+        for connection in &connections {
+            connection.borrow_mut().receive(&mut delivery);
+        }
+        connections.clear();
+        self.received = connections;
+    }
+
+    /// Carry what the clients of a source have sent through its chain, and send it on.
+    fn requests(&mut self, at: usize, now: Instant) {
+        let source = &mut self.sources[at];
+        if source.inbox.is_empty() {
+            // Bytes of what had no arguments may be there all the same.
+            source.inbox.clear();
+            return;
+        }
+        self.meter.vector(at, source.inbox.len());
+        source.chain.requests(&mut source.inbox, &mut self.trails, &mut self.ids);
+        let mut delivery = Delivery {
+            sessions: &mut self.sessions,
+            sources: &mut self.sources,
+            trails: &mut self.trails,
+            meter: &mut self.meter,
+            now,
+        };
+        route(at, &mut delivery);
+        let source = &mut self.sources[at];
+        if let Sink::Single(single) = &*source.sink {
+            // Upstreams first: they have work to do while the clients are written to.
+            single.flush();
+            source.congested = single.is_congested();
+            if source.congested {
+                self.congested = true;
+            }
+        }
+    }
+
+    /// Carry watched responses back through the chains.
+    fn returns(&mut self) {
+        for source in &mut self.sources {
+            if !source.responses.is_empty() {
+                source.chain.responses(&mut source.responses, &mut self.trails);
+                emit_staged(&mut source.responses, &mut self.sessions, &mut self.trails, &self.directory);
+            }
+        }
+        if self.congested {
+            self.relieve();
+        }
+    }
+
+    /// Let sessions be read from again where a congested upstream has taken what there was.
+    fn relieve(&mut self) {
+        self.congested = false;
+        for source in &mut self.sources {
+            if let Sink::Single(single) = &*source.sink {
+                single.flush();
+                source.congested = single.is_congested();
+                self.congested |= source.congested;
+            }
+        }
+        for id in self.sessions.ids() {
+            if let Some(session) = self.sessions.get(id)
+                && !self.sources[session.source].congested
+            {
+                session.wake();
+            }
+        }
+    }
+
+    /// Write to the sessions for which there is something, and see what else has become of them.
+    fn look_at_noted(&mut self, now: Instant) {
+        loop {
+            let noted = self.sessions.take_noted();
+            if noted.is_empty() {
+                return self.sessions.give_back(noted);
+            }
+            for &id in &noted {
+                self.look_at(id, now);
+            }
+            self.sessions.give_back(noted);
+        }
+    }
+
+    fn look_at(&mut self, id: SessionId, now: Instant) {
+        let Some(session) = self.sessions.get(id) else { return };
+        session.noted = false;
+        let could_read = session.may_read();
+        session.settle_reads();
+        session.flush();
+        match &session.route {
+            Route::Private(connection) => connection.borrow_mut().flush(),
+            Route::Moving(_) => {
+                let source = session.source;
+                self.let_move(id, source, now);
+            }
+            Route::Shared(_) => {}
+        }
+        let Some(session) = self.sessions.get(id) else { return };
+        if session.is_over() {
+            self.remove(id);
+        } else if !could_read && session.may_read() {
+            session.wake();
+        }
+    }
+
+    fn let_move(&mut self, id: SessionId, source: usize, now: Instant) {
+        let sink = self.sources[source].sink.clone();
+        if let Sink::Single(single) = &*sink {
+            let mut delivery = Delivery {
+                sessions: &mut self.sessions,
+                sources: &mut self.sources,
+                trails: &mut self.trails,
+                meter: &mut self.meter,
+                now,
+            };
+            move_when_ready(id, single, &mut delivery);
+        }
+    }
+
+    /// The session is over: forget what it had, and let its late replies find nobody.
+    fn remove(&mut self, id: SessionId) {
+        let Some(mut session) = self.sessions.remove(id) else { return };
+        session.life = Life::Gone;
+        session.wake();
+        for parked in session.order.take_parked() {
+            self.trails.discard(parked.ticket.trail);
+        }
+        match &mut session.route {
+            Route::Private(connection) => {
+                for trail in connection.borrow_mut().close() {
+                    self.trails.discard(trail);
+                }
+            }
+            Route::Moving(held) => held.drain(..).for_each(|held| self.trails.discard(held.ticket.trail)),
+            Route::Shared(_) => {}
+        }
+        self.directory.remove(id);
+        self.sources[session.source].sessions.leave(self.index);
+    }
+}
