@@ -1,3 +1,4 @@
 //! Sluice.
 
+pub mod plugin;
 pub mod resp;
