@@ -1,0 +1,55 @@
+//! What can go wrong in a crossing.
+
+use std::time::Duration;
+
+/// A crossing that failed. The store is gone; the next crossing begins with a new one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The code trapped: a panic, an out-of-bounds access, a division by zero.
+    #[error("trapped: {0}")]
+    Trap(String),
+    /// The code ran for longer than the limit `crossing` (or `setup`, while it was set up).
+    #[error("ran for longer than {0:?}")]
+    Deadline(Duration),
+    /// The batch or the code needed more than the limit `memory`.
+    #[error("needed more than its {0} bytes of memory")]
+    Memory(usize),
+    /// The code used up the limit `stack`.
+    #[error("used up its stack")]
+    Stack,
+    /// The answer was larger than the limit `output`.
+    #[error("returned more than {0} bytes")]
+    Output(usize),
+    /// The answer broke the contract; what was wrong with it.
+    #[error("returned an invalid answer: {0}")]
+    InvalidAnswer(String),
+    /// A new instance could not be made.
+    #[error("could not be instantiated: {0}")]
+    Instantiate(String),
+    /// A new instance refused the configuration that an earlier one had accepted.
+    #[error("refused its configuration: {0}")]
+    Configure(String),
+    /// It faulted repeatedly and is not called until the time has passed.
+    #[error("is suspended after repeated faults, for another {retry_in:?}")]
+    Suspended {
+        /// How long it will not be called.
+        retry_in: Duration,
+    },
+}
+
+impl Fault {
+    /// A short constant name for the kind of fault: the label of a metric.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Fault::Trap(_) => "trap",
+            Fault::Deadline(_) => "deadline",
+            Fault::Memory(_) => "memory",
+            Fault::Stack => "stack",
+            Fault::Output(_) => "output",
+            Fault::InvalidAnswer(_) => "invalid-answer",
+            Fault::Instantiate(_) => "instantiate",
+            Fault::Configure(_) => "configure",
+            Fault::Suspended { .. } => "suspended",
+        }
+    }
+}

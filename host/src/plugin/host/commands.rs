@@ -1,0 +1,29 @@
+//! `commands`: the host's command table.
+
+use sluice_commands::table;
+use wasmtime::component::HasSelf;
+
+use super::Capability;
+use super::interfaces::commands;
+
+pub(super) const CAPABILITY: Capability = Capability {
+    interface: "commands",
+    grant: None,
+    link: |linker| commands::add_to_linker::<_, HasSelf<Commands>>(linker, |data| &mut data.capabilities.commands),
+};
+
+pub(super) struct Commands;
+
+impl commands::Host for Commands {
+    fn table(&mut self) -> Vec<commands::Command> {
+        table()
+            .commands()
+            .iter()
+            .map(|command| commands::Command {
+                name: command.name().to_owned(),
+                categories: command.categories().map(str::to_owned).collect(),
+                keyed: command.is_keyed(),
+            })
+            .collect()
+    }
+}

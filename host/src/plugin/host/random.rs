@@ -1,0 +1,30 @@
+//! `random`: randomness that cannot be guessed.
+
+use wasmtime::component::HasSelf;
+
+use super::interfaces::random;
+use super::{Capability, Grant};
+
+pub(super) const CAPABILITY: Capability = Capability {
+    interface: "random",
+    grant: Some(Grant::Random),
+    link: |linker| random::add_to_linker::<_, HasSelf<Random>>(linker, |data| &mut data.capabilities.random),
+};
+
+/// The most bytes that one call gives.
+const MOST: u32 = 64 << 10;
+
+/// Without the system's randomness a call traps: a guessable answer would be worse than none.
+pub(super) struct Random;
+
+impl random::Host for Random {
+    fn bits(&mut self) -> wasmtime::Result<u64> {
+        Ok(getrandom::u64()?)
+    }
+
+    fn bytes(&mut self, count: u32) -> wasmtime::Result<Vec<u8>> {
+        let mut bytes = vec![0; count.min(MOST) as usize];
+        getrandom::fill(&mut bytes)?;
+        Ok(bytes)
+    }
+}

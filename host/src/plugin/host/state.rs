@@ -1,0 +1,71 @@
+//! `state`: the map that all instances of a transform share.
+
+use std::sync::Arc;
+
+use wasmtime::component::HasSelf;
+
+use super::interfaces::state::{self, Refusal};
+use super::{Capability, Grant};
+use crate::plugin::state as map;
+use crate::plugin::state::StateMap;
+
+pub(super) const CAPABILITY: Capability = Capability {
+    interface: "state",
+    grant: Some(Grant::State),
+    link: |linker| state::add_to_linker::<_, HasSelf<State>>(linker, |data| &mut data.capabilities.state),
+};
+
+pub(super) struct State {
+    map: Arc<StateMap>,
+}
+
+impl State {
+    pub(super) fn new(map: Arc<StateMap>) -> State {
+        State { map }
+    }
+}
+
+impl From<map::Refusal> for Refusal {
+    fn from(refusal: map::Refusal) -> Refusal {
+        match refusal {
+            map::Refusal::Full => Refusal::Full,
+            map::Refusal::NotANumber => Refusal::NotANumber,
+        }
+    }
+}
+
+impl state::Host for State {
+    fn get(&mut self, key: Vec<u8>) -> Option<Vec<u8>> {
+        self.map.get(&key)
+    }
+
+    fn expires_in(&mut self, key: Vec<u8>) -> Option<u64> {
+        self.map.expires_in(&key)
+    }
+
+    fn set(&mut self, key: Vec<u8>, value: Vec<u8>, ttl_ms: Option<u64>) -> Result<(), Refusal> {
+        Ok(self.map.set(&key, value, ttl_ms)?)
+    }
+
+    fn delete(&mut self, key: Vec<u8>) -> bool {
+        self.map.delete(&key)
+    }
+
+    fn compare_and_swap(
+        &mut self,
+        key: Vec<u8>,
+        expected: Option<Vec<u8>>,
+        value: Option<Vec<u8>>,
+        ttl_ms: Option<u64>,
+    ) -> Result<bool, Refusal> {
+        Ok(self.map.compare_and_swap(&key, expected.as_deref(), value, ttl_ms)?)
+    }
+
+    fn increment(&mut self, key: Vec<u8>, by: i64, ttl_ms: Option<u64>) -> Result<i64, Refusal> {
+        Ok(self.map.increment(&key, by, ttl_ms)?)
+    }
+
+    fn keys(&mut self, prefix: Vec<u8>, after: Option<Vec<u8>>, limit: u32) -> Vec<Vec<u8>> {
+        self.map.keys(&prefix, after.as_deref(), limit)
+    }
+}

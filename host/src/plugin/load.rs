@@ -1,0 +1,222 @@
+//! From a declaration to a plugin that can be configured: read, check, compile.
+
+use std::fmt;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use wasmtime::Engine;
+use wasmtime::component::InstancePre;
+
+use super::cache::hex;
+use super::contract::{self, Breach, Contract, Lane, Phases};
+use super::engine;
+use super::host::{self, Shared};
+use super::runtime::Runtime;
+use super::spec::{Component, Spec};
+use super::store::Data;
+use super::ticker::Pulse;
+
+/// A plugin that could not be loaded.
+#[derive(Debug, thiserror::Error)]
+#[error("plugin `{plugin}`: {problem}")]
+pub struct LoadError {
+    /// The name by which it was declared.
+    pub plugin: String,
+    /// What is wrong.
+    pub problem: LoadProblem,
+}
+
+/// What is wrong with a plugin. Each is one sentence for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadProblem {
+    /// The file cannot be read.
+    #[error("cannot read the component {component}: {error}")]
+    Read {
+        /// The file.
+        component: String,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// This binary was built without its standard plugins.
+    #[error("it is not in this binary; `cargo xtask build` builds the standard plugins and then the binary with them")]
+    NotBuilt,
+    /// The component is not the one that the pin names.
+    #[error("the component {component} has the SHA-256 {found}, but the topology pins {expected}")]
+    Pin {
+        /// The file.
+        component: String,
+        /// The digest of what was found.
+        found: String,
+        /// The digest that was declared.
+        expected: String,
+    },
+    /// The file is not a component at all.
+    #[error("{component} {problem}")]
+    NotAComponent {
+        /// The file.
+        component: String,
+        /// What it is instead.
+        problem: &'static str,
+    },
+    /// The file is a component, but a broken one, or one that needs features that the sandbox does not offer.
+    #[error("{component} is not a valid component: {reason}")]
+    Invalid {
+        /// The file.
+        component: String,
+        /// The compiler's reason.
+        reason: String,
+    },
+    /// It is a component, but does not keep the contract.
+    #[error("the component {component} {breach}")]
+    Breach {
+        /// The file.
+        component: String,
+        /// How it breaks the contract.
+        breach: Breach,
+    },
+    /// A limit is out of its range.
+    #[error("the limit `{limit}` is {found}; {expected}")]
+    Limit {
+        /// The limit's name in the topology.
+        limit: &'static str,
+        /// What was declared, in bytes.
+        found: usize,
+        /// What would be possible.
+        expected: String,
+    },
+    /// The engine could not be set up on this machine.
+    #[error("cannot set up the sandbox: {0}")]
+    Engine(String),
+}
+
+/// A plugin: compiled, checked against its grants, ready to be configured for a place in a chain.
+pub struct Plugin {
+    pub(super) spec: Spec,
+    pub(super) sha256: [u8; 32],
+    pub(super) engine: Engine,
+    pub(super) pulse: Pulse,
+    pub(super) pre: InstancePre<Data>,
+    pub(super) contract: Contract,
+    pub(super) shared: Arc<Shared>,
+}
+
+impl Plugin {
+    pub(super) fn load(runtime: &Runtime, spec: &Spec) -> Result<Plugin, LoadError> {
+        load(runtime, spec).map_err(|problem| LoadError { plugin: spec.name.clone(), problem })
+    }
+
+    /// What it was loaded from.
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// The SHA-256 of its component.
+    pub fn sha256(&self) -> &[u8; 32] {
+        &self.sha256
+    }
+
+    /// The form in which batches cross into it.
+    pub fn lane(&self) -> Lane {
+        self.contract.lane
+    }
+
+    /// The handlers that it has.
+    pub fn phases(&self) -> Phases {
+        self.contract.phases
+    }
+}
+
+impl fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plugin")
+            .field("spec", &self.spec)
+            .field("sha256", &hex(&self.sha256))
+            .field("lane", &self.contract.lane)
+            .field("phases", &self.contract.phases)
+            .finish_non_exhaustive()
+    }
+}
+
+fn load(runtime: &Runtime, spec: &Spec) -> Result<Plugin, LoadProblem> {
+    check_limits(spec)?;
+    let origin = match &spec.component {
+        Component::Path(path) => path.display().to_string(),
+        Component::Standard(standard) => format!("of the standard plugin {}", standard.name),
+    };
+    let read;
+    let bytes = match &spec.component {
+        Component::Path(path) => {
+            read = read_file(path, &origin)?;
+            read.as_slice()
+        }
+        Component::Standard(standard) if standard.bytes.is_empty() => {
+            return Err(LoadProblem::NotBuilt);
+        }
+        Component::Standard(standard) => standard.bytes,
+    };
+    let sha256: [u8; 32] = Sha256::digest(bytes).into();
+    if let Some(expected) = spec.sha256
+        && expected != sha256
+    {
+        return Err(LoadProblem::Pin { component: origin, found: hex(&sha256), expected: hex(&expected) });
+    }
+    if let Some(problem) = not_a_component(bytes) {
+        return Err(LoadProblem::NotAComponent { component: origin, problem });
+    }
+    let engine =
+        runtime.engine(spec.limits.stack).map_err(|error| LoadProblem::Engine(error.root_cause().to_string()))?;
+    let invalid = |error: wasmtime::Error| LoadProblem::Invalid {
+        component: origin.clone(),
+        reason: error.root_cause().to_string(),
+    };
+    let breach = |breach| LoadProblem::Breach { component: origin.clone(), breach };
+    let component = runtime.compile(&engine, bytes).map_err(invalid)?;
+    let contract = Contract::of(&component, &engine).map_err(breach)?;
+    contract::check_imports(&component, &engine, spec.grants, spec.wasi).map_err(breach)?;
+    let pre = host::linker(&engine, &component, spec)
+        .and_then(|linker| linker.instantiate_pre(&component))
+        .map_err(|error| LoadProblem::Invalid { component: origin.clone(), reason: format!("{error:#}") })?;
+    Ok(Plugin {
+        spec: spec.clone(),
+        sha256,
+        engine,
+        pulse: runtime.pulse(),
+        pre,
+        contract,
+        shared: Arc::new(Shared::new(spec, runtime.kinds())),
+    })
+}
+
+fn read_file(path: &Path, origin: &str) -> Result<Vec<u8>, LoadProblem> {
+    fs::read(path).map_err(|error| LoadProblem::Read { component: origin.to_owned(), error })
+}
+
+fn check_limits(spec: &Spec) -> Result<(), LoadProblem> {
+    if !engine::STACK.contains(&spec.limits.stack) {
+        return Err(LoadProblem::Limit {
+            limit: "stack",
+            found: spec.limits.stack,
+            expected: format!("{} to {} bytes are possible", engine::STACK.start(), engine::STACK.end()),
+        });
+    }
+    Ok(())
+}
+
+/// What bytes are that do not begin as a component does.
+fn not_a_component(bytes: &[u8]) -> Option<&'static str> {
+    const MAGIC: &[u8] = b"\0asm";
+    const COMPONENT: &[u8] = &[0x0d, 0x00, 0x01, 0x00];
+    const MODULE: &[u8] = &[0x01, 0x00, 0x00, 0x00];
+    match bytes.split_at_checked(4) {
+        None if bytes.is_empty() => Some("is empty"),
+        Some((MAGIC, rest)) if rest.starts_with(COMPONENT) => None,
+        Some((MAGIC, rest)) if rest.starts_with(MODULE) => {
+            Some("is a core WebAssembly module, not a component (`wasm-tools component new` makes one of it)")
+        }
+        Some((MAGIC, rest)) if rest.len() < 4 => Some("ends within its header"),
+        Some((MAGIC, _)) => Some("is WebAssembly of an unknown kind, not a component"),
+        _ => Some("is not WebAssembly"),
+    }
+}

@@ -1,0 +1,53 @@
+//! The sandbox: everything that touches wasmtime lives in this room, and the rest of the host sees a narrow door.
+//!
+//! ```text
+//! Spec ──Runtime::load──► Plugin ──configure──► Transform ──instantiate──► Instance ──requests/responses──► Verdicts/Changes
+//! what the operator       compiled, checked      one place    one per         one store;                     checked answers
+//! declared                against its grants     in a chain   worker          a crossing per call
+//! ```
+//!
+//! A plugin is hostile until proven otherwise. Its imports are checked against its grants by name before anything is compiled,
+//! its memory, time, stack and output are bounded, and nothing that it returns leaves this room before it has been checked
+//! against the batch that it answers. A fault costs the store, never the worker: the next crossing begins with a new one.
+
+mod batch;
+mod breaker;
+mod cache;
+mod changes;
+mod contract;
+mod engine;
+mod fault;
+mod grants;
+mod host;
+mod instance;
+mod interest;
+mod lanes;
+mod load;
+mod meter;
+mod runtime;
+mod spec;
+pub mod standard;
+mod state;
+mod store;
+mod ticker;
+mod transform;
+mod validate;
+mod verdicts;
+
+#[cfg(test)]
+#[path = "plugin_test.rs"]
+mod test;
+
+pub use self::batch::{KEY, NOT_SHOWN, RequestBatch, ResponseBatch, UNKNOWN_COMMAND};
+pub use self::changes::Changes;
+pub use self::contract::{Lane, Phases};
+pub use self::fault::Fault;
+pub use self::grants::{Grant, Grants, UnknownGrant};
+pub use self::host::sessions::{NoSessions, SessionDirectory, SessionInfo};
+pub use self::instance::Instance;
+pub use self::interest::{CommandSet, Interest, View};
+pub use self::load::{LoadError, Plugin};
+pub use self::runtime::{Runtime, RuntimeError, RuntimeOptions};
+pub use self::spec::{Component, Limits, OnFault, Spec, Wasi};
+pub use self::transform::{ConfigureError, Description, Site, Transform};
+pub use self::verdicts::{Action, Argument, Arguments, Requests, Verdict, Verdicts};

@@ -1,0 +1,129 @@
+//! The runtime: what the plugins of a process share.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use super::cache::Cache;
+use super::engine;
+use super::host::metrics::Kinds;
+use super::load::{LoadError, Plugin};
+use super::spec::Spec;
+use super::ticker::{Pulse, Ticker};
+
+/// How a runtime is set up.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct RuntimeOptions {
+    /// Where compiled components are kept; `None` compiles each time. The directory is made if it does not exist, and must not
+    /// be writable by others.
+    pub cache_dir: Option<PathBuf>,
+}
+
+impl RuntimeOptions {
+    /// Keep compiled components in this directory.
+    #[must_use]
+    pub fn with_cache_dir(mut self, dir: impl Into<PathBuf>) -> RuntimeOptions {
+        self.cache_dir = Some(dir.into());
+        self
+    }
+}
+
+/// Why a runtime could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum RuntimeError {
+    /// The compile cache's directory is of no use.
+    #[error("the directory {} cannot keep compiled components: {error}", dir.display())]
+    Cache {
+        /// The directory.
+        dir: PathBuf,
+        /// What is wrong with it.
+        error: std::io::Error,
+    },
+    /// The thread that makes time pass could not be started.
+    #[error("cannot start the thread that ends overlong crossings: {0}")]
+    Ticker(std::io::Error),
+}
+
+/// What the plugins of a process share: the compiler, the compile cache and the clock. One per process; clones are the same one.
+#[derive(Clone)]
+pub struct Runtime {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    cache: Option<Cache>,
+    ticker: Ticker,
+    /// By bytes of stack.
+    engines: Mutex<HashMap<usize, Engine>>,
+    kinds: Arc<Kinds>,
+}
+
+impl Runtime {
+    /// Set up a runtime.
+    ///
+    /// # Errors
+    ///
+    /// See [`RuntimeError`].
+    pub fn new(options: RuntimeOptions) -> Result<Runtime, RuntimeError> {
+        let cache = options
+            .cache_dir
+            .map(|dir| Cache::open(dir.clone()).map_err(|error| RuntimeError::Cache { dir, error }))
+            .transpose()?;
+        Ok(Runtime {
+            shared: Arc::new(Shared {
+                cache,
+                ticker: Ticker::start().map_err(RuntimeError::Ticker)?,
+                engines: Mutex::default(),
+                kinds: Arc::default(),
+            }),
+        })
+    }
+
+    /// Read, check and compile a plugin. Compiling takes from 20 ms (Rust) to some seconds (Python); finding it in the compile
+    /// cache less than one.
+    ///
+    /// # Errors
+    ///
+    /// One sentence that names the plugin and what is wrong: see [`LoadError`].
+    pub fn load(&self, spec: &Spec) -> Result<Arc<Plugin>, LoadError> {
+        Plugin::load(self, spec).map(Arc::new)
+    }
+
+    /// The engine whose wasm code may use so many bytes of stack.
+    pub(super) fn engine(&self, stack: usize) -> wasmtime::Result<Engine> {
+        let mut engines = self.shared.engines.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(engine) = engines.get(&stack) {
+            return Ok(engine.clone());
+        }
+        let engine = engine::new(stack)?;
+        self.shared.ticker.add(&engine);
+        engines.insert(stack, engine.clone());
+        Ok(engine)
+    }
+
+    pub(super) fn compile(&self, engine: &Engine, bytes: &[u8]) -> wasmtime::Result<Component> {
+        match &self.shared.cache {
+            Some(cache) => cache.component(engine, bytes),
+            None => Component::from_binary(engine, bytes),
+        }
+    }
+
+    pub(super) fn pulse(&self) -> Pulse {
+        self.shared.ticker.pulse()
+    }
+
+    pub(super) fn kinds(&self) -> Arc<Kinds> {
+        Arc::clone(&self.shared.kinds)
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime").field("cache", &self.shared.cache).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,342 @@
+//! Nothing that a plugin returns is trusted: an answer is checked here against the batch that it answers.
+//!
+//! The checks make three promises to the rest of the host: an accepted answer can be read to its end without a surprise; every
+//! reply in it is exactly one complete frame that its session's protocol knows; and what it makes the host send is bounded by
+//! what came in and the plugin's limit `output`, however often it refers to an argument.
+
+use crate::resp::reply::frame_length;
+
+use super::batch::{KEY, RequestBatch};
+use super::changes::Changes;
+use super::verdicts::Verdicts;
+
+/// The bit of a kind that says that the response is watched.
+pub(super) const WATCHED: u8 = 0x80;
+
+/// The bit of an argument's number that says that it is an argument of the original request.
+pub(super) const ARGUMENT_OF_ORIGINAL: u32 = 0x8000_0000;
+
+/// The most arguments that a server accepts in one request; one more and it closes the connection, which others share.
+const MAX_ARGUMENTS: u32 = 1 << 20;
+
+/// The longest argument that a server accepts by default (`proto-max-bulk-len`), in bytes.
+const MAX_ARGUMENT_BYTES: u32 = 512 << 20;
+
+/// What a request or an argument costs beyond its bytes, so that a swarm of empty ones is bounded as well.
+const REQUEST_COST: u64 = 64;
+const ARGUMENT_COST: u64 = 16;
+
+/// The low bits of a kind: what becomes of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Forward,
+    Rewrite,
+    Reply,
+    FanOut,
+    Close,
+}
+
+impl Kind {
+    pub(super) const fn from_bits(bits: u8) -> Option<Kind> {
+        Some(match bits {
+            0 => Kind::Forward,
+            1 => Kind::Rewrite,
+            2 => Kind::Reply,
+            3 => Kind::FanOut,
+            4 => Kind::Close,
+            _ => return None,
+        })
+    }
+
+    pub(super) const fn bits(self) -> u8 {
+        match self {
+            Kind::Forward => 0,
+            Kind::Rewrite => 1,
+            Kind::Reply => 2,
+            Kind::FanOut => 3,
+            Kind::Close => 4,
+        }
+    }
+
+    const fn may_watch(self) -> bool {
+        !matches!(self, Kind::Reply | Kind::Close)
+    }
+}
+
+/// Why an answer is invalid; completes the sentence "returned an invalid answer: …".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Invalid {
+    #[error("{indices} indices, but {kinds} kinds and {tags} tags")]
+    Columns { indices: usize, kinds: usize, tags: usize },
+    #[error("{indices} indices, but {lengths} lengths")]
+    ChangeColumns { indices: usize, lengths: usize },
+    #[error("verdict {at} is on index {index}, which does not rise")]
+    Order { at: usize, index: u32 },
+    #[error("verdict {at} is on index {index}, but the batch has {batch}")]
+    Index { at: usize, index: u32, batch: usize },
+    #[error("verdict {at} has the unknown kind {kind:#04x}")]
+    Kind { at: usize, kind: u8 },
+    #[error("verdict {at} watches a response that there will not be")]
+    Watch { at: usize },
+    #[error("verdict {at} watches a response, but the component has no handler for responses")]
+    Unwatchable { at: usize },
+    #[error("verdict {at} needs more numbers than there are")]
+    Numbers { at: usize },
+    #[error("verdict {at} needs more bytes than there are")]
+    Bytes { at: usize },
+    #[error("{numbers} numbers and {bytes} bytes belong to no verdict")]
+    Leftover { numbers: usize, bytes: usize },
+    #[error("verdict {at} has a request of {count} arguments; 1 to {MAX_ARGUMENTS} are possible")]
+    Arguments { at: usize, count: u32 },
+    #[error("verdict {at} has an argument of {length} bytes; {MAX_ARGUMENT_BYTES} are possible")]
+    Argument { at: usize, length: u32 },
+    #[error("verdict {at} refers to argument {argument} of a request that has {count}")]
+    Original { at: usize, argument: u32, count: u32 },
+    #[error("verdict {at} fans out to no request")]
+    NoRequests { at: usize },
+    #[error("verdict {at} has a frame that {problem}")]
+    Frame { at: usize, problem: FrameProblem },
+    #[error("its requests exceed those that it was given by more than {0} bytes")]
+    Expansion(usize),
+}
+
+/// What is wrong with a frame; completes the sentence "a frame that …".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum FrameProblem {
+    #[error("is not RESP")]
+    NotResp,
+    #[error("is not complete")]
+    Incomplete,
+    #[error("is followed by {0} more bytes")]
+    Trailing(usize),
+    #[error("has a CR or LF within a line")]
+    LineBreak,
+    #[error("contains out-of-band data, which is no reply")]
+    Push,
+    #[error("contains the RESP3 type `{0}` for a session that speaks RESP2")]
+    Resp3(char),
+}
+
+/// What an answer is checked against, beside its batch.
+pub(super) struct Bounds<'a> {
+    /// The limit `output`, in bytes.
+    pub(super) output: usize,
+    /// Whether the component has a handler for responses.
+    pub(super) responses: bool,
+    /// The protocol (2 or 3) that a session speaks.
+    pub(super) protocol: &'a dyn Fn(u64) -> u8,
+}
+
+/// Check verdicts against the batch of requests that they answer.
+pub(super) fn verdicts(verdicts: &Verdicts, batch: &RequestBatch<'_>, bounds: &Bounds<'_>) -> Result<(), Invalid> {
+    let Verdicts { indices, kinds, tags, numbers, bytes } = verdicts;
+    if indices.len() != kinds.len() || indices.len() != tags.len() {
+        return Err(Invalid::Columns { indices: indices.len(), kinds: kinds.len(), tags: tags.len() });
+    }
+    let mut rest = Rest { numbers, bytes };
+    let mut cost = 0;
+    let mut original = Original::default();
+    for (at, (&index, &bits)) in indices.iter().zip(kinds).enumerate() {
+        rising(indices, at, index, batch.ids.len())?;
+        let watched = bits & WATCHED != 0;
+        let kind = Kind::from_bits(bits & !WATCHED).ok_or(Invalid::Kind { at, kind: bits })?;
+        if watched && !kind.may_watch() {
+            return Err(Invalid::Watch { at });
+        }
+        if watched && !bounds.responses {
+            return Err(Invalid::Unwatchable { at });
+        }
+        match kind {
+            Kind::Forward => {}
+            Kind::Rewrite => {
+                original.seek(batch, index as usize);
+                cost += rest.request(at, batch, &original)?;
+            }
+            Kind::FanOut => {
+                original.seek(batch, index as usize);
+                let count = rest.number(at)?;
+                if count == 0 {
+                    return Err(Invalid::NoRequests { at });
+                }
+                for _ in 0..count {
+                    cost += rest.request(at, batch, &original)?;
+                }
+            }
+            Kind::Reply => rest.frame(at, batch, index, bounds, false)?,
+            Kind::Close => rest.frame(at, batch, index, bounds, true)?,
+        }
+    }
+    if !rest.numbers.is_empty() || !rest.bytes.is_empty() {
+        return Err(Invalid::Leftover { numbers: rest.numbers.len(), bytes: rest.bytes.len() });
+    }
+    if cost > bounds.output as u64 && cost > cost_of(batch) + bounds.output as u64 {
+        return Err(Invalid::Expansion(bounds.output));
+    }
+    Ok(())
+}
+
+/// Check changes against the batch of responses that they answer; `sessions` are the sessions of the batch.
+pub(super) fn changes(changes: &Changes, sessions: &[u64], protocol: &dyn Fn(u64) -> u8) -> Result<(), Invalid> {
+    let Changes { indices, lengths, bytes } = changes;
+    if indices.len() != lengths.len() {
+        return Err(Invalid::ChangeColumns { indices: indices.len(), lengths: lengths.len() });
+    }
+    let mut bytes = bytes.as_slice();
+    for (at, (&index, &length)) in indices.iter().zip(lengths).enumerate() {
+        rising(indices, at, index, sessions.len())?;
+        let (frame, rest) = bytes.split_at_checked(length as usize).ok_or(Invalid::Bytes { at })?;
+        let session = sessions.get(index as usize).copied().unwrap_or(0);
+        reply(frame, || protocol(session)).map_err(|problem| Invalid::Frame { at, problem })?;
+        bytes = rest;
+    }
+    if !bytes.is_empty() {
+        return Err(Invalid::Leftover { numbers: 0, bytes: bytes.len() });
+    }
+    Ok(())
+}
+
+/// Check that bytes are exactly one complete reply in a protocol (asked for only where it matters).
+pub(super) fn reply(frame: &[u8], protocol: impl FnOnce() -> u8) -> Result<(), FrameProblem> {
+    match frame_length(frame) {
+        Err(_) => return Err(FrameProblem::NotResp),
+        Ok(None) => return Err(FrameProblem::Incomplete),
+        Ok(Some(length)) if length == frame.len() => {}
+        Ok(Some(length)) => return Err(FrameProblem::Trailing(frame.len().saturating_sub(length))),
+    }
+    let mut resp3 = None;
+    let mut rest = frame;
+    while let Some((&kind, after)) = rest.split_first() {
+        match kind {
+            b'+' | b'-' | b':' | b'$' | b'*' => {}
+            b'>' => return Err(FrameProblem::Push),
+            other => resp3 = resp3.or(Some(char::from(other))),
+        }
+        let end = after.iter().position(|byte| matches!(byte, b'\r' | b'\n')).ok_or(FrameProblem::Incomplete)?;
+        let (line, tail) = after.split_at(end);
+        let tail = tail.strip_prefix(b"\r\n").ok_or(FrameProblem::LineBreak)?;
+        rest = match kind {
+            b'$' | b'=' | b'!' => skip_bulk(line, tail)?,
+            _ => tail,
+        };
+    }
+    match resp3 {
+        Some(kind) if protocol() < 3 => Err(FrameProblem::Resp3(kind)),
+        _ => Ok(()),
+    }
+}
+
+/// What follows the bytes of a bulk string whose length is `line`; a null one (`$-1`) has none.
+fn skip_bulk<'a>(line: &[u8], tail: &'a [u8]) -> Result<&'a [u8], FrameProblem> {
+    if line == b"-1" {
+        return Ok(tail);
+    }
+    let length: usize =
+        std::str::from_utf8(line).ok().and_then(|digits| digits.parse().ok()).ok_or(FrameProblem::NotResp)?;
+    length.checked_add(2).and_then(|skipped| tail.get(skipped..)).ok_or(FrameProblem::Incomplete)
+}
+
+fn rising(indices: &[u32], at: usize, index: u32, batch: usize) -> Result<(), Invalid> {
+    if index as usize >= batch {
+        return Err(Invalid::Index { at, index, batch });
+    }
+    match at.checked_sub(1).and_then(|before| indices.get(before)) {
+        Some(&before) if before >= index => Err(Invalid::Order { at, index }),
+        _ => Ok(()),
+    }
+}
+
+/// What the requests of a batch cost by the measure that is applied to those that replace them.
+fn cost_of(batch: &RequestBatch<'_>) -> u64 {
+    let lengths: u64 = batch.arg_lengths.iter().map(|&length| u64::from(length & !KEY) + ARGUMENT_COST).sum();
+    lengths + batch.ids.len() as u64 * REQUEST_COST
+}
+
+/// The arguments of the request that a verdict is on. Verdicts come in the order of requests, so it only moves on.
+#[derive(Default)]
+struct Original {
+    request: usize,
+    first: usize,
+    count: u32,
+}
+
+impl Original {
+    fn seek(&mut self, batch: &RequestBatch<'_>, request: usize) {
+        let passed = batch.arg_counts.get(self.request..request).unwrap_or(&[]);
+        self.first += passed.iter().map(|&count| count as usize).sum::<usize>();
+        self.request = request;
+        self.count = batch.arg_counts.get(request).copied().unwrap_or(0);
+    }
+
+    fn length(&self, batch: &RequestBatch<'_>, argument: u32) -> u64 {
+        let length = batch.arg_lengths.get(self.first + argument as usize);
+        u64::from(length.copied().unwrap_or(0) & !KEY)
+    }
+}
+
+/// The numbers and bytes that no verdict has taken yet.
+struct Rest<'a> {
+    numbers: &'a [u32],
+    bytes: &'a [u8],
+}
+
+impl Rest<'_> {
+    fn number(&mut self, at: usize) -> Result<u32, Invalid> {
+        let (&number, rest) = self.numbers.split_first().ok_or(Invalid::Numbers { at })?;
+        self.numbers = rest;
+        Ok(number)
+    }
+
+    /// Take a request; gives what it costs.
+    fn request(&mut self, at: usize, batch: &RequestBatch<'_>, original: &Original) -> Result<u64, Invalid> {
+        let count = self.number(at)?;
+        if count == 0 || count > MAX_ARGUMENTS {
+            return Err(Invalid::Arguments { at, count });
+        }
+        let (arguments, rest) = self.numbers.split_at_checked(count as usize).ok_or(Invalid::Numbers { at })?;
+        self.numbers = rest;
+        let mut literal = 0;
+        let mut cost = REQUEST_COST + u64::from(count) * ARGUMENT_COST;
+        for &number in arguments {
+            let argument = number & !ARGUMENT_OF_ORIGINAL;
+            if argument == number {
+                if number > MAX_ARGUMENT_BYTES {
+                    return Err(Invalid::Argument { at, length: number });
+                }
+                literal += u64::from(number);
+            } else if argument < original.count {
+                cost += original.length(batch, argument);
+            } else {
+                return Err(Invalid::Original { at, argument, count: original.count });
+            }
+        }
+        let (_, rest) = usize::try_from(literal)
+            .ok()
+            .and_then(|literal| self.bytes.split_at_checked(literal))
+            .ok_or(Invalid::Bytes { at })?;
+        self.bytes = rest;
+        Ok(cost + literal)
+    }
+
+    /// Take the frame of a verdict on the request at `index`.
+    fn frame(
+        &mut self,
+        at: usize,
+        batch: &RequestBatch<'_>,
+        index: u32,
+        bounds: &Bounds<'_>,
+        may_be_empty: bool,
+    ) -> Result<(), Invalid> {
+        let length = self.number(at)?;
+        let (frame, rest) = self.bytes.split_at_checked(length as usize).ok_or(Invalid::Bytes { at })?;
+        self.bytes = rest;
+        if frame.is_empty() && may_be_empty {
+            return Ok(());
+        }
+        let session = batch.sessions.get(index as usize).copied().unwrap_or(0);
+        reply(frame, || (bounds.protocol)(session)).map_err(|problem| Invalid::Frame { at, problem })
+    }
+}
+
+#[cfg(test)]
+#[path = "validate_test.rs"]
+mod test;
