@@ -125,7 +125,11 @@ fn apply_in_place(
                 let new = requests
                     .clone()
                     .zip(trails.fan_out(trail, position, requests.len()))
-                    .map(|(arguments, trail)| Request { trail, ..vector.write(at, new_arguments(arguments)) })
+                    .map(|(arguments, trail)| {
+                        let mut request = vector.write(at, new_arguments(arguments));
+                        request.trail = trail;
+                        request
+                    })
                     .collect();
                 replacements.push((at, new));
             }

@@ -81,7 +81,7 @@ impl Responses {
     }
 
     /// The bytes of a response.
-    pub fn bytes(&self, response: &Response) -> &[u8] {
+    pub fn bytes<'a>(&'a self, response: &'a Response) -> &'a [u8] {
         match &response.body {
             Body::Arena(range) => self.arena.get(range.clone()),
             Body::Large(bytes) => bytes,

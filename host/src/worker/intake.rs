@@ -10,7 +10,7 @@ use crate::buffer::LARGE;
 use crate::chain::vector::{Arguments, lookup};
 use crate::chain::{Answer, Effect, Outcome, Step, Trails, Vector};
 use crate::ids::{MessageIds, TrailId};
-use crate::resp::request::{Form, RequestScanner};
+use crate::resp::request::Form;
 use crate::resp::{Protocol, ProtocolError, Scan, inline};
 
 /// The parts of a worker that requests are taken in with.

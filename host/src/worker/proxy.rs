@@ -40,7 +40,7 @@ pub enum StartError {
 }
 
 /// The most workers: their number is a part of message IDs.
-pub const MOST_WORKERS: usize = 256;
+const MOST_WORKERS: usize = 256;
 
 /// How many sessions a listener may keep waiting to be accepted.
 const BACKLOG: i32 = 4096;
@@ -49,14 +49,13 @@ const BACKLOG: i32 = 4096;
 const TASKS_BEFORE_EVENTS: u32 = 256;
 
 struct Listener {
-    socket: TcpListener,
     source: usize,
     population: Arc<Population>,
     name: Arc<str>,
 }
 
 impl Proxy {
-    /// Listen for the clients of `sources` and serve them with `workers` threads (at least 1, at most [`MOST_WORKERS`]).
+    /// Listen for the clients of `sources` and serve them with `workers` threads (at least 1, at most 256).
     ///
     /// # Errors
     ///
@@ -73,7 +72,8 @@ impl Proxy {
                 error,
             })?;
             let population = Population::new(&source.name, source.connection_limit, &everybody);
-            listeners.push(Listener { socket, source: at, population: population.clone(), name: source.name.clone() });
+            let listener = Listener { source: at, population: population.clone(), name: source.name.clone() };
+            listeners.push((socket, listener));
             plans.push((source, population));
         }
         let (closing, closed) = watch::channel(false);
@@ -81,8 +81,8 @@ impl Proxy {
         for index in 0..count {
             proxy.workers.push(start_worker(WorkerPlan { index, sources: plans.clone() })?);
         }
-        for listener in &listeners {
-            let address = listener.socket.local_addr()?;
+        for (socket, listener) in &listeners {
+            let address = socket.local_addr()?;
             tracing::info!(source = &*listener.name, %address, "listening");
         }
         let orders = proxy.workers.iter().map(|(orders, _)| orders.clone()).collect();
@@ -152,28 +152,24 @@ fn start_worker(plan: WorkerPlan) -> io::Result<(UnboundedSender<Order>, JoinHan
 }
 
 fn start_acceptor(
-    listeners: Vec<Listener>,
+    listeners: Vec<(TcpListener, Listener)>,
     workers: Vec<UnboundedSender<Order>>,
     closed: watch::Receiver<bool>,
 ) -> io::Result<JoinHandle<()>> {
-    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
-    drop(runtime?);
+    let runtime = Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new().name("acceptor".to_owned()).spawn(move || {
-        let Ok(runtime) = Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) else { return };
         runtime.block_on(async move {
-            let tasks: Vec<_> = listeners
-                .into_iter()
-                .map(|listener| tokio::task::spawn_local(accept(listener, workers.clone(), closed.clone())))
-                .collect();
-            for task in tasks {
-                let _ = task.await;
+            let mut tasks = tokio::task::JoinSet::new();
+            for (socket, listener) in listeners {
+                tasks.spawn(accept(socket, listener, workers.clone(), closed.clone()));
             }
+            tasks.join_all().await;
         });
     })
 }
 
-async fn accept(listener: Listener, workers: Vec<UnboundedSender<Order>>, mut closed: watch::Receiver<bool>) {
-    let socket = match tokio::net::TcpListener::from_std(listener.socket) {
+async fn accept(socket: TcpListener, listener: Listener, workers: Vec<UnboundedSender<Order>>, mut closed: watch::Receiver<bool>) {
+    let socket = match tokio::net::TcpListener::from_std(socket) {
         Ok(socket) => socket,
         Err(error) => return tracing::error!(source = &*listener.name, %error, "cannot accept clients"),
     };
