@@ -1,6 +1,6 @@
 //! What `wit-bindgen` makes of the contract: the imports, and the section that tells the component encoder what the exports are.
 //!
-//! The exports themselves are written by hand in [`glue`](crate::glue): the generated ones take every list out of the allocator and give
+//! The exports themselves are written by hand in `glue`: the generated ones take every list out of the allocator and give
 //! it back, and ask the host for a second call that frees the answer.
 #![allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, clippy::panic)]
 
@@ -10,6 +10,5 @@ wit_bindgen::generate!({
     generate_all,
     pub_export_macro: true,
     export_macro_name: "describe_exports",
-    default_bindings_module: "sluice_plugin::__glue::bindings",
     skip: ["describe", "configure", "handle"],
 });

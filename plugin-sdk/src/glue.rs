@@ -7,11 +7,13 @@
 use std::cell::RefCell;
 
 use crate::arena::Arena;
-pub use crate::bindings;
 use crate::instance::Instance;
 use crate::request::RequestColumns;
 use crate::response::ResponseColumns;
 use crate::{Interest, Transform, log};
+
+#[path = "bindings.rs"]
+pub mod bindings;
 
 thread_local! {
     static ARENA: RefCell<Arena> = const { RefCell::new(Arena::new()) };

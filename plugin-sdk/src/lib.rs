@@ -70,19 +70,15 @@
 //! A crate of type `cdylib` for `wasm32-unknown-unknown`, turned into a component by `wit-component`; `sluice plugin build` does both.
 //! A panic is written to the log at level error, then traps; the host replaces the instance.
 
-// The macros of the generated bindings name this crate as its users do.
-#[cfg(target_arch = "wasm32")]
-extern crate self as sluice_plugin;
-
 #[cfg(any(target_arch = "wasm32", test))]
 mod arena;
-#[cfg(target_arch = "wasm32")]
-mod bindings;
 mod buffer;
 pub mod clock;
 mod command;
 #[cfg(target_arch = "wasm32")]
-mod glue;
+#[doc(hidden)]
+#[path = "glue.rs"]
+pub mod __glue;
 mod host;
 mod ids;
 mod instance;
@@ -107,10 +103,6 @@ pub use request::{Arg, Request, Requests};
 pub use response::{Change, Response, Responses};
 pub use transform::{Interest, NoConfig, Transform, View};
 pub use verdict::{FanOut, Rewrite, Verdict};
-
-#[cfg(target_arch = "wasm32")]
-#[doc(hidden)]
-pub use glue as __glue;
 
 /// Export a [`Transform`] from the component, under the name of its type, with the version and the description of its crate. Once a crate.
 ///

@@ -1,6 +1,6 @@
 //! The imports of a component. What a transform does not call is not linked, so its component does not import it.
 
-use crate::bindings::sluice::transform as wit;
+use crate::__glue::bindings::sluice::transform as wit;
 
 pub(crate) mod log {
     use super::wit::log;
