@@ -1,3 +1,4 @@
 //! Sluice.
 
 pub mod resp;
+pub mod topology;
