@@ -1,6 +1,5 @@
 //! What is wrong with a topology: one line a problem, with its place, and all of them in one report.
 
-use std::fmt;
 use std::path::{Path as FilePath, PathBuf};
 
 use super::locate::{End, Place, locate};
@@ -93,9 +92,10 @@ impl Problem {
 }
 
 /// Why there is no topology.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum TopologyError {
     /// The file could not be read.
+    #[error("cannot read the topology {}", file.display())]
     Unreadable {
         /// The file.
         file: PathBuf,
@@ -103,6 +103,7 @@ pub enum TopologyError {
         source: std::io::Error,
     },
     /// The file is not YAML.
+    #[error("{} is not valid YAML", file.display())]
     Syntax {
         /// The file.
         file: PathBuf,
@@ -110,6 +111,7 @@ pub enum TopologyError {
         source: serde_yaml::Error,
     },
     /// The file is YAML, and no topology.
+    #[error("{}", report(file, lines))]
     Invalid {
         /// The file.
         file: PathBuf,
@@ -118,30 +120,10 @@ pub enum TopologyError {
     },
 }
 
-impl std::error::Error for TopologyError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Unreadable { source, .. } => Some(source),
-            Self::Syntax { source, .. } => Some(source),
-            Self::Invalid { .. } => None,
-        }
-    }
-}
-
-impl fmt::Display for TopologyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unreadable { file, .. } => {
-                write!(f, "cannot read the topology {}", file.display())
-            }
-            Self::Syntax { file, .. } => write!(f, "{} is not valid YAML", file.display()),
-            Self::Invalid { file, lines } => match lines.as_slice() {
-                [line] => f.write_str(line),
-                lines => {
-                    write!(f, "{} has {} problems", file.display(), lines.len())?;
-                    lines.iter().try_for_each(|line| write!(f, "\n{line}"))
-                }
-            },
-        }
+/// A single problem speaks for itself; several get a headline.
+fn report(file: &FilePath, lines: &[String]) -> String {
+    match lines {
+        [line] => line.clone(),
+        lines => format!("{} has {} problems\n{}", file.display(), lines.len(), lines.join("\n")),
     }
 }
