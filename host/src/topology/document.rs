@@ -1,0 +1,198 @@
+//! What the file says: its shape is checked, what its parts mean to each other is not.
+//!
+//! A part that could not be read is `None` here, and the reason is among the problems.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use super::SessionLimits;
+use super::declaration::{self, Declaration};
+use super::node::{Fields, Key, Node};
+use super::path::Path;
+use super::problem::Problems;
+
+/// A whole topology file.
+#[derive(Debug)]
+pub(super) struct Document<'a> {
+    pub(super) plugins: Vec<Declaration>,
+    pub(super) sources: Vec<SourceEntry<'a>>,
+    pub(super) workers: Option<NonZeroUsize>,
+    pub(super) admin: Option<Address>,
+    pub(super) drain_timeout: Duration,
+}
+
+/// One entry of `sources`.
+#[derive(Debug)]
+pub(super) struct SourceEntry<'a> {
+    pub(super) path: Path,
+    pub(super) name: Option<&'a str>,
+    pub(super) listen: Option<Address>,
+    pub(super) connection_limit: usize,
+    pub(super) limits: SessionLimits,
+    /// The transforms and the sink, by name, each with its configuration. `None` where there is no readable chain.
+    pub(super) chain: Option<Vec<(&'a str, Node<'a>)>>,
+}
+
+/// An address, and where it was given.
+#[derive(Clone, Debug)]
+pub(super) struct Address {
+    pub(super) socket: SocketAddr,
+    pub(super) path: Path,
+}
+
+const TOP: &[Key] = &[
+    Key::read("plugins"),
+    Key::read("sources"),
+    Key::read("workers"),
+    Key::read("admin"),
+    Key::read("drain_timeout"),
+    Key::refused("chain_config", "chains are no longer declared apart: write each under its source, as `chain`"),
+    Key::refused("source_to_chain_mapping", "chains are no longer mapped: write each under its source, as `chain`"),
+];
+
+const KINDS: &[Key] = &[
+    Key::read("Valkey"),
+    Key::refused("Redis", "this source is called `Valkey`; it serves both"),
+    Key::refused("Cassandra", "Sluice speaks the Redis/Valkey protocol only"),
+    Key::refused("Kafka", "Sluice speaks the Redis/Valkey protocol only"),
+];
+
+const SOURCE: &[Key] = &[
+    Key::read("name"),
+    Key::read("listen_addr"),
+    Key::read("connection_limit"),
+    Key::read("limits"),
+    Key::read("chain"),
+    Key::refused("tls", "TLS towards clients is not supported yet"),
+    Key::refused("timeout", "closing idle clients is not supported yet"),
+    Key::refused(
+        "hard_connection_limit",
+        "not supported yet: clients beyond `connection_limit` get an error and are closed, as the servers do it",
+    ),
+];
+
+const LIMITS: &[Key] =
+    &[Key::read("query"), Key::read("in_flight"), Key::read("output_high"), Key::read("output_hard")];
+
+/// The least that any limit in bytes may be: below this not even an error message or a handshake fits.
+const LEAST: usize = 1024;
+
+const CONNECTION_LIMIT: usize = 10_000;
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+impl<'a> Document<'a> {
+    /// Reads the document's top; `None` where it is no map at all.
+    pub(super) fn read(top: &Node<'a>, problems: &mut Problems) -> Option<Self> {
+        let fields = top.fields(TOP, problems)?;
+        let plugins = fields.get("plugins").map_or_else(Vec::new, |node| {
+            let entries = node.entries("a map from plugin names to what they are", problems);
+            let read = |(name, node)| declaration::read(name, &node, problems);
+            entries.into_iter().filter_map(read).collect()
+        });
+        let sources = sources(&fields, problems);
+        let workers = fields.get("workers").and_then(|node| node.count(problems));
+        let admin = fields.get("admin").and_then(|node| address(&node, problems));
+        let drain_timeout =
+            fields.get("drain_timeout").and_then(|node| node.duration(problems)).unwrap_or(DRAIN_TIMEOUT);
+        Some(Self { plugins, sources, workers, admin, drain_timeout })
+    }
+}
+
+fn sources<'a>(top: &Fields<'a>, problems: &mut Problems) -> Vec<SourceEntry<'a>> {
+    let Some(node) = top.require("sources", "the list of addresses to serve", problems) else {
+        return Vec::new();
+    };
+    let what = "a list of sources, each beginning with `- Valkey:`";
+    let entries = match node.list(what, problems) {
+        Some(entries) if entries.is_empty() => {
+            problems.value(&node.path, "there must be at least one source");
+            entries
+        }
+        entries => entries.unwrap_or_default(),
+    };
+    let read = |entry: &Node<'a>| source(entry, problems);
+    entries.iter().filter_map(read).collect()
+}
+
+fn source<'a>(entry: &Node<'a>, problems: &mut Problems) -> Option<SourceEntry<'a>> {
+    let kinds = entry.fields(KINDS, problems)?;
+    let Some(node) = kinds.get("Valkey") else {
+        if kinds.is_empty() {
+            problems.value(&entry.path, "expected a source: `Valkey: { … }`");
+        }
+        return None;
+    };
+    let fields = node.fields(SOURCE, problems)?;
+    let name = fields
+        .require("name", "it names the source in logs and metrics", problems)
+        .and_then(|node| name(&node, problems));
+    let listen =
+        fields.require("listen_addr", "such as \"127.0.0.1:6379\"", problems).and_then(|node| address(&node, problems));
+    let connection_limit = fields
+        .get("connection_limit")
+        .and_then(|node| node.count(problems))
+        .map_or(CONNECTION_LIMIT, NonZeroUsize::get);
+    let limits = fields.get("limits").and_then(|node| session_limits(&node, problems)).unwrap_or_default();
+    let chain = fields
+        .require("chain", "the transforms, and a sink as the last", problems)
+        .and_then(|node| chain(&node, problems));
+    Some(SourceEntry { path: fields.path, name, listen, connection_limit, limits, chain })
+}
+
+fn name<'a>(node: &Node<'a>, problems: &mut Problems) -> Option<&'a str> {
+    let text = node.text("a name", problems)?;
+    if text.trim().is_empty() || text.chars().any(char::is_control) {
+        return node.unexpected("a name that can be printed", problems);
+    }
+    Some(text)
+}
+
+fn chain<'a>(node: &Node<'a>, problems: &mut Problems) -> Option<Vec<(&'a str, Node<'a>)>> {
+    let what = "a list of transforms, each `- Name` or `- Name: { … }`";
+    let entries = node.list(what, problems)?;
+    let what = "a transform: `Name` or `Name: { … }`";
+    let links = entries.iter().map(|entry| entry.named(what, problems));
+    // Every entry is looked at, so that each bad one is reported; but a chain with holes is none.
+    let links: Vec<_> = links.collect();
+    links.into_iter().collect()
+}
+
+fn session_limits(node: &Node<'_>, problems: &mut Problems) -> Option<SessionLimits> {
+    let fields = node.fields(LIMITS, problems)?;
+    let default = SessionLimits::default();
+    let mut size = |key, default| {
+        let given = fields.get(key).map(|node| node.size(LEAST, problems));
+        given.flatten().unwrap_or(default)
+    };
+    let limits = SessionLimits {
+        query: size("query", default.query),
+        in_flight: size("in_flight", default.in_flight),
+        output_high: size("output_high", default.output_high),
+        output_hard: size("output_hard", default.output_hard),
+    };
+    if limits.output_high > limits.output_hard {
+        let message = format!(
+            "`output_high` ({} bytes) must not exceed `output_hard` ({} bytes)",
+            limits.output_high, limits.output_hard
+        );
+        problems.value(&node.path, message);
+    }
+    Some(limits)
+}
+
+/// An IP address and a port.
+fn address(node: &Node<'_>, problems: &mut Problems) -> Option<Address> {
+    let text = node.text("an IP address and port", problems)?;
+    if text.starts_with("unix:") || text.starts_with('/') {
+        let message = "Unix sockets are not supported yet: give an IP address and port, such as \"127.0.0.1:6379\"";
+        problems.value(&node.path, message);
+        return None;
+    }
+    let Ok(socket) = text.parse() else {
+        let what = "an IP address and port, such as \"127.0.0.1:6379\" or \"[::1]:6379\"";
+        return node.unexpected(what, problems);
+    };
+    let path = node.path.clone();
+    Some(Address { socket, path })
+}

@@ -1,0 +1,173 @@
+//! The topology file: YAML to checked types.
+//!
+//! A file goes through three stages, each a type of its own, so that nothing later can meet what an earlier one refuses:
+//! YAML (`node`) → what the file says (`document`) → [`Topology`], in which every name means something and every rule that
+//! can be checked without opening a port or a component has been. All problems of a file are reported at once.
+
+mod check;
+mod declaration;
+mod document;
+mod locate;
+mod node;
+mod path;
+mod problem;
+mod sinks;
+mod suggest;
+mod units;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::{Path as FilePath, PathBuf};
+use std::time::Duration;
+
+use node::Node;
+use problem::{Origin, Problems};
+
+pub use declaration::{Limits, Settings};
+pub use problem::TopologyError;
+
+/// What to run: checked.
+#[derive(Clone, Debug)]
+pub struct Topology {
+    /// The file that it came from, for messages.
+    pub file: PathBuf,
+    /// The plugins that a chain uses, and those that are declared though unused; no two of the same name.
+    pub plugins: Vec<Plugin>,
+    /// At least one; no two of the same name, no two that listen on the same address.
+    pub sources: Vec<Source>,
+    /// How many workers; `None`: as many as there are CPUs.
+    pub workers: Option<NonZeroUsize>,
+    /// Where metrics and health are served; `None`: nowhere.
+    pub admin: Option<SocketAddr>,
+    /// How long sessions may take to finish once the process is told to end.
+    pub drain_timeout: Duration,
+}
+
+/// A plugin to be loaded.
+#[derive(Clone, Debug)]
+pub struct Plugin {
+    /// What chains call it.
+    pub name: String,
+    /// Where it is declared, such as `plugins.KeyPrefix`; for an undeclared standard plugin, where it is first used.
+    pub path: String,
+    /// Where its code comes from.
+    pub component: Component,
+    /// What the operator allows it.
+    pub settings: Settings,
+}
+
+/// Where a plugin's code comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Component {
+    /// A file.
+    File(PathBuf),
+    /// This binary: a standard plugin.
+    Standard,
+}
+
+/// An address that clients connect to, and what becomes of their requests.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Names it in logs and metrics.
+    pub name: String,
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// How many clients it serves at once, at least 1.
+    pub connection_limit: usize,
+    /// What one session may cost.
+    pub limits: SessionLimits,
+    /// The transforms in the order in which requests meet them. May be empty.
+    pub chain: Vec<Link>,
+    /// Where requests leave.
+    pub sink: Sink,
+}
+
+/// A transform's place in a chain.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// The name of one of [`Topology::plugins`].
+    pub plugin: String,
+    /// Its configuration: a JSON object, `{}` where the file gives none.
+    pub config: serde_json::Value,
+    /// Where that stands in the file, such as `sources[0].Valkey.chain[1].KeyPrefix`.
+    pub path: String,
+    /// The same for editors: `topology.yaml:9:15`.
+    pub place: String,
+}
+
+/// Where requests leave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sink {
+    /// One server.
+    Single(SingleSink),
+    /// Nothing: a request that no transform answered gets an error.
+    Null,
+}
+
+/// `ValkeySinkSingle`: one server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SingleSink {
+    /// Host and port; the host may be a name, which is looked up for each connection.
+    pub remote_address: String,
+    /// How long connecting may take.
+    pub connect_timeout: Duration,
+    /// How many connections the sessions of one worker share; at least 1.
+    pub connections: usize,
+}
+
+/// What one session may cost, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionLimits {
+    /// The largest request frame.
+    pub query: usize,
+    /// Requests in flight: while there are more, the session is not read from.
+    pub in_flight: usize,
+    /// Unsent output: while there is more, the session is not read from.
+    pub output_high: usize,
+    /// Unsent output: with more, the session is cut.
+    pub output_hard: usize,
+}
+
+impl Default for SessionLimits {
+    fn default() -> Self {
+        Self { query: 1 << 30, in_flight: 1 << 20, output_high: 1 << 20, output_hard: 1 << 30 }
+    }
+}
+
+impl Topology {
+    /// Reads and checks a file. Opens no port and no component.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the file, in one report.
+    pub fn load(file: &FilePath) -> Result<Self, TopologyError> {
+        let text = std::fs::read_to_string(file)
+            .map_err(|source| TopologyError::Unreadable { file: file.to_owned(), source })?;
+        Self::parse(file, &text)
+    }
+
+    /// Checks a text as if it stood in `file`, which need not exist; its directory is where relative paths begin.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Topology::load`].
+    pub fn parse(file: &FilePath, text: &str) -> Result<Self, TopologyError> {
+        let origin = Origin { file, text };
+        let value = yaml(text).map_err(|source| TopologyError::Syntax { file: file.to_owned(), source })?;
+        let top = Node { value: &value, path: path::Path::default() };
+        let mut problems = Problems::default();
+        let document = document::Document::read(&top, &mut problems);
+        let topology = document.and_then(|document| check::check(&document, origin, &mut problems));
+        problems.into_result(topology, origin)
+    }
+}
+
+/// The text as a YAML value, merge keys (`<<`) applied.
+fn yaml(text: &str) -> Result<serde_yaml::Value, serde_yaml::Error> {
+    let mut value: serde_yaml::Value = serde_yaml::from_str(text)?;
+    value.apply_merge()?;
+    Ok(value)
+}

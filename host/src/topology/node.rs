@@ -1,0 +1,316 @@
+//! Walking a YAML document: each node knows its path, and reads itself or says what was expected of it.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use serde_yaml::{Mapping, Value};
+
+use super::path::Path;
+use super::problem::Problems;
+use super::suggest::did_you_mean;
+use super::units;
+
+/// A value and where it stands.
+#[derive(Clone, Debug)]
+pub(super) struct Node<'a> {
+    pub(super) value: &'a Value,
+    pub(super) path: Path,
+}
+
+/// A key that a map may have.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Key {
+    name: &'static str,
+    status: Status,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Status {
+    Read,
+    /// Refused with this sentence: better than silently running without what it asks for.
+    Refused(&'static str),
+}
+
+impl Key {
+    /// A key that is read.
+    pub(super) const fn read(name: &'static str) -> Self {
+        let status = Status::Read;
+        Self { name, status }
+    }
+
+    /// A key that people will try, and why it does not work.
+    pub(super) const fn refused(name: &'static str, reason: &'static str) -> Self {
+        let status = Status::Refused(reason);
+        Self { name, status }
+    }
+}
+
+/// A map whose keys are all known.
+#[derive(Clone, Debug)]
+pub(super) struct Fields<'a> {
+    map: Option<&'a Mapping>,
+    pub(super) path: Path,
+}
+
+impl<'a> Fields<'a> {
+    /// What stands under `key`. A key with nothing behind it counts as absent.
+    pub(super) fn get(&self, key: &str) -> Option<Node<'a>> {
+        let value = self.map?.get(key).filter(|value| !value.is_null())?;
+        let path = self.path.key(key);
+        Some(Node { value, path })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.map.is_none_or(Mapping::is_empty)
+    }
+
+    /// What stands under `key`, which must be there; `what` says what it is for.
+    pub(super) fn require(&self, key: &str, what: &str, problems: &mut Problems) -> Option<Node<'a>> {
+        let found = self.get(key);
+        if found.is_none() {
+            problems.value(&self.path, format!("`{key}` is missing: {what}"));
+        }
+        found
+    }
+}
+
+impl<'a> Node<'a> {
+    /// A map that has no other keys than these. Nothing at all counts as an empty map.
+    pub(super) fn fields(&self, keys: &[Key], problems: &mut Problems) -> Option<Fields<'a>> {
+        let path = self.path.clone();
+        if self.value.is_null() {
+            return Some(Fields { map: None, path });
+        }
+        let map = self.mapping("a map", problems)?;
+        for key in map.keys() {
+            if let Some(key) = self.key_text(key, problems) {
+                self.check_key(key, keys, problems);
+            }
+        }
+        let map = Some(map);
+        Some(Fields { map, path })
+    }
+
+    fn check_key(&self, key: &str, keys: &[Key], problems: &mut Problems) {
+        let path = self.path.key(key);
+        match keys.iter().find(|known| known.name == key) {
+            Some(Key { status, .. }) => {
+                if let Status::Refused(reason) = status {
+                    problems.key(&path, *reason);
+                }
+            }
+            None => {
+                let names: Vec<&str> =
+                    keys.iter().filter(|key| matches!(key.status, Status::Read)).map(|key| key.name).collect();
+                let hint = did_you_mean(key, names.iter().copied());
+                let expected = match names.as_slice() {
+                    [] => "none is expected here".to_owned(),
+                    names => format!("expected one of {}", quoted(names)),
+                };
+                problems.key(&path, format!("unknown key{hint}; {expected}"));
+            }
+        }
+    }
+
+    /// The entries of a map with free keys, in the order of the file.
+    pub(super) fn entries(&self, what: &str, problems: &mut Problems) -> Vec<(&'a str, Node<'a>)> {
+        if self.value.is_null() {
+            return Vec::new();
+        }
+        let Some(map) = self.mapping(what, problems) else {
+            return Vec::new();
+        };
+        let mut entries = Vec::with_capacity(map.len());
+        for (key, value) in map {
+            if let Some(key) = self.key_text(key, problems) {
+                let path = self.path.key(key);
+                entries.push((key, Node { value, path }));
+            }
+        }
+        entries
+    }
+
+    /// The entries of a list. Nothing at all counts as an empty list.
+    pub(super) fn list(&self, what: &str, problems: &mut Problems) -> Option<Vec<Node<'a>>> {
+        match self.value {
+            Value::Null => Some(Vec::new()),
+            Value::Sequence(entries) => {
+                let node = |(index, value)| Node { value, path: self.path.index(index) };
+                Some(entries.iter().enumerate().map(node).collect())
+            }
+            _ => self.unexpected(what, problems),
+        }
+    }
+
+    /// A name, alone or with what belongs to it: `Name` or `Name: { … }`.
+    pub(super) fn named(&self, what: &str, problems: &mut Problems) -> Option<(&'a str, Node<'a>)> {
+        match self.value {
+            Value::String(name) => {
+                let path = self.path.key(name);
+                let value = &Value::Null;
+                Some((name, Node { value, path }))
+            }
+            Value::Mapping(map) if map.len() == 1 => self.entries(what, problems).pop(),
+            Value::Mapping(map) if map.len() > 1 => {
+                let keys: Vec<&str> = map.keys().filter_map(Value::as_str).collect();
+                let found = quoted(&keys);
+                let message = format!(
+                    "expected {what}, found a map with {} keys ({found}): is one of them not indented far enough, or is a `- ` missing?",
+                    map.len()
+                );
+                problems.value(&self.path, message);
+                None
+            }
+            _ => self.unexpected(what, problems),
+        }
+    }
+
+    pub(super) fn text(&self, what: &str, problems: &mut Problems) -> Option<&'a str> {
+        match self.value {
+            Value::String(text) => Some(text),
+            _ => self.unexpected(what, problems),
+        }
+    }
+
+    /// A whole number of at least 1.
+    pub(super) fn count(&self, problems: &mut Problems) -> Option<NonZeroUsize> {
+        let number = self.value.as_u64().and_then(|number| usize::try_from(number).ok());
+        match number.and_then(NonZeroUsize::new) {
+            None => self.unexpected("a whole number of at least 1", problems),
+            count => count,
+        }
+    }
+
+    /// A size in bytes, at least `least`.
+    pub(super) fn size(&self, least: usize, problems: &mut Problems) -> Option<usize> {
+        let bytes = match self.value {
+            Value::String(text) => units::size(text),
+            value => value.as_u64(),
+        };
+        let Some(bytes) = bytes.and_then(|bytes| usize::try_from(bytes).ok()) else {
+            return self.unexpected(units::A_SIZE, problems);
+        };
+        if bytes < least {
+            let message = format!("must be at least {least} bytes, found {bytes}");
+            problems.value(&self.path, message);
+            return None;
+        }
+        Some(bytes)
+    }
+
+    /// A duration longer than zero.
+    pub(super) fn duration(&self, problems: &mut Problems) -> Option<Duration> {
+        let duration = match self.value {
+            Value::String(text) => units::duration(text),
+            _ => None,
+        };
+        match duration {
+            None => self.unexpected(units::A_DURATION, problems),
+            Some(Duration::ZERO) => {
+                problems.value(&self.path, "must be longer than zero");
+                None
+            }
+            duration => duration,
+        }
+    }
+
+    /// A number of milliseconds, at least 1.
+    pub(super) fn milliseconds(&self, problems: &mut Problems) -> Option<Duration> {
+        match self.value.as_u64() {
+            Some(number) if number > 0 => Some(Duration::from_millis(number)),
+            _ => self.unexpected("a whole number of milliseconds, at least 1, without a unit", problems),
+        }
+    }
+
+    /// The map as JSON, for a plugin. Nothing at all is an empty object.
+    pub(super) fn json_object(&self, problems: &mut Problems) -> Option<serde_json::Value> {
+        match self.value {
+            Value::Null => Some(serde_json::Value::Object(serde_json::Map::new())),
+            Value::Mapping(_) => self.json(problems),
+            _ => self.unexpected("a map with the transform's configuration", problems),
+        }
+    }
+
+    fn json(&self, problems: &mut Problems) -> Option<serde_json::Value> {
+        match self.value {
+            Value::Null => Some(serde_json::Value::Null),
+            Value::Bool(flag) => Some((*flag).into()),
+            Value::String(text) => Some(text.as_str().into()),
+            Value::Number(number) => match json_number(number) {
+                Some(number) => Some(number.into()),
+                None => self.unexpected("a number that JSON knows", problems),
+            },
+            Value::Sequence(_) => {
+                let entries = self.list("a list", problems)?;
+                let values = entries.iter().map(|entry| entry.json(problems));
+                values.collect::<Option<Vec<_>>>().map(Into::into)
+            }
+            Value::Mapping(map) => {
+                let entries = self.entries("a map", problems);
+                let complete = entries.len() == map.len();
+                let mut object = serde_json::Map::with_capacity(entries.len());
+                for (key, entry) in entries {
+                    object.insert(key.to_owned(), entry.json(problems)?);
+                }
+                complete.then_some(object.into())
+            }
+            Value::Tagged(_) => self.unexpected("a value without a YAML tag", problems),
+        }
+    }
+
+    fn mapping(&self, what: &str, problems: &mut Problems) -> Option<&'a Mapping> {
+        match self.value {
+            Value::Mapping(map) => Some(map),
+            _ => self.unexpected(what, problems),
+        }
+    }
+
+    fn key_text<'v>(&self, key: &'v Value, problems: &mut Problems) -> Option<&'v str> {
+        let text = key.as_str();
+        if text.is_none() {
+            let found = describe(key);
+            problems.value(&self.path, format!("a key must be text, found {found}: put it in quotes"));
+        }
+        text
+    }
+
+    /// Says what was expected and what is there instead.
+    pub(super) fn unexpected<T>(&self, what: &str, problems: &mut Problems) -> Option<T> {
+        let found = describe(self.value);
+        problems.value(&self.path, format!("expected {what}, found {found}"));
+        None
+    }
+}
+
+fn json_number(number: &serde_yaml::Number) -> Option<serde_json::Number> {
+    if let Some(number) = number.as_u64() {
+        return Some(number.into());
+    }
+    if let Some(number) = number.as_i64() {
+        return Some(number.into());
+    }
+    serde_json::Number::from_f64(number.as_f64()?)
+}
+
+/// A list of names in backticks.
+pub(super) fn quoted(names: &[&str]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
+}
+
+/// What a value is, in words that the operator would use.
+fn describe(value: &Value) -> String {
+    match value {
+        Value::Null => "nothing".to_owned(),
+        Value::Bool(flag) => format!("`{flag}`"),
+        Value::Number(number) => format!("the number {number}"),
+        Value::String(text) => {
+            let short: String = text.chars().take(60).collect();
+            let dots = if short.len() < text.len() { "…" } else { "" };
+            format!("the text {short:?}{dots}")
+        }
+        Value::Sequence(_) => "a list".to_owned(),
+        Value::Mapping(_) => "a map".to_owned(),
+        Value::Tagged(tagged) => format!("a value with the tag {}", tagged.tag),
+    }
+}

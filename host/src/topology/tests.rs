@@ -1,0 +1,310 @@
+//! The promises of a topology file.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use super::*;
+
+fn parse(text: &str) -> Result<Topology, TopologyError> {
+    Topology::parse(FilePath::new("conf/t.yaml"), text)
+}
+
+fn good(text: &str) -> Topology {
+    parse(text).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The report on a bad topology.
+fn report(text: &str) -> String {
+    match parse(text) {
+        Ok(topology) => panic!("accepted: {topology:?}"),
+        Err(error) => {
+            let cause = std::error::Error::source(&error);
+            let cause = cause.map_or_else(String::new, |cause| format!(": {cause}"));
+            format!("{error}{cause}")
+        }
+    }
+}
+
+/// A topology with one source that has this chain.
+fn with_chain(chain: &str) -> String {
+    format!("sources:\n  - Valkey:\n      name: a\n      listen_addr: \"127.0.0.1:1\"\n      chain: {chain}\n")
+}
+
+/// A sound topology with these lines at its top.
+fn with_top(top: &str) -> String {
+    format!("{top}\n{}", with_chain("[NullSink]"))
+}
+
+#[test]
+fn a_shotover_user_s_file_runs() {
+    let topology = good(
+        r#"
+---
+sources:
+  - Valkey:
+      name: "valkey"
+      listen_addr: "127.0.0.1:6380"
+      connection_limit: 3000
+      chain:
+        - ValkeySinkSingle:
+            remote_address: "127.0.0.1:6379"
+            connect_timeout_ms: 1500
+"#,
+    );
+    let [source] = topology.sources.as_slice() else { panic!("{topology:?}") };
+    assert_eq!(source.name, "valkey");
+    assert_eq!(source.listen, "127.0.0.1:6380".parse().unwrap());
+    assert_eq!(source.connection_limit, 3000);
+    assert_eq!(source.limits, SessionLimits::default());
+    assert!(source.chain.is_empty());
+    assert_eq!(
+        source.sink,
+        Sink::Single(SingleSink {
+            remote_address: "127.0.0.1:6379".to_owned(),
+            connect_timeout: Duration::from_millis(1500),
+            connections: 1,
+        })
+    );
+    assert_eq!(topology.workers, None);
+    assert_eq!(topology.admin, None);
+    assert_eq!(topology.drain_timeout, Duration::from_secs(10));
+}
+
+#[test]
+fn everything_that_can_be_said_is_understood() {
+    let topology = good(
+        r#"
+workers: 3
+admin: "127.0.0.1:9001"
+drain_timeout: 2s
+plugins:
+  Mine:
+    component: ./mine.wasm
+    sha256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+    grants: [clock, log, state]
+    limits: { memory: 16MiB, crossing: 5ms, state: 1MiB }
+    on_fault: bypass
+    instances: worker
+    wasi: stub
+  Spare: { component: /opt/spare.wasm }
+sources:
+  - Valkey:
+      name: a
+      listen_addr: "[::1]:6379"
+      limits: { query: 1MiB, in_flight: 64KiB, output_high: 2048, output_hard: 4KiB }
+      chain:
+        - Mine: { prefix: "a:", list: [1, -2, 2.5, true, null] }
+        - KeyPrefix:
+        - RequestLogger
+        - NullSink
+"#,
+    );
+    assert_eq!(topology.workers.unwrap().get(), 3);
+    assert_eq!(topology.admin, Some("127.0.0.1:9001".parse().unwrap()));
+    assert_eq!(topology.drain_timeout, Duration::from_secs(2));
+    let names: Vec<_> = topology.plugins.iter().map(|plugin| &plugin.name).collect();
+    assert_eq!(names, ["Mine", "Spare", "KeyPrefix", "RequestLogger"]);
+    let mine = &topology.plugins[0];
+    assert_eq!(mine.path, "plugins.Mine");
+    assert_eq!(mine.component, Component::File("conf/./mine.wasm".into()));
+    assert_eq!(mine.settings.sha256.unwrap()[..2], [0x9f, 0x86]);
+    assert_eq!(mine.settings.grants.as_deref(), Some(&["clock", "state"][..]));
+    assert_eq!(mine.settings.limits.memory, Some(16 << 20));
+    assert_eq!(mine.settings.limits.crossing, Some(Duration::from_millis(5)));
+    assert_eq!(mine.settings.on_fault, Some("bypass"));
+    assert_eq!(topology.plugins[1].component, Component::File("/opt/spare.wasm".into()));
+    let source = &topology.sources[0];
+    assert_eq!(source.limits.output_hard, 4096);
+    assert_eq!(source.limits.in_flight, 65_536);
+    let link = &source.chain[0];
+    assert_eq!(link.plugin, "Mine");
+    assert_eq!(link.config.to_string(), r#"{"list":[1,-2,2.5,true,null],"prefix":"a:"}"#);
+    assert_eq!(link.path, "sources[0].Valkey.chain[0].Mine");
+    assert_eq!(link.place, "conf/t.yaml:21:11");
+    assert_eq!(source.chain[1].config.to_string(), "{}");
+    assert_eq!(source.chain[2].place, "conf/t.yaml:23:11");
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_place_and_a_suggestion() {
+    assert_eq!(
+        report(&with_chain("[NullSink]").replace("listen_addr", "listen_adr")),
+        "conf/t.yaml has 2 problems\n\
+         conf/t.yaml:3:7: sources[0].Valkey: `listen_addr` is missing: such as \"127.0.0.1:6379\"\n\
+         conf/t.yaml:4:7: sources[0].Valkey.listen_adr: unknown key (did you mean `listen_addr`?); expected one of \
+         `name`, `listen_addr`, `connection_limit`, `limits`, `chain`"
+    );
+}
+
+#[test]
+fn an_unknown_transform_lists_what_there_is() {
+    let top = "plugins: { Mine: { component: m.wasm } }";
+    let text = format!("{top}\n{}", with_chain("[KeyPrefx: {}, NullSink]"));
+    assert_eq!(
+        report(&text),
+        "conf/t.yaml:6:15: sources[0].Valkey.chain[0].KeyPrefx: unknown transform (did you mean `KeyPrefix`?); \
+         there are `CommandFilter`, `KeyPrefix`, `MemoryStore`, `Mine`, `RequestLogger`, `ValkeySinkSingle`, `NullSink`"
+    );
+}
+
+#[test]
+fn all_problems_are_reported_at_once_in_the_order_of_the_file() {
+    let text = r#"
+workers: 0
+sources:
+  - Valkey:
+      name: a
+      listen_addr: "localhost:6379"
+      chain: [Nope, KeyPrefix]
+  - Valkey:
+      name: a
+      listen_addr: "127.0.0.1:1"
+      chain: [ValkeySinkSingle: { remote_address: "x" }]
+plugins:
+  Mine: { component: m.wasm, grants: [clocks] }
+"#;
+    let report = report(text);
+    let lines: Vec<_> = report.lines().collect();
+    let expected = [
+        "conf/t.yaml has 7 problems",
+        "conf/t.yaml:2:10: workers: expected a whole number of at least 1, found the number 0",
+        "conf/t.yaml:6:20: sources[0].Valkey.listen_addr: expected an IP address and port",
+        "conf/t.yaml:7:15: sources[0].Valkey.chain[0].Nope: unknown transform",
+        "conf/t.yaml:7:21: sources[0].Valkey.chain[1].KeyPrefix: the chain ends with a transform",
+        "conf/t.yaml:9:13: sources[1].Valkey.name: \"a\" is also the name of sources[0].Valkey",
+        "conf/t.yaml:11:51: sources[1].Valkey.chain[0].ValkeySinkSingle.remote_address: expected a host and port",
+        "conf/t.yaml:13:39: plugins.Mine.grants[0]: expected one of `clock`, `random`, `sessions`, `state`, found \"clocks\" (did you mean `clock`?)",
+    ];
+    assert_eq!(lines.len(), expected.len(), "{report}");
+    for (line, expected) in lines.iter().zip(expected) {
+        assert!(line.starts_with(expected), "{line}\n{expected}");
+    }
+}
+
+/// Each of these topologies has one problem, whose message contains the words.
+#[test]
+fn every_mistake_gets_its_own_message() {
+    let cases: &[(String, &str)] = &[
+        (String::new(), "`sources` is missing"),
+        ("sources: []".into(), "sources: there must be at least one source"),
+        ("[]".into(), "t.yaml:1:1: expected a map, found a list"),
+        ("sources: [Valkey]".into(), "sources[0]: expected a map, found the text \"Valkey\""),
+        ("sources: [{}]".into(), "sources[0]: expected a source"),
+        ("sources: [Redis: {}]".into(), "sources[0].Redis: this source is called `Valkey`"),
+        (with_chain("[]"), "chain: the chain is empty"),
+        (with_chain("[KeyPrefix]"), "behind it must stand a sink"),
+        (with_chain("[NullSink, KeyPrefix, NullSink]"), "chain[0].NullSink: a sink must be the last"),
+        (with_chain("[ValkeySinkCluster: {}]"), "not supported yet"),
+        (with_chain("[RedisSinkSingle: {}]"), "called `ValkeySinkSingle`"),
+        (with_chain("[ValkeySinkSingle]"), "`remote_address` is missing"),
+        (
+            with_chain("[ValkeySinkSingle: { remote_address: 'a:1', tls: {} }]"),
+            "ValkeySinkSingle.tls: TLS towards the server is not supported yet",
+        ),
+        (
+            with_chain("[ValkeySinkSingle: { remote_address: 'a:1', connect_timeout: 1s, connect_timeout_ms: 1 }]"),
+            "give one of them",
+        ),
+        (
+            with_chain("[ValkeySinkSingle: { remote_address: 'a:1', connect_timeout: 5 }]"),
+            "expected a duration with its unit",
+        ),
+        (
+            with_chain("[KeyPrefix: [1], NullSink]"),
+            "chain[0].KeyPrefix: expected a map with the transform's configuration, found a list",
+        ),
+        (
+            with_chain("[KeyPrefix: { a: { 1: 2 } }, NullSink]"),
+            "chain[0].KeyPrefix.a: a key must be text, found the number 1",
+        ),
+        (with_chain("[KeyPrefix: { a: !x 1 }, NullSink]"), "KeyPrefix.a: expected a value without a YAML tag"),
+        (with_chain("[KeyPrefix: { a: .nan }, NullSink]"), "KeyPrefix.a: expected a number that JSON knows"),
+        (with_chain("[{ KeyPrefix: {}, prefix: x }, NullSink]"), "found a map with 2 keys (`KeyPrefix`, `prefix`)"),
+        (with_chain("[NullSink: { a: 1 }]"), "NullSink.a: unknown key; none is expected here"),
+        (with_chain("[NullSink]").replace("\"127.0.0.1:1\"", "unix:/run/s.sock"), "Unix sockets are not supported yet"),
+        (with_chain("[NullSink]").replace("name: a", "name: ''"), "name: expected a name that can be printed"),
+        (
+            with_chain("[NullSink]")
+                .replace("name: a", "name: a\n      limits: { output_high: 2MiB, output_hard: 1MiB }"),
+            "limits: `output_high` (2097152 bytes) must not exceed",
+        ),
+        (
+            with_chain("[NullSink]").replace("name: a", "name: a\n      limits: { query: 1 }"),
+            "limits.query: must be at least 1024 bytes, found 1",
+        ),
+        (
+            with_chain("[NullSink]").replace("name: a", "name: a\n      limits: { query: 1MB }"),
+            "limits.query: expected a size such as",
+        ),
+        (with_top("admin: 127.0.0.1:1"), "sources[0].Valkey.listen_addr"),
+        (with_top("admin: 0.0.0.0:1"), "collides with 127.0.0.1:1"),
+        (with_top("drain_timeout: 0s"), "drain_timeout: must be longer than zero"),
+        (with_top("plugins: { NullSink: { component: a } }"), "plugins.NullSink: this is the name of a sink"),
+        (with_top("plugins: { 'a b': { component: a } }"), "plugins[\"a b\"]: a plugin's name must consist of"),
+        (with_top("plugins: { KeyPrefx: {} }"), "plugins.KeyPrefx: `component` is missing"),
+        (with_top("plugins: { KeyPrefx: {} }"), "did you mean `KeyPrefix`?"),
+        (
+            with_top("plugins: { A: { component: a }, A: { component: b } }"),
+            "plugins: duplicate entry with key \"A\" at line 1",
+        ),
+        (
+            with_top("plugins: { A: { component: a, sha256: abc } }"),
+            "plugins.A.sha256: expected a SHA-256: 64 hexadecimal digits in quotes, as `sha256sum` prints them, found 3 digits",
+        ),
+        (
+            with_top(&format!("plugins: {{ A: {{ component: a, sha256: '{}' }} }}", "x".repeat(64))),
+            "expected a SHA-256",
+        ),
+        (with_top("plugins: { A: { component: a, limits: { memory: 1KiB } } }"), "must be at least 65536 bytes"),
+        (
+            with_top("plugins: { A: { component: a, on_fault: ignore } }"),
+            "expected one of `reject`, `bypass`, `close`, found \"ignore\"",
+        ),
+        (with_top("plugins: { A: { component: a, instances: session } }"), "not supported yet"),
+        ("sources: [".into(), "conf/t.yaml is not valid YAML: "),
+    ];
+    for (text, words) in cases {
+        let report = report(text);
+        assert!(report.contains(words), "{text}\n{report}\nshould contain: {words}");
+        assert_eq!(report.lines().count(), 1, "{text}\n{report}");
+    }
+}
+
+#[test]
+fn two_sources_cannot_share_an_address_but_can_ask_for_any_port() {
+    let two = |a: &str, b: &str| {
+        format!(
+            "sources:\n- Valkey: {{ name: a, listen_addr: '{a}', chain: [NullSink] }}\n- Valkey: {{ name: b, listen_addr: '{b}', chain: [NullSink] }}"
+        )
+    };
+    for (a, b) in [("127.0.0.1:1", "127.0.0.1:1"), ("[::]:1", "[::1]:1")] {
+        let report = report(&two(a, b));
+        assert!(report.contains("sources[1].Valkey.listen_addr"), "{report}");
+    }
+    good(&two("127.0.0.1:0", "127.0.0.1:0"));
+    good(&two("127.0.0.1:1", "127.0.0.2:1"));
+    good(&two("[::1]:1", "127.0.0.1:1"));
+}
+
+#[test]
+fn anchors_and_merge_keys_work() {
+    let topology = good(
+        r#"
+sources:
+  - Valkey: &first
+      name: a
+      listen_addr: "127.0.0.1:1"
+      chain: &chain [NullSink]
+  - Valkey: { <<: *first, name: b, listen_addr: "127.0.0.1:2" }
+  - Valkey: { name: c, listen_addr: "127.0.0.1:3", chain: *chain }
+"#,
+    );
+    assert!(topology.sources.iter().all(|source| source.sink == Sink::Null));
+    assert_eq!(topology.sources[1].name, "b");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let error = Topology::load(FilePath::new("/no/such.yaml")).unwrap_err();
+    assert_eq!(error.to_string(), "cannot read the topology /no/such.yaml");
+    assert!(std::error::Error::source(&error).is_some());
+}
