@@ -5,6 +5,8 @@
 mod apt;
 mod components;
 mod process;
+mod python;
+mod test;
 mod workspace;
 
 use anyhow::Result;
@@ -22,6 +24,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Get what the tests need, and run them all
+    Test,
     /// Build the components alone, into target/components
     Components,
     /// Build the release host and every component
@@ -32,14 +36,11 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let workspace = Workspace::discover()?;
     match arguments.command {
+        Command::Test => test::run(&workspace),
         Command::Components => components::build(&workspace).map(drop),
         Command::Build => {
             components::build(&workspace)?;
-            process::run(
-                workspace
-                    .cargo()
-                    .args(["build", "--release", "--package", "sluice"]),
-            )?;
+            process::run(workspace.cargo().args(["build", "--release", "--package", "sluice"]))?;
             println!("built {}", workspace.sluice("release").display());
             Ok(())
         }
