@@ -1,7 +1,7 @@
 //! Debian packages: the way to a tool on a machine where nothing else brings it.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -57,6 +57,5 @@ fn apt_get() -> Command {
 }
 
 fn is_root() -> bool {
-    // The owner of a process's directory in /proc is its effective user.
-    Path::new("/proc/self").metadata().is_ok_and(|metadata| metadata.uid() == 0)
+    rustix::process::geteuid().is_root()
 }

@@ -3,9 +3,13 @@
 //! Each of them does its own set-up, so that a fresh machine with Rust needs nothing else.
 
 mod apt;
+mod bench;
 mod components;
+mod daemon;
 mod process;
 mod python;
+mod redis_server;
+mod resp;
 mod test;
 mod workspace;
 
@@ -30,6 +34,8 @@ enum Command {
     Components,
     /// Build the release host and every component
     Build,
+    /// Measure the proxy, and others beside it
+    Bench(bench::Options),
 }
 
 fn main() -> Result<()> {
@@ -37,6 +43,7 @@ fn main() -> Result<()> {
     let workspace = Workspace::discover()?;
     match arguments.command {
         Command::Test => test::run(&workspace),
+        Command::Bench(options) => bench::run(&workspace, &options),
         Command::Components => components::build(&workspace).map(drop),
         Command::Build => {
             components::build(&workspace)?;

@@ -6,16 +6,14 @@ use anyhow::Result;
 
 use crate::python::Python;
 use crate::workspace::Workspace;
-use crate::{apt, components, process};
+use crate::{components, process, redis_server};
 
 /// These commands themselves: compiled with a profile of their own, they would be compiled again with the others.
 const OURSELVES: &str = "xtask";
 
 /// Run the tests of the whole workspace, against real servers and clients.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
-    if !apt::find_program("redis-server") || !apt::find_program("redis-benchmark") {
-        apt::install_without_starting(&["redis-server", "redis-tools"])?;
-    }
+    redis_server::install_if_missing()?;
     let python = Python::prepare(workspace)?;
     let components = components::build(workspace)?;
     let cargo = |arguments: &[&str]| -> Command {
