@@ -13,6 +13,8 @@ mod resp;
 mod test;
 mod workspace;
 
+use std::process::ExitCode;
+
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
@@ -38,12 +40,21 @@ enum Command {
     Bench(bench::Options),
 }
 
-fn main() -> Result<()> {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    match run(&Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &Command) -> Result<()> {
     let workspace = Workspace::discover()?;
-    match arguments.command {
+    match command {
         Command::Test => test::run(&workspace),
-        Command::Bench(options) => bench::run(&workspace, &options),
+        Command::Bench(options) => bench::run(&workspace, options),
         Command::Components => components::build(&workspace).map(drop),
         Command::Build => {
             components::build(&workspace)?;

@@ -85,7 +85,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     }
     for peer in peers {
         let status = peer.daemon.end()?;
-        ensure!(status.success(), "{} ended with {status}", peer.name);
+        // nutcracker has no way to end but the signal itself.
+        ensure!(status.success() || peer.name == peer::NUTCRACKER, "{} ended with {status}", peer.name);
     }
     Ok(())
 }
