@@ -3,9 +3,17 @@
 //! Each of them does its own set-up, so that a fresh machine with Rust needs nothing else.
 
 mod apt;
+mod bench;
 mod components;
+mod daemon;
 mod process;
+mod python;
+mod redis_server;
+mod resp;
+mod test;
 mod workspace;
+
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -22,24 +30,35 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Get what the tests need, and run them all
+    Test,
     /// Build the components alone, into target/components
     Components,
     /// Build the release host and every component
     Build,
+    /// Measure the proxy, and others beside it
+    Bench(bench::Options),
 }
 
-fn main() -> Result<()> {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    match run(&Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &Command) -> Result<()> {
     let workspace = Workspace::discover()?;
-    match arguments.command {
+    match command {
+        Command::Test => test::run(&workspace),
+        Command::Bench(options) => bench::run(&workspace, options),
         Command::Components => components::build(&workspace).map(drop),
         Command::Build => {
             components::build(&workspace)?;
-            process::run(
-                workspace
-                    .cargo()
-                    .args(["build", "--release", "--package", "sluice"]),
-            )?;
+            process::run(workspace.cargo().args(["build", "--release", "--package", "sluice"]))?;
             println!("built {}", workspace.sluice("release").display());
             Ok(())
         }

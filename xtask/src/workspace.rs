@@ -10,11 +10,7 @@ use serde_json::Value;
 use crate::process;
 
 /// What `cargo run` tells its program and a nested cargo must not take for its own.
-const CARGO_RUN_VARIABLES: [&str; 3] = [
-    "CARGO_MANIFEST_DIR",
-    "CARGO_MANIFEST_PATH",
-    "CARGO_MANIFEST_LINKS",
-];
+const CARGO_RUN_VARIABLES: [&str; 3] = ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_MANIFEST_LINKS"];
 
 /// The workspace as cargo sees it.
 pub(crate) struct Workspace {
@@ -40,43 +36,20 @@ impl Workspace {
     pub(crate) fn discover() -> Result<Self> {
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("Cargo.toml");
         let metadata = process::output(
-            cargo()
-                .args([
-                    "metadata",
-                    "--no-deps",
-                    "--format-version",
-                    "1",
-                    "--manifest-path",
-                ])
-                .arg(&manifest),
+            cargo().args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"]).arg(&manifest),
         )?;
-        let metadata: Value =
-            serde_json::from_str(&metadata).context("cargo metadata is not JSON")?;
+        let metadata: Value = serde_json::from_str(&metadata).context("cargo metadata is not JSON")?;
         let root = PathBuf::from(text(&metadata, "workspace_root")?);
-        let packages = list(&metadata, "packages")?
-            .iter()
-            .map(|package| Package::parse(&root, package))
-            .collect::<Result<_>>()?;
-        Ok(Self {
-            target: PathBuf::from(text(&metadata, "target_directory")?),
-            root,
-            packages,
-        })
+        let packages =
+            list(&metadata, "packages")?.iter().map(|package| Package::parse(&root, package)).collect::<Result<_>>()?;
+        Ok(Self { target: PathBuf::from(text(&metadata, "target_directory")?), root, packages })
     }
 
     /// The members below one of the root's directories that build a component, by name.
     pub(crate) fn component_packages(&self, directories: &[&str]) -> Vec<&Package> {
-        let inside = |package: &&Package| {
-            directories
-                .iter()
-                .any(|directory| package.directory.starts_with(directory))
-        };
-        let mut packages: Vec<_> = self
-            .packages
-            .iter()
-            .filter(|package| package.cdylib.is_some())
-            .filter(inside)
-            .collect();
+        let inside = |package: &&Package| directories.iter().any(|directory| package.directory.starts_with(directory));
+        let mut packages: Vec<_> =
+            self.packages.iter().filter(|package| package.cdylib.is_some()).filter(inside).collect();
         packages.sort_by(|a, b| a.name.cmp(&b.name));
         packages
     }
@@ -84,9 +57,7 @@ impl Workspace {
     /// `cargo`, in the root and with this workspace's target directory.
     pub(crate) fn cargo(&self) -> Command {
         let mut command = cargo();
-        command
-            .current_dir(&self.root)
-            .env("CARGO_TARGET_DIR", &self.target);
+        command.current_dir(&self.root).env("CARGO_TARGET_DIR", &self.target);
         command
     }
 
@@ -107,10 +78,7 @@ impl Package {
         let directory = manifest.parent().unwrap_or(manifest);
         let mut cdylib = None;
         for target in list(package, "targets")? {
-            if list(target, "crate_types")?
-                .iter()
-                .any(|kind| kind == "cdylib")
-            {
+            if list(target, "crate_types")?.iter().any(|kind| kind == "cdylib") {
                 cdylib = Some(text(target, "name")?.replace('-', "_"));
             }
         }
@@ -129,10 +97,7 @@ fn cargo() -> Command {
         command.env_remove(variable);
     }
     for (variable, _) in env::vars_os() {
-        if variable
-            .to_str()
-            .is_some_and(|variable| variable.starts_with("CARGO_PKG_"))
-        {
+        if variable.to_str().is_some_and(|variable| variable.starts_with("CARGO_PKG_")) {
             command.env_remove(variable);
         }
     }
@@ -140,10 +105,7 @@ fn cargo() -> Command {
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> Result<&'a str> {
-    value
-        .get(key)
-        .and_then(Value::as_str)
-        .with_context(|| format!("cargo metadata has no text {key:?}"))
+    value.get(key).and_then(Value::as_str).with_context(|| format!("cargo metadata has no text {key:?}"))
 }
 
 fn list<'a>(value: &'a Value, key: &str) -> Result<&'a [Value]> {

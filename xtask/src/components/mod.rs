@@ -23,8 +23,7 @@ const PROFILE: &str = "component";
 /// A component that came out the same is not written again, so that the host, which includes them, is not rebuilt.
 pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
     let directory = workspace.components();
-    fs::create_dir_all(&directory)
-        .with_context(|| format!("cannot create {}", directory.display()))?;
+    fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
     let packages = workspace.component_packages(&DIRECTORIES);
     if packages.is_empty() {
         return Ok(directory);
@@ -37,43 +36,21 @@ pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
             continue;
         };
         compile(workspace, &toolchain, &target, package)?;
-        let module = target
-            .join(TARGET)
-            .join(PROFILE)
-            .join(format!("{name}.wasm"));
-        let component = encode::component(&module)
-            .with_context(|| format!("cannot make a component of {}", package.name))?;
+        let module = target.join(TARGET).join(PROFILE).join(format!("{name}.wasm"));
+        let component =
+            encode::component(&module).with_context(|| format!("cannot make a component of {}", package.name))?;
         let path = directory.join(format!("{name}.wasm"));
         if write_if_changed(&path, &component)? {
-            eprintln!(
-                "xtask: {} ({} kB)",
-                path.display(),
-                component.len().div_ceil(1000)
-            );
+            eprintln!("xtask: {} ({} kB)", path.display(), component.len().div_ceil(1000));
         }
     }
     Ok(directory)
 }
 
-fn compile(
-    workspace: &Workspace,
-    toolchain: &Toolchain,
-    target: &Path,
-    package: &Package,
-) -> Result<()> {
+fn compile(workspace: &Workspace, toolchain: &Toolchain, target: &Path, package: &Package) -> Result<()> {
     let mut cargo = workspace.cargo();
     // One package at a time, as a cdylib alone: cargo does no link-time optimisation for a library of several types.
-    cargo.args([
-        "rustc",
-        "--quiet",
-        "--lib",
-        "--crate-type",
-        "cdylib",
-        "--profile",
-        PROFILE,
-        "--target",
-        TARGET,
-    ]);
+    cargo.args(["rustc", "--quiet", "--lib", "--crate-type", "cdylib", "--profile", PROFILE, "--target", TARGET]);
     cargo.args(["--package", &package.name]);
     toolchain.apply(&mut cargo);
     cargo.env("CARGO_TARGET_DIR", target);

@@ -73,16 +73,11 @@ impl Toolchain {
     fn debian() -> Result<Self> {
         if !debian_has_sources() {
             apt::install(&DEBIAN_PACKAGES)?;
-            ensure!(
-                debian_has_sources(),
-                "{DEBIAN_RUSTC} has no sources of the standard library"
-            );
+            ensure!(debian_has_sources(), "{DEBIAN_RUSTC} has no sources of the standard library");
         }
         let libraries = own_rustc(&["--print", "target-libdir"])?;
         // <sysroot>/lib/rustlib/<host>/lib, and beside it bin.
-        let linker = Path::new(libraries.trim())
-            .with_file_name("bin")
-            .join("rust-lld");
+        let linker = Path::new(libraries.trim()).with_file_name("bin").join("rust-lld");
         ensure!(linker.is_file(), "there is no linker {}", linker.display());
         Ok(Self::Debian { linker })
     }
@@ -97,11 +92,7 @@ impl Toolchain {
             Self::Debian { linker } => {
                 // A wrapper would be asked about a compiler that it does not know, and `cargo run` points the loader to the
                 // libraries of ours.
-                for variable in [
-                    "RUSTC_WRAPPER",
-                    "RUSTC_WORKSPACE_WRAPPER",
-                    "LD_LIBRARY_PATH",
-                ] {
+                for variable in ["RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "LD_LIBRARY_PATH"] {
                     cargo.env_remove(variable);
                 }
                 cargo
@@ -126,29 +117,16 @@ fn add_target() -> Result<()> {
     eprintln!("xtask: adding the target {TARGET} (rustup)");
     process::run_for_at_most(
         RUSTUP_LIMIT,
-        Command::new("rustup")
-            .args(["target", "add", TARGET])
-            .env("RUSTUP_MAX_RETRIES", "0")
-            .stderr(Stdio::null()),
+        Command::new("rustup").args(["target", "add", TARGET]).env("RUSTUP_MAX_RETRIES", "0").stderr(Stdio::null()),
     )
 }
 
 fn debian_has_sources() -> bool {
-    process::output(
-        Command::new(DEBIAN_RUSTC)
-            .args(["--print", "sysroot"])
-            .env_remove("LD_LIBRARY_PATH"),
-    )
-    .is_ok_and(|sysroot| {
-        Path::new(sysroot.trim())
-            .join("lib/rustlib/src/rust/library/Cargo.lock")
-            .is_file()
-    })
+    process::output(Command::new(DEBIAN_RUSTC).args(["--print", "sysroot"]).env_remove("LD_LIBRARY_PATH"))
+        .is_ok_and(|sysroot| Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library/Cargo.lock").is_file())
 }
 
 /// Ask the compiler that cargo would use.
 fn own_rustc(arguments: &[&str]) -> Result<String> {
-    process::output(
-        Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())).args(arguments),
-    )
+    process::output(Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())).args(arguments))
 }
