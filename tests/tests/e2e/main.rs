@@ -1,0 +1,23 @@
+//! The promises that Sluice makes to clients, operators and plugin authors, kept against real servers.
+//!
+//! One binary with a file a topic. `cargo xtask test` builds what they need and runs them.
+#![allow(missing_docs, reason = "a test's name says what it keeps")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failure here is a failed test")]
+
+mod admin;
+mod clients;
+mod drain;
+mod examples;
+mod failure;
+mod framing;
+mod limits;
+mod memory;
+mod pipelines;
+mod plugins;
+mod sandbox;
+mod sessions;
+mod startup;
+mod values;
+
+/// How many workers a promise is checked with that must hold for any number.
+const WORKERS: [usize; 2] = [1, 2];
