@@ -132,12 +132,16 @@ impl CommandSet {
             Some("all") => Command::all().collect(),
             Some(category) => Command::all().filter(|command| command.is_in(category)).collect(),
             None => Command::all()
-                .filter(|command| command.name().strip_prefix(&lower).is_some_and(|rest| rest.is_empty() || rest.starts_with('|')))
+                .filter(|command| {
+                    command.name().strip_prefix(&lower).is_some_and(|rest| rest.is_empty() || rest.starts_with('|'))
+                })
                 .collect(),
         };
         if matches.is_empty() {
             let kind = if lower.starts_with('@') { "category" } else { "command" };
-            return Err(format!("found `{word}`, which is no {kind} that this proxy knows; expected a command such as `get` or `config|set`, or a category such as `@write`"));
+            return Err(format!(
+                "found `{word}`, which is no {kind} that this proxy knows; expected a command such as `get` or `config|set`, or a category such as `@write`"
+            ));
         }
         matches.into_iter().for_each(|command| self.insert(command));
         Ok(())
@@ -178,7 +182,10 @@ impl CommandSet {
     #[must_use]
     pub fn complement(&self) -> Self {
         let mut set = Self::new();
-        Command::all().chain([Command::UNKNOWN]).filter(|command| !self.contains(*command)).for_each(|command| set.insert(command));
+        Command::all()
+            .chain([Command::UNKNOWN])
+            .filter(|command| !self.contains(*command))
+            .for_each(|command| set.insert(command));
         set
     }
 

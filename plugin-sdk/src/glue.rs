@@ -134,7 +134,13 @@ impl<T: Transform> Slot<T> {
         let state = &mut *self.0.borrow_mut();
         let Some(instance) = &mut state.instance else { std::process::abort() };
         let verdicts = instance.requests(columns);
-        let lists = [words(&verdicts.indices), words(&verdicts.kinds), words(&verdicts.tags), words(&verdicts.numbers), words(&verdicts.bytes)];
+        let lists = [
+            words(&verdicts.indices),
+            words(&verdicts.kinds),
+            words(&verdicts.tags),
+            words(&verdicts.numbers),
+            words(&verdicts.bytes),
+        ];
         state.answer.copy_from_slice(lists.as_flattened());
         ARENA.with_borrow_mut(Arena::reset);
         state.answer.as_ptr()
@@ -149,7 +155,15 @@ impl<T: Transform> Slot<T> {
     pub unsafe fn responses(&self, lists: [List; 5]) -> *const usize {
         let [ids, sessions, tags, lengths, bytes] = lists;
         // SAFETY: see above.
-        let columns = unsafe { ResponseColumns { ids: list(ids), sessions: list(sessions), tags: list(tags), lengths: list(lengths), bytes: list(bytes) } };
+        let columns = unsafe {
+            ResponseColumns {
+                ids: list(ids),
+                sessions: list(sessions),
+                tags: list(tags),
+                lengths: list(lengths),
+                bytes: list(bytes),
+            }
+        };
         let state = &mut *self.0.borrow_mut();
         let Some(instance) = &mut state.instance else { std::process::abort() };
         let changes = instance.responses(columns);
@@ -160,12 +174,26 @@ impl<T: Transform> Slot<T> {
     }
 }
 
-/// Lay out `ok(interest)`: the discriminant, then the option's and its list of strings, then view and key positions as bytes.
+/// Lay out `ok(interest)`: the discriminant; the option of a list of names; the view; the list of names to be shown whole; key positions.
 fn put_interest(answer: &mut [usize; 10], interest: Interest) {
     let listed = interest.commands.is_some();
-    let names = interest.commands.unwrap_or_default().into_iter().flat_map(|name| words(name.leak().as_bytes()));
-    // Asked for once in the life of an instance, so there is nobody to give them back to.
-    let names: &[usize] = names.collect::<Vec<_>>().leak();
-    let flags = usize::from(interest.view as u8) | usize::from(interest.key_positions) << 8;
-    answer[..5].copy_from_slice(&[0, usize::from(listed), names.as_ptr().addr(), names.len() / 2, flags]);
+    let commands = put_names(interest.commands.unwrap_or_default());
+    let whole = put_names(interest.whole);
+    let view = usize::from(interest.view as u8);
+    answer[..8].copy_from_slice(&[
+        0,
+        usize::from(listed),
+        commands[0],
+        commands[1],
+        view,
+        whole[0],
+        whole[1],
+        usize::from(interest.key_positions),
+    ]);
+}
+
+/// Lay out a list of strings. It is asked for once in the life of an instance, so there is nobody to give it back to.
+fn put_names(names: Vec<String>) -> [usize; 2] {
+    let names: Vec<_> = names.into_iter().map(|name| words(name.leak().as_bytes())).collect();
+    words(names.leak())
 }

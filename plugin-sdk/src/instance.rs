@@ -1,7 +1,7 @@
 //! An instance of a transform, as the host drives it: a configuration, then batches. The same code in a component and in a native test.
 
-use crate::response::{Changes, ResponseColumns, Responses};
 use crate::request::{RequestColumns, Requests};
+use crate::response::{Changes, ResponseColumns, Responses};
 use crate::verdict::Verdicts;
 use crate::{Interest, Transform};
 

@@ -70,15 +70,15 @@
 //! A crate of type `cdylib` for `wasm32-unknown-unknown`, turned into a component by `wit-component`; `sluice plugin build` does both.
 //! A panic is written to the log at level error, then traps; the host replaces the instance.
 
+#[cfg(target_arch = "wasm32")]
+#[doc(hidden)]
+#[path = "glue.rs"]
+pub mod __glue;
 #[cfg(any(target_arch = "wasm32", test))]
 mod arena;
 mod buffer;
 pub mod clock;
 mod command;
-#[cfg(target_arch = "wasm32")]
-#[doc(hidden)]
-#[path = "glue.rs"]
-pub mod __glue;
 mod host;
 mod ids;
 mod instance;
@@ -120,7 +120,7 @@ macro_rules! transform {
             use $crate::__glue as glue;
 
             struct Exports;
-            glue::bindings::describe_exports!(Exports with_types_in $crate::__glue::bindings);
+    glue::bindings::describe_exports!(Exports with_types_in $crate::__glue::bindings);
 
             ::std::thread_local! {
                 static SLOT: glue::Slot<$transform> = const { glue::Slot::new() };
@@ -147,8 +147,20 @@ macro_rules! transform {
 
             #[unsafe(export_name = "sluice:transform/requests-columns@0.1.0#handle")]
             unsafe extern "C" fn requests(
-                a: *const u8, a_len: usize, b: *const u8, b_len: usize, c: *const u8, c_len: usize, d: *const u8, d_len: usize,
-                e: *const u8, e_len: usize, f: *const u8, f_len: usize, g: *const u8, g_len: usize,
+                a: *const u8,
+                a_len: usize,
+                b: *const u8,
+                b_len: usize,
+                c: *const u8,
+                c_len: usize,
+                d: *const u8,
+                d_len: usize,
+                e: *const u8,
+                e_len: usize,
+                f: *const u8,
+                f_len: usize,
+                g: *const u8,
+                g_len: usize,
             ) -> *const usize {
                 let lists = [(a, a_len), (b, b_len), (c, c_len), (d, d_len), (e, e_len), (f, f_len), (g, g_len)];
                 SLOT.with(|slot| unsafe { slot.requests(lists) })
@@ -156,8 +168,16 @@ macro_rules! transform {
 
             #[unsafe(export_name = "sluice:transform/responses-columns@0.1.0#handle")]
             unsafe extern "C" fn responses(
-                a: *const u8, a_len: usize, b: *const u8, b_len: usize, c: *const u8, c_len: usize, d: *const u8, d_len: usize,
-                e: *const u8, e_len: usize,
+                a: *const u8,
+                a_len: usize,
+                b: *const u8,
+                b_len: usize,
+                c: *const u8,
+                c_len: usize,
+                d: *const u8,
+                d_len: usize,
+                e: *const u8,
+                e_len: usize,
             ) -> *const usize {
                 let lists = [(a, a_len), (b, b_len), (c, c_len), (d, d_len), (e, e_len)];
                 SLOT.with(|slot| unsafe { slot.responses(lists) })

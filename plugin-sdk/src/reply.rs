@@ -110,7 +110,9 @@ impl<'a> Reply<'a> {
             Reply::Array(elements) => Reply::Array(all(elements)),
             Reply::Set(elements) => Reply::Set(all(elements)),
             Reply::Push(elements) => Reply::Push(all(elements)),
-            Reply::Map(entries) => Reply::Map(entries.into_iter().map(|(key, value)| (key.into_owned(), value.into_owned())).collect()),
+            Reply::Map(entries) => {
+                Reply::Map(entries.into_iter().map(|(key, value)| (key.into_owned(), value.into_owned())).collect())
+            }
         }
     }
 

@@ -228,7 +228,9 @@ fn element<'a>(nodes: &mut Nodes<'a>, depth: usize) -> Option<Reply<'a>> {
         Node::Array(count) => Reply::Array(elements(count)?),
         Node::Set(count) => Reply::Set(elements(count)?),
         Node::Push(count) => Reply::Push(elements(count)?),
-        Node::Map(count) => Reply::Map((0..count).map(|_| Some((element(nodes, depth)?, element(nodes, depth)?))).collect::<Option<Vec<_>>>()?),
+        Node::Map(count) => Reply::Map(
+            (0..count).map(|_| Some((element(nodes, depth)?, element(nodes, depth)?))).collect::<Option<Vec<_>>>()?,
+        ),
         Node::Attribute(count) => {
             elements(count.checked_mul(2)?)?;
             return element(nodes, depth);

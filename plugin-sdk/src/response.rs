@@ -1,7 +1,5 @@
 //! Watched responses, and what becomes of them.
 
-use std::borrow::Cow;
-
 use crate::resp::{Node, Nodes, Path};
 use crate::{MessageId, Reply, SessionId, buffer, resp};
 
@@ -160,17 +158,21 @@ impl<'a> Change<'a> {
         self.write(|bytes| bytes.extend_from_slice(frame));
     }
 
-    /// Go through the bulk strings of a response, wherever they are nested, and put others in the place of some: `map` is given each with
+    /// Go through the bulk strings of a response, wherever they are nested, and put other replies in the place of some: `map` is given each with
     /// its [path](Path) and answers `None` to keep it. What is kept is copied span by span; where all is kept, nothing is.
     ///
     /// ```
-    /// # use sluice_plugin::{Change, Response};
+    /// # use sluice_plugin::{Change, Reply, Response};
     /// # fn look(response: &Response<'_>, change: &mut Change<'_>) {
     /// // The reply to KEYS is an array of keys: strip `a:` from each.
-    /// change.map_bulks(response, |_path, key| key.strip_prefix(b"a:").map(Into::into));
+    /// change.map_bulks(response, |_path, key| key.strip_prefix(b"a:").map(Reply::bulk));
     /// # }
     /// ```
-    pub fn map_bulks<'r>(&mut self, response: &Response<'r>, mut map: impl FnMut(&Path, &'r [u8]) -> Option<Cow<'r, [u8]>>) {
+    pub fn map_bulks<'r>(
+        &mut self,
+        response: &Response<'r>,
+        mut map: impl FnMut(&Path, &'r [u8]) -> Option<Reply<'r>>,
+    ) {
         self.keep();
         let frame = response.frame();
         let mut copied = 0;
@@ -182,7 +184,7 @@ impl<'a> Change<'a> {
             let span = nodes.span();
             let bytes = &mut self.answer.bytes;
             bytes.extend_from_slice(frame.get(copied..span.start).unwrap_or_default());
-            resp::write_bulk(bytes, &new);
+            new.encode(bytes);
             copied = span.end;
         }
         if copied > 0 {

@@ -66,7 +66,12 @@ pub fn delete(key: &[u8]) -> bool {
 /// # Errors
 ///
 /// [`Refusal::Full`].
-pub fn compare_and_swap(key: &[u8], expected: Option<&[u8]>, value: Option<&[u8]>, ttl: Option<Duration>) -> Result<bool> {
+pub fn compare_and_swap(
+    key: &[u8],
+    expected: Option<&[u8]>,
+    value: Option<&[u8]>,
+    ttl: Option<Duration>,
+) -> Result<bool> {
     host::state::compare_and_swap(key, expected, value, millis(ttl))
 }
 

@@ -84,6 +84,7 @@ pub enum View {
 pub struct Interest {
     pub(crate) commands: Option<Vec<String>>,
     pub(crate) view: View,
+    pub(crate) whole: Vec<String>,
     pub(crate) key_positions: bool,
 }
 
@@ -91,7 +92,7 @@ impl Interest {
     /// Every request, those of unknown commands included, with all its arguments.
     #[must_use]
     pub fn everything() -> Self {
-        Self { commands: None, view: View::All, key_positions: false }
+        Self { commands: None, view: View::All, whole: Vec::new(), key_positions: false }
     }
 
     /// Only the requests of these commands: names as the host's table has them, such as `get` or `config|set`. The name of a container
@@ -115,6 +116,16 @@ impl Interest {
     #[must_use]
     pub fn view(self, view: View) -> Self {
         Self { view, ..self }
+    }
+
+    /// The requests of these commands with every argument, whatever the view: for the few that carry what is needed outside their keys.
+    #[must_use]
+    pub fn whole<I>(self, names: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        Self { whole: names.into_iter().map(Into::into).collect(), ..self }
     }
 
     /// Let the host say which arguments are keys. The view [`Keys`](View::Keys) implies it.

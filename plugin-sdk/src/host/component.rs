@@ -49,7 +49,11 @@ pub(crate) mod commands {
     use crate::command::Entry;
 
     pub(crate) fn table() -> Vec<Entry> {
-        let entry = |command: super::wit::commands::Command| Entry { name: command.name, categories: command.categories, keyed: command.keyed };
+        let entry = |command: super::wit::commands::Command| Entry {
+            name: command.name,
+            categories: command.categories,
+            keyed: command.keyed,
+        };
         super::wit::commands::table().into_iter().map(entry).collect()
     }
 }
@@ -88,7 +92,12 @@ pub(crate) mod state {
         state::set(key, value, ttl_ms).map_err(refusal)
     }
 
-    pub(crate) fn compare_and_swap(key: &[u8], expected: Option<&[u8]>, value: Option<&[u8]>, ttl_ms: Option<u64>) -> Result<bool> {
+    pub(crate) fn compare_and_swap(
+        key: &[u8],
+        expected: Option<&[u8]>,
+        value: Option<&[u8]>,
+        ttl_ms: Option<u64>,
+    ) -> Result<bool> {
         state::compare_and_swap(key, expected, value, ttl_ms).map_err(refusal)
     }
 

@@ -81,12 +81,17 @@ pub(crate) mod metrics {
     use crate::metrics::Refusal;
 
     fn valid(name: &str) -> bool {
-        name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_') && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
     }
 
     pub(crate) fn register(kind: Kind, name: &str, labels: &[(&str, &str)]) -> Result<u32, Refusal> {
         let names = [name].into_iter().chain(labels.iter().map(|(name, _)| *name));
-        if let Some(bad) = names.into_iter().find(|name| !valid(name)).or_else(|| labels.iter().map(|(name, _)| *name).find(|name| *name == "plugin")) {
+        if let Some(bad) = names
+            .into_iter()
+            .find(|name| !valid(name))
+            .or_else(|| labels.iter().map(|(name, _)| *name).find(|name| *name == "plugin"))
+        {
             return Err(Refusal::Invalid(bad.to_owned()));
         }
         let mut labels: Vec<_> = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -223,7 +228,12 @@ pub(crate) mod state {
         world(|world| world.live().remove(key).is_some())
     }
 
-    pub(crate) fn compare_and_swap(key: &[u8], expected: Option<&[u8]>, value: Option<&[u8]>, ttl_ms: Option<u64>) -> Result<bool> {
+    pub(crate) fn compare_and_swap(
+        key: &[u8],
+        expected: Option<&[u8]>,
+        value: Option<&[u8]>,
+        ttl_ms: Option<u64>,
+    ) -> Result<bool> {
         world(|world| {
             if world.live().get(key).map(|entry| entry.value.as_slice()) != expected {
                 return Ok(false);
@@ -239,7 +249,9 @@ pub(crate) mod state {
     pub(crate) fn increment(key: &[u8], by: i64, ttl_ms: Option<u64>) -> Result<i64> {
         world(|world| {
             let (old, expires) = match world.live().get(key) {
-                Some(entry) => (std::str::from_utf8(&entry.value).ok().and_then(|text| text.parse().ok()), entry.expires),
+                Some(entry) => {
+                    (std::str::from_utf8(&entry.value).ok().and_then(|text| text.parse().ok()), entry.expires)
+                }
                 None => (Some(0i64), world.expiry(ttl_ms)),
             };
             let sum = old.and_then(|old| old.checked_add(by)).ok_or(Refusal::NotANumber)?;
@@ -250,7 +262,10 @@ pub(crate) mod state {
 
     pub(crate) fn keys(prefix: &[u8], after: Option<&[u8]>, limit: u32) -> Vec<Vec<u8>> {
         world(|world| {
-            let keys = world.live().keys().filter(|key| key.starts_with(prefix) && after.is_none_or(|after| key.as_slice() > after));
+            let keys = world
+                .live()
+                .keys()
+                .filter(|key| key.starts_with(prefix) && after.is_none_or(|after| key.as_slice() > after));
             keys.take(limit.min(1000) as usize).cloned().collect()
         })
     }

@@ -44,6 +44,8 @@ pub struct Harness<T> {
     interest: Interest,
     /// The commands that cross; `None` for all.
     commands: Option<CommandSet>,
+    /// Those of which everything is shown.
+    whole: CommandSet,
     last_id: u64,
 }
 
@@ -60,10 +62,10 @@ struct Batch {
 }
 
 impl Batch {
-    fn push(&mut self, id: u64, session: u64, args: &Args, interest: &Interest) {
+    fn push(&mut self, id: u64, session: u64, args: &Args, view: View, key_positions: bool) {
         let command = command(args);
         let mut keys = Vec::new();
-        if interest.key_positions || interest.view == View::Keys {
+        if key_positions {
             sluice_commands::key_positions(command, args, &mut keys);
         }
         self.ids.push(id);
@@ -72,7 +74,7 @@ impl Batch {
         self.arg_counts.push(args.len() as u32);
         for (position, arg) in args.iter().enumerate() {
             let key = keys.contains(&(position as u32));
-            let shown = position == 0 || interest.view == View::All || (interest.view == View::Keys && key);
+            let shown = position == 0 || view == View::All || (view == View::Keys && key);
             self.arg_offsets.push(if shown { self.bytes.len() as u32 } else { HIDDEN });
             self.arg_lengths.push(arg.len() as u32 | if key { KEY } else { 0 });
             if shown {
@@ -115,7 +117,10 @@ impl<T: Transform> Harness<T> {
     /// # Errors
     ///
     /// See [`new`](Self::new).
-    pub fn with_sessions(config: serde_json::Value, sessions: impl IntoIterator<Item = (u64, Session)>) -> Result<Self, String> {
+    pub fn with_sessions(
+        config: serde_json::Value,
+        sessions: impl IntoIterator<Item = (u64, Session)>,
+    ) -> Result<Self, String> {
         Self::with(config, |world| world.sessions = sessions.into_iter().collect())
     }
 
@@ -130,7 +135,8 @@ impl<T: Transform> Harness<T> {
     fn start(config: String) -> Result<Self, String> {
         let (instance, interest) = Instance::configure(&config)?;
         let commands = interest.commands.as_ref().map(CommandSet::parse).transpose()?;
-        Ok(Self { config, instance, interest, commands, last_id: 0 })
+        let whole = CommandSet::parse(&interest.whole)?;
+        Ok(Self { config, instance, interest, commands, whole, last_id: 0 })
     }
 
     /// Another instance of the same transform in the same world, as another worker has one: it shares the state and nothing else.
@@ -168,11 +174,19 @@ impl<T: Transform> Harness<T> {
         for (session, args) in &requests {
             assert!(!args.is_empty(), "a request has at least one argument");
             self.last_id += 1;
-            if self.commands.as_ref().is_none_or(|commands| commands.contains(crate::Command(command(args).index()))) {
-                batch.push(self.last_id, *session, args, &self.interest);
+            let command = crate::Command(command(args).index());
+            if self.commands.as_ref().is_none_or(|commands| commands.contains(command)) {
+                let view = if self.whole.contains(command) { View::All } else { self.interest.view };
+                let key_positions = self.interest.key_positions || self.interest.view == View::Keys;
+                batch.push(self.last_id, *session, args, view, key_positions);
                 crossed.push((verdicts.len(), args));
             }
-            verdicts.push(Verdict { id: self.last_id.into(), session: (*session).into(), action: judge::Action::Forward, watch: None });
+            verdicts.push(Verdict {
+                id: self.last_id.into(),
+                session: (*session).into(),
+                action: judge::Action::Forward,
+                watch: None,
+            });
         }
         if crossed.is_empty() {
             return verdicts;
@@ -203,9 +217,13 @@ impl<T: Transform> Harness<T> {
     }
 
     /// Give the responses to several requests in one batch.
-    pub fn responses<'f>(&mut self, responses: impl IntoIterator<Item = (&'f Verdict, &'f [u8])>) -> Vec<Option<Reply<'static>>> {
+    pub fn responses<'f>(
+        &mut self,
+        responses: impl IntoIterator<Item = (&'f Verdict, &'f [u8])>,
+    ) -> Vec<Option<Reply<'static>>> {
         let responses: Vec<_> = responses.into_iter().collect();
-        let watched: Vec<_> = responses.iter().filter_map(|(verdict, frame)| Some((verdict, verdict.watch?, *frame))).collect();
+        let watched: Vec<_> =
+            responses.iter().filter_map(|(verdict, frame)| Some((verdict, verdict.watch?, *frame))).collect();
         let mut all = vec![None; responses.len()];
         if watched.is_empty() {
             return all;
@@ -244,7 +262,9 @@ impl<T: Transform> Harness<T> {
     /// The value of a counter or gauge.
     #[must_use]
     pub fn metric(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
-        self.series(name, labels, |kind, values| (kind != Kind::Histogram).then(|| values.last().copied().unwrap_or(0.0)))
+        self.series(name, labels, |kind, values| {
+            (kind != Kind::Histogram).then(|| values.last().copied().unwrap_or(0.0))
+        })
     }
 
     /// The values that a histogram was given.

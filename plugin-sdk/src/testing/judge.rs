@@ -110,7 +110,10 @@ impl<'a> Columns<'a> {
         let arg = |columns: &mut Self| match columns.number()? {
             number if number & ORIGINAL != 0 => {
                 let position = number & !ORIGINAL;
-                original.get(position as usize).cloned().ok_or(format!("argument {position} of the original request is not there"))
+                original
+                    .get(position as usize)
+                    .cloned()
+                    .ok_or(format!("argument {position} of the original request is not there"))
             }
             len => columns.bytes(len).map(<[u8]>::to_vec),
         };

@@ -170,6 +170,9 @@ mod tests {
     fn a_wrong_setting_is_refused_with_its_name_and_what_was_expected() {
         let error = |config| Harness::<Inspect>::new(config).err().unwrap();
         assert_eq!(error(json!({ "report_every": 0 })), "report_every: found 0, expected at least 1 batch");
-        assert_eq!(error(json!({ "view": "none" })), "view: unknown variant `none`, expected one of `command`, `keys`, `all`");
+        assert_eq!(
+            error(json!({ "view": "none" })),
+            "view: unknown variant `none`, expected one of `command`, `keys`, `all`"
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! `WatchAll`: every response crosses back, and is kept. What watching costs, and a smallest example of it.
 
-use sluice_plugin::{NoConfig, Request, Response, Transform, Verdict, Change, Interest, View};
+use sluice_plugin::{Change, Interest, NoConfig, Request, Response, Transform, Verdict, View};
 
 /// Watches every response, and counts them.
 pub struct WatchAll {
