@@ -146,8 +146,10 @@ impl Columns {
             if interest.key_positions || interest.view == View::Keys {
                 mark_keys(vector, request, &mut self.keys, &mut self.lengths[column..]);
             }
+            let whole = interest.whole.contains(request.command.index());
+            let view = if whole { View::All } else { interest.view };
             for (index, span) in spans.iter().enumerate() {
-                let shown = match interest.view {
+                let shown = match view {
                     View::Command => index == 0,
                     View::Keys => index == 0 || self.lengths[column + index] & KEY != 0,
                     View::All => true,

@@ -11,6 +11,8 @@ pub struct Interest {
     pub commands: CommandSet,
     /// How much of each request it wants to see.
     pub view: View,
+    /// The commands of which it wants to see every argument, whatever the view.
+    pub whole: CommandSet,
     /// Whether it wants to know which arguments are keys. True wherever the view is [`View::Keys`].
     pub key_positions: bool,
 }

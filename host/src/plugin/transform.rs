@@ -264,16 +264,15 @@ pub(super) fn fault(store: &Store<Data>, plugin: &Plugin, failure: Failure) -> F
 }
 
 fn interest(raw: lifecycle::RawInterest) -> Result<Interest, String> {
-    let commands = match &raw.commands {
-        None => CommandSet::ALL,
-        Some(names) => CommandSet::from_names(names.iter().map(String::as_str)).map_err(str::to_owned)?,
-    };
+    let set = |names: &[String]| CommandSet::from_names(names.iter().map(String::as_str)).map_err(str::to_owned);
+    let commands = raw.commands.as_deref().map_or(Ok(CommandSet::ALL), set)?;
+    let whole = set(&raw.whole)?;
     let view = match raw.view {
         lifecycle::RawView::Command => View::Command,
         lifecycle::RawView::Keys => View::Keys,
         lifecycle::RawView::All => View::All,
     };
-    Ok(Interest { commands, view, key_positions: raw.key_positions || view == View::Keys })
+    Ok(Interest { commands, view, whole, key_positions: raw.key_positions || view == View::Keys })
 }
 
 /// A plugin's text as part of a message of the host: one line of at most a kilobyte.

@@ -22,6 +22,7 @@ pub(in super::super) struct RawDescription {
 pub(in super::super) struct RawInterest {
     pub(in super::super) commands: Option<Vec<String>>,
     pub(in super::super) view: RawView,
+    pub(in super::super) whole: Vec<String>,
     #[component(name = "key-positions")]
     pub(in super::super) key_positions: bool,
 }
