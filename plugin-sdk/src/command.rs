@@ -162,6 +162,15 @@ impl CommandSet {
         }
     }
 
+    /// Take a command out.
+    pub fn remove(&mut self, command: Command) {
+        if !command.is_known() {
+            self.unknown = false;
+        } else if let Some(word) = self.words.get_mut(command.index() / 64) {
+            *word &= !(1 << (command.index() % 64));
+        }
+    }
+
     /// Whether a command is in it.
     #[inline]
     #[must_use]
@@ -189,9 +198,14 @@ impl CommandSet {
         set
     }
 
+    /// The known commands in it, by their place in the table.
+    pub fn iter(&self) -> impl Iterator<Item = Command> {
+        Command::all().filter(|command| self.contains(*command))
+    }
+
     /// The names of the known commands in it.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
-        Command::all().filter(|command| self.contains(*command)).map(Command::name)
+        self.iter().map(Command::name)
     }
 }
 
