@@ -2,6 +2,8 @@
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
+use super::catalogue;
+
 /// Why metrics are not collected.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot collect metrics: {0}")]
@@ -49,7 +51,7 @@ impl Metrics {
     /// Something else in this process collects metrics already.
     pub fn collect() -> Result<Self, MetricsError> {
         let handle = builder()?.install_recorder()?;
-        metrics::describe_gauge!("sluice_build_info", "Always 1; the label says which version this is.");
+        catalogue::describe();
         metrics::gauge!("sluice_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
         Ok(Self(handle))
     }

@@ -3,6 +3,7 @@
 //! It is for operators and their tools and knows no authentication, so it belongs on an address that only they can reach. It
 //! shares no thread with the workers: however busy they are, `/healthz` and `/metrics` answer.
 
+mod catalogue;
 mod metrics;
 mod readiness;
 mod routes;

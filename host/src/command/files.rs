@@ -18,14 +18,13 @@ pub(super) fn raise_limit(clients: usize) {
             current
         }
     };
-    // A client can take a second connection, to the server: a private one.
-    let wanted = u64::try_from(clients).unwrap_or(u64::MAX).saturating_mul(2).saturating_add(OVERHEAD);
+    let wanted = u64::try_from(clients).unwrap_or(u64::MAX).saturating_add(OVERHEAD);
     // No limit is given as none.
     if limit.is_some_and(|limit| limit < wanted) {
         tracing::warn!(
             limit,
             wanted,
-            "the limit of open files (ulimit -n) is below what the connection limits of all sources can need"
+            "the limit of open files (ulimit -n) does not suffice for as many clients as the connection limits of all sources allow"
         );
     }
 }

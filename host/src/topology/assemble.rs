@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Link, Source, Topology, TopologyError};
 use crate::chain;
-use crate::plugin::{self, Runtime, Site, Transform};
+use crate::plugin::{self, LoadError, LoadProblem, Runtime, Site, Transform};
 use crate::worker::SourcePlan;
 
 impl Topology {
@@ -29,7 +29,11 @@ impl Topology {
     fn load_plugins(&self, runtime: &Runtime, refusals: &mut Refusals) -> HashMap<&str, Option<Arc<plugin::Plugin>>> {
         let load = |plugin: &super::Plugin| {
             let loaded = runtime.load(&plugin.spec);
-            loaded.map_err(|error| refusals.add(&plugin.place, &plugin.path, &error)).ok()
+            let refuse = |LoadError { problem, .. }| {
+                let path = format!("{}{}", plugin.path, setting(&problem));
+                refusals.add(&plugin.place, &path, &problem);
+            };
+            loaded.map_err(refuse).ok()
         };
         let names = self.plugins.iter().map(|plugin| plugin.spec.name.as_str());
         names.zip(self.plugins.iter().map(load)).collect()
@@ -43,6 +47,16 @@ struct Refusals(Vec<String>);
 impl Refusals {
     fn add(&mut self, place: &str, path: &str, what: &dyn Display) {
         self.0.push(format!("{place}: {path}: {what}"));
+    }
+}
+
+/// The setting in a plugin's declaration that a problem is about, as the rest of its path.
+fn setting(problem: &LoadProblem) -> &'static str {
+    match problem {
+        LoadProblem::Read { .. } | LoadProblem::NotAComponent { .. } | LoadProblem::Invalid { .. } => ".component",
+        LoadProblem::Pin { .. } => ".sha256",
+        LoadProblem::Limit { .. } => ".limits",
+        LoadProblem::NotBuilt | LoadProblem::Breach { .. } | LoadProblem::Engine(_) => "",
     }
 }
 

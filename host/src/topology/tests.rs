@@ -345,9 +345,10 @@ fn every_plugin_that_cannot_be_loaded_is_reported_at_once_with_its_place() {
     let report = topology.assemble(&runtime).unwrap_err().to_string();
     let lines: Vec<_> = report.lines().collect();
     assert_eq!(lines[0], "conf/t.yaml has 2 problems");
-    for (line, start, file) in
-        [(1, "conf/t.yaml:2:3: plugins.A: ", "conf/no/a.wasm"), (2, "conf/t.yaml:3:3: plugins.B: ", "conf/no/b.wasm")]
-    {
+    for (line, start, file) in [
+        (1, "conf/t.yaml:2:3: plugins.A.component: ", "conf/no/a.wasm"),
+        (2, "conf/t.yaml:3:3: plugins.B.component: ", "conf/no/b.wasm"),
+    ] {
         assert!(lines[line].starts_with(start) && lines[line].contains(file), "{report}");
     }
 }
