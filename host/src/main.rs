@@ -1,1 +1,136 @@
-fn main() {}
+//! The command line.
+
+mod command;
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use sluice::logging::LogFormat;
+
+/// A programmable proxy for Redis and Valkey whose transforms are sandboxed WebAssembly components.
+#[derive(Debug, Parser)]
+#[command(name = "sluice", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    logs: Logs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a topology until SIGTERM or SIGINT.
+    Run {
+        /// The topology, a YAML file.
+        file: PathBuf,
+        /// How many workers (threads that serve clients). Precedes `workers` in the topology; where neither is given, one for
+        /// each CPU.
+        #[arg(long, value_name = "N")]
+        workers: Option<NonZeroUsize>,
+        #[command(flatten)]
+        cache: Cache,
+    },
+    /// Check a topology without running it: load and configure every plugin, open no port.
+    Check {
+        /// The topology, a YAML file.
+        file: PathBuf,
+        #[command(flatten)]
+        cache: Cache,
+    },
+    /// Look at plugins.
+    Plugin {
+        #[command(subcommand)]
+        command: PluginCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum PluginCommand {
+    /// Say what a component is: its description, lane and phases, what it imports and the grants that it needs, its size and
+    /// how long compiling it takes.
+    Inspect {
+        /// The component, a `.wasm` file, or the name of a standard plugin.
+        component: String,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Logs {
+    /// Which log lines are kept, such as `info` or `warn,sluice::upstream=debug`. Without it: the variable SLUICE_LOG, then
+    /// RUST_LOG, then `info`.
+    #[arg(long, global = true, value_name = "FILTER")]
+    log_filter: Option<String>,
+    /// How log lines look.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Human, value_name = "FORMAT")]
+    log_format: Format,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+impl From<Format> for LogFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Human => Self::Human,
+            Format::Json => Self::Json,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+struct Cache {
+    /// Where compiled components are kept. Without it: $XDG_CACHE_HOME/sluice, or ~/.cache/sluice.
+    #[arg(long, value_name = "DIR")]
+    cache_dir: Option<PathBuf>,
+    /// Compile components anew at every start.
+    #[arg(long, conflicts_with = "cache_dir")]
+    no_cache: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match execute(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprint!("{}", command::explain(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(Arguments { command, logs }: Arguments) -> anyhow::Result<()> {
+    let filter = sluice::logging::start(logs.log_format.into(), logs.log_filter.as_deref())?;
+    match command {
+        Command::Run { file, workers, cache } => command::run(&file, workers, &cache.into(), filter),
+        Command::Check { file, cache } => command::check(&file, &cache.into()),
+        Command::Plugin { command: PluginCommand::Inspect { component } } => command::inspect(&component),
+    }
+}
+
+impl From<Cache> for command::CacheChoice {
+    fn from(Cache { cache_dir, no_cache }: Cache) -> Self {
+        match cache_dir {
+            _ if no_cache => Self::Nowhere,
+            Some(dir) => Self::At(dir),
+            None => Self::Default,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Arguments::command().debug_assert();
+    }
+}

@@ -1,44 +1,24 @@
-//! The metrics of the process, and the buckets of its histograms.
+//! The metrics of the process: counters and gauges are the exporter's, histograms are our own.
 
-use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use std::sync::Arc;
+
+use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+use super::catalogue;
+use super::histogram::Histograms;
 
 /// Why metrics are not collected.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot collect metrics: {0}")]
-pub struct MetricsError(#[from] BuildError);
+#[error("cannot collect metrics: something else in this process does already")]
+pub struct MetricsError;
 
 /// What has been measured; clones are the same.
 #[derive(Clone)]
-pub struct Metrics(PrometheusHandle);
-
-/// Seconds: from what a crossing takes to what a stalled server takes.
-const SECONDS: &[f64] = &[
-    0.000_001, 0.000_002, 0.000_005, 0.000_01, 0.000_02, 0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005,
-    0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0,
-];
-
-/// Bytes: powers of four from 64 B to 1 GiB.
-const BYTES: &[f64] = &[
-    64.0,
-    256.0,
-    1_024.0,
-    4_096.0,
-    16_384.0,
-    65_536.0,
-    262_144.0,
-    1_048_576.0,
-    4_194_304.0,
-    16_777_216.0,
-    67_108_864.0,
-    268_435_456.0,
-    1_073_741_824.0,
-];
-
-/// Everything else, such as frames in a vector: powers of two.
-const COUNTS: &[f64] = &[
-    1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1_024.0, 2_048.0, 4_096.0, 8_192.0, 16_384.0, 32_768.0,
-    65_536.0,
-];
+pub struct Metrics {
+    exporter: PrometheusHandle,
+    histograms: Arc<Histograms>,
+}
 
 impl Metrics {
     /// Begins to collect what the process measures. What is measured before, or where this is not called, costs nothing and
@@ -48,36 +28,57 @@ impl Metrics {
     ///
     /// Something else in this process collects metrics already.
     pub fn collect() -> Result<Self, MetricsError> {
-        let handle = builder()?.install_recorder()?;
-        metrics::describe_gauge!("sluice_build_info", "Always 1; the label says which version this is.");
+        let (collector, metrics) = detached();
+        metrics::set_global_recorder(collector).map_err(|_| MetricsError)?;
+        catalogue::describe();
         metrics::gauge!("sluice_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
-        Ok(Self(handle))
+        Ok(metrics)
     }
 
     /// All of them, as Prometheus text.
     pub(super) fn render(&self) -> String {
-        self.0.render()
-    }
-
-    /// Sorts what was collected into buckets, so that it does not pile up between two scrapes.
-    pub(super) fn upkeep(&self) {
-        self.0.run_upkeep();
+        let mut text = self.exporter.render();
+        self.histograms.render(&mut text);
+        text
     }
 }
 
-/// A unit's suffix decides the buckets: the name of every histogram ends in `_seconds` or `_bytes`, or it counts something.
-fn builder() -> Result<PrometheusBuilder, BuildError> {
-    PrometheusBuilder::new()
-        .set_buckets(COUNTS)?
-        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)?
-        .set_buckets_for_metric(Matcher::Suffix("_bytes".to_owned()), BYTES)
+/// What measurements are given to.
+pub(super) struct Collector {
+    exporter: PrometheusRecorder,
+    histograms: Arc<Histograms>,
 }
 
-/// Metrics that belong to no process, and what records into them.
-#[cfg(test)]
-pub(super) fn detached() -> (metrics_exporter_prometheus::PrometheusRecorder, Metrics) {
-    #[allow(clippy::unwrap_used)]
-    let recorder = builder().unwrap().build_recorder();
-    let metrics = Metrics(recorder.handle());
-    (recorder, metrics)
+/// Metrics that belong to no process yet, and what collects them.
+pub(super) fn detached() -> (Collector, Metrics) {
+    let exporter = PrometheusBuilder::new().build_recorder();
+    let histograms = Arc::<Histograms>::default();
+    let metrics = Metrics { exporter: exporter.handle(), histograms: histograms.clone() };
+    (Collector { exporter, histograms }, metrics)
+}
+
+impl Recorder for Collector {
+    fn describe_counter(&self, name: KeyName, unit: Option<Unit>, help: SharedString) {
+        self.exporter.describe_counter(name, unit, help);
+    }
+
+    fn describe_gauge(&self, name: KeyName, unit: Option<Unit>, help: SharedString) {
+        self.exporter.describe_gauge(name, unit, help);
+    }
+
+    fn describe_histogram(&self, name: KeyName, _: Option<Unit>, help: SharedString) {
+        self.histograms.describe(name.as_str(), &help);
+    }
+
+    fn register_counter(&self, key: &Key, metadata: &Metadata<'_>) -> Counter {
+        self.exporter.register_counter(key, metadata)
+    }
+
+    fn register_gauge(&self, key: &Key, metadata: &Metadata<'_>) -> Gauge {
+        self.exporter.register_gauge(key, metadata)
+    }
+
+    fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::from_arc(self.histograms.register(key))
+    }
 }

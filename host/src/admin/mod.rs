@@ -3,6 +3,8 @@
 //! It is for operators and their tools and knows no authentication, so it belongs on an address that only they can reach. It
 //! shares no thread with the workers: however busy they are, `/healthz` and `/metrics` answer.
 
+mod catalogue;
+mod histogram;
 mod metrics;
 mod readiness;
 mod routes;
@@ -13,7 +15,6 @@ mod tests;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -21,9 +22,6 @@ use crate::logging::LogFilter;
 
 pub use metrics::{Metrics, MetricsError};
 pub use readiness::Readiness;
-
-/// How often collected samples are sorted into their buckets; until then each costs 8 bytes.
-const UPKEEP: Duration = Duration::from_secs(1);
 
 /// What the admin address shows and changes.
 #[derive(Clone)]
@@ -83,8 +81,7 @@ impl Admin {
                 tokio::select! {
                     // Requests that are still being answered are dropped: nobody must be able to keep the process.
                     _ = stopped => {}
-                    () = upkeep(&services.metrics) => {}
-                    served = serve(listener, services.clone()) => {
+                    served = serve(listener, services) => {
                         if let Err(error) = served {
                             tracing::error!(%error, "the admin address is no longer served");
                         }
@@ -115,12 +112,4 @@ impl Drop for Admin {
 async fn serve(listener: TcpListener, services: Services) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     axum::serve(listener, routes::router(services)).await
-}
-
-async fn upkeep(metrics: &Metrics) {
-    let mut ticks = tokio::time::interval(UPKEEP);
-    loop {
-        ticks.tick().await;
-        metrics.upkeep();
-    }
 }

@@ -12,18 +12,18 @@ use crate::logging;
 struct Served {
     admin: Admin,
     readiness: Readiness,
-    recorder: metrics_exporter_prometheus::PrometheusRecorder,
+    collector: metrics::Collector,
     /// The filter is in force as long as its logs are.
     _logs: Box<dyn std::any::Any>,
 }
 
 fn served() -> Served {
-    let (recorder, metrics) = metrics::detached();
+    let (collector, metrics) = metrics::detached();
     let (logs, filter) = logging::detached("info");
     let readiness = Readiness::default();
     let services = Services { metrics, readiness: readiness.clone(), filter };
     let admin = Admin::start("127.0.0.1:0".parse().unwrap(), services).unwrap();
-    Served { admin, readiness, recorder, _logs: Box::new(logs) }
+    Served { admin, readiness, collector, _logs: Box::new(logs) }
 }
 
 impl Served {
@@ -70,19 +70,26 @@ fn the_log_filter_is_shown_and_changed_and_a_bad_one_refused_with_the_reason() {
 }
 
 #[test]
-fn histograms_have_buckets_by_their_unit() {
+fn what_is_measured_is_shown_with_its_explanation() {
     let served = served();
-    ::metrics::with_local_recorder(&served.recorder, || {
-        ::metrics::histogram!("a_seconds").record(0.000_03);
-        ::metrics::histogram!("b_bytes").record(300.0);
-        ::metrics::histogram!("c_frames").record(3.0);
+    ::metrics::with_local_recorder(&served.collector, || {
+        catalogue::describe();
+        ::metrics::histogram!("sluice_turn_seconds", "worker" => "0").record(0.000_03);
+        ::metrics::counter!("sluice_turns_total", "worker" => "0").increment(3);
+        ::metrics::gauge!("sluice_sessions", "source" => "a").set(2.0);
     });
     let (status, text) = served.ask("GET /metrics", "");
     assert_eq!(status, 200);
-    for line in ["a_seconds_bucket{le=\"0.00005\"} 1", "b_bytes_bucket{le=\"1024\"} 1", "c_frames_bucket{le=\"4\"} 1"] {
+    for line in [
+        "# HELP sluice_turn_seconds How long a turn took.",
+        "# TYPE sluice_turn_seconds histogram",
+        "sluice_turn_seconds_bucket{worker=\"0\",le=\"0.00005\"} 1",
+        "# HELP sluice_turns_total",
+        "sluice_turns_total{worker=\"0\"} 3",
+        "sluice_sessions{source=\"a\"} 2",
+    ] {
         assert!(text.contains(line), "{line}\n{text}");
     }
-    assert!(text.contains("c_frames_bucket{le=\"2\"} 0"), "{text}");
 }
 
 #[test]

@@ -122,6 +122,12 @@ impl Plugin {
         self.contract.lane
     }
 
+    /// The full names of the interfaces that it imports, such as `sluice:transform/clock@0.1.0`, in the component's order.
+    pub fn imports(&self) -> Vec<String> {
+        let ty = self.pre.component().component_type();
+        ty.imports(&self.engine).map(|(name, _)| name.to_owned()).collect()
+    }
+
     /// The handlers that it has.
     pub fn phases(&self) -> Phases {
         self.contract.phases

@@ -46,7 +46,7 @@ pub use self::grants::{Grant, Grants, UnknownGrant};
 pub use self::host::sessions::{NoSessions, SessionDirectory, SessionInfo};
 pub use self::instance::Instance;
 pub use self::interest::{CommandSet, Interest, View};
-pub use self::load::{LoadError, Plugin};
+pub use self::load::{LoadError, LoadProblem, Plugin};
 pub use self::runtime::{Runtime, RuntimeError, RuntimeOptions};
 pub use self::spec::{Component, Limits, OnFault, Spec, Wasi};
 pub use self::transform::{ConfigureError, Description, Site, Transform};

@@ -11,10 +11,9 @@ use super::path::Path;
 use super::problem::{Origin, Problems};
 use super::sinks;
 use super::suggest::did_you_mean;
-use super::{Component, Link, Plugin, Sink, Source, Topology};
-
-/// The plugins that need no declaration.
-const STANDARD: &[&str] = &["CommandFilter", "KeyPrefix", "MemoryStore", "RequestLogger"];
+use super::{Link, Plugin, Source, Topology};
+use crate::plugin::{Spec, standard};
+use crate::worker::SinkPlan;
 
 /// Names that people will try in a chain, and why they do not work.
 const REFUSED: &[(&str, &str)] = &[
@@ -92,24 +91,37 @@ impl Check<'_> {
             let message = "this is the name of a sink: give the plugin another";
             self.problems.key(&declaration.path, message);
         }
-        let component = match &declaration.component {
-            Some(file) => Component::File(self.origin.beside(file)),
-            None if STANDARD.contains(&name) => Component::Standard,
-            None => return self.component_is_missing(declaration),
+        let Some(mut spec) = self.base(declaration) else {
+            return self.component_is_missing(declaration);
         };
-        self.plugins.push(Plugin {
-            name: name.to_owned(),
-            path: declaration.path.to_string(),
-            component,
-            settings: declaration.settings.clone(),
-        });
+        spec.sha256 = declaration.sha256;
+        spec.grants = declaration.grants.unwrap_or(spec.grants);
+        spec.on_fault = declaration.on_fault.unwrap_or(spec.on_fault);
+        spec.wasi = declaration.wasi.unwrap_or(spec.wasi);
+        declaration.limits.iter().for_each(|limit| limit.apply(&mut spec.limits));
+        self.plugin(spec, &declaration.path);
+    }
+
+    /// What holds of a plugin as long as nothing else is said; `None` where it has no component.
+    fn base(&self, declaration: &Declaration) -> Option<Spec> {
+        let name = declaration.name.as_str();
+        match &declaration.component {
+            Some(file) => Some(Spec::from_path(name, self.origin.beside(file))),
+            None => Some(standard::find(name)?.spec()),
+        }
+    }
+
+    fn plugin(&mut self, spec: Spec, path: &Path) {
+        let place = self.origin.place(path, End::Key);
+        self.plugins.push(Plugin { spec, path: path.to_string(), place });
     }
 
     fn component_is_missing(&mut self, declaration: &Declaration) {
-        let hint = did_you_mean(&declaration.name, STANDARD.iter().copied());
-        let standard = quoted(STANDARD);
+        let names = standard_names();
+        let hint = did_you_mean(&declaration.name, names.iter().copied());
         let message = format!(
-            "`component` is missing: the path of the plugin's .wasm file; only the standard plugins have one of their own: {standard}{hint}"
+            "`component` is missing: the path of the plugin's .wasm file; only the standard plugins have one of their own: {}{hint}",
+            quoted(&names)
         );
         self.problems.value(&declaration.path, message);
     }
@@ -126,7 +138,7 @@ impl Check<'_> {
         })
     }
 
-    fn chain(&mut self, chain: &[(&str, Node<'_>)], path: &Path) -> (Option<Vec<Link>>, Option<Sink>) {
+    fn chain(&mut self, chain: &[(&str, Node<'_>)], path: &Path) -> (Option<Vec<Link>>, Option<SinkPlan>) {
         let Some(((last, last_node), transforms)) = chain.split_last() else {
             let sinks = quoted(&sinks::names());
             let message = format!("the chain is empty; it must end with a sink, one of {sinks}");
@@ -158,7 +170,7 @@ impl Check<'_> {
     }
 
     /// The last entry of a chain.
-    fn sink(&mut self, name: &str, node: &Node<'_>) -> Option<Sink> {
+    fn sink(&mut self, name: &str, node: &Node<'_>) -> Option<SinkPlan> {
         if let Some(read) = sinks::find(name) {
             return read(node, self.problems);
         }
@@ -176,14 +188,9 @@ impl Check<'_> {
         if self.declared.contains(name) {
             return true;
         }
-        if STANDARD.contains(&name) {
+        if let Some(standard) = standard::find(name) {
             self.declared.insert(name.to_owned());
-            self.plugins.push(Plugin {
-                name: name.to_owned(),
-                path: node.path.to_string(),
-                component: Component::Standard,
-                settings: Default::default(),
-            });
+            self.plugin(standard.spec(), &node.path);
             return true;
         }
         if let Some((_, reason)) = REFUSED.iter().find(|(refused, _)| *refused == name) {
@@ -191,7 +198,7 @@ impl Check<'_> {
             return false;
         }
         let mut known: Vec<&str> = self.declared.iter().map(String::as_str).collect();
-        known.extend(STANDARD.iter().filter(|name| !self.declared.contains(**name)));
+        known.extend(standard_names().iter().filter(|name| !self.declared.contains(**name)));
         known.sort_unstable();
         known.extend(sinks::names());
         let hint = did_you_mean(name, known.iter().copied());
@@ -200,4 +207,9 @@ impl Check<'_> {
         self.problems.key(&node.path, message);
         false
     }
+}
+
+/// The plugins that need no declaration.
+fn standard_names() -> Vec<&'static str> {
+    standard::all().iter().map(|standard| standard.name).collect()
 }

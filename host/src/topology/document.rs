@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use super::SessionLimits;
 use super::declaration::{self, Declaration};
 use super::node::{Fields, Key, Node};
 use super::path::Path;
 use super::problem::Problems;
+use crate::worker::SessionLimits;
 
 /// A whole topology file.
 #[derive(Debug)]
@@ -62,14 +62,11 @@ const SOURCE: &[Key] = &[
     Key::read("name"),
     Key::read("listen_addr"),
     Key::read("connection_limit"),
+    Key::read("hard_connection_limit"),
     Key::read("limits"),
     Key::read("chain"),
     Key::refused("tls", "TLS towards clients is not supported yet"),
     Key::refused("timeout", "closing idle clients is not supported yet"),
-    Key::refused(
-        "hard_connection_limit",
-        "not supported yet: clients beyond `connection_limit` get an error and are closed, as the servers do it",
-    ),
 ];
 
 const LIMITS: &[Key] =
@@ -133,11 +130,22 @@ fn source<'a>(entry: &Node<'a>, problems: &mut Problems) -> Option<SourceEntry<'
         .get("connection_limit")
         .and_then(|node| node.count(problems))
         .map_or(CONNECTION_LIMIT, NonZeroUsize::get);
+    hard_connection_limit(&fields, problems);
     let limits = fields.get("limits").and_then(|node| session_limits(&node, problems)).unwrap_or_default();
     let chain = fields
         .require("chain", "the transforms, and a sink as the last", problems)
         .and_then(|node| chain(&node, problems));
     Some(SourceEntry { path: fields.path, name, listen, connection_limit, limits, chain })
+}
+
+/// Shotover's choice of what happens beyond `connection_limit`; here there is one answer.
+fn hard_connection_limit(source: &Fields<'_>, problems: &mut Problems) {
+    let Some(node) = source.get("hard_connection_limit") else { return };
+    if node.flag(problems) == Some(false) {
+        let message = "letting clients beyond `connection_limit` wait is not supported: they get an error and are closed, \
+                       as the servers do it; leave it out, or say `true`";
+        problems.value(&node.path, message);
+    }
 }
 
 fn name<'a>(node: &Node<'a>, problems: &mut Problems) -> Option<&'a str> {
@@ -162,7 +170,7 @@ fn session_limits(node: &Node<'_>, problems: &mut Problems) -> Option<SessionLim
     let fields = node.fields(LIMITS, problems)?;
     let default = SessionLimits::default();
     let mut size = |key, default| {
-        let given = fields.get(key).map(|node| node.size(LEAST, problems));
+        let given = fields.get(key).map(|node| node.size(LEAST..=usize::MAX, problems));
         given.flatten().unwrap_or(default)
     };
     let limits = SessionLimits {

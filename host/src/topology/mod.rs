@@ -3,7 +3,9 @@
 //! A file goes through three stages, each a type of its own, so that nothing later can meet what an earlier one refuses:
 //! YAML (`node`) → what the file says (`document`) → [`Topology`], in which every name means something and every rule that
 //! can be checked without opening a port or a component has been. All problems of a file are reported at once.
+//! [`Topology::assemble`] then loads the plugins and makes what workers run.
 
+mod assemble;
 mod check;
 mod declaration;
 mod document;
@@ -23,10 +25,11 @@ use std::num::NonZeroUsize;
 use std::path::{Path as FilePath, PathBuf};
 use std::time::Duration;
 
+use crate::plugin::Spec;
+use crate::worker::{SessionLimits, SinkPlan};
 use node::Node;
 use problem::{Origin, Problems};
 
-pub use declaration::{Limits, Settings};
 pub use problem::TopologyError;
 
 /// What to run: checked.
@@ -49,23 +52,12 @@ pub struct Topology {
 /// A plugin to be loaded.
 #[derive(Clone, Debug)]
 pub struct Plugin {
-    /// What chains call it.
-    pub name: String,
+    /// What the operator declared of it, with the defaults for what he did not.
+    pub spec: Spec,
     /// Where it is declared, such as `plugins.KeyPrefix`; for an undeclared standard plugin, where it is first used.
     pub path: String,
-    /// Where its code comes from.
-    pub component: Component,
-    /// What the operator allows it.
-    pub settings: Settings,
-}
-
-/// Where a plugin's code comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Component {
-    /// A file.
-    File(PathBuf),
-    /// This binary: a standard plugin.
-    Standard,
+    /// The same for editors: `topology.yaml:2:3`.
+    pub place: String,
 }
 
 /// An address that clients connect to, and what becomes of their requests.
@@ -82,7 +74,7 @@ pub struct Source {
     /// The transforms in the order in which requests meet them. May be empty.
     pub chain: Vec<Link>,
     /// Where requests leave.
-    pub sink: Sink,
+    pub sink: SinkPlan,
 }
 
 /// A transform's place in a chain.
@@ -96,45 +88,6 @@ pub struct Link {
     pub path: String,
     /// The same for editors: `topology.yaml:9:15`.
     pub place: String,
-}
-
-/// Where requests leave.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sink {
-    /// One server.
-    Single(SingleSink),
-    /// Nothing: a request that no transform answered gets an error.
-    Null,
-}
-
-/// `ValkeySinkSingle`: one server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SingleSink {
-    /// Host and port; the host may be a name, which is looked up for each connection.
-    pub remote_address: String,
-    /// How long connecting may take.
-    pub connect_timeout: Duration,
-    /// How many connections the sessions of one worker share; at least 1.
-    pub connections: usize,
-}
-
-/// What one session may cost, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SessionLimits {
-    /// The largest request frame.
-    pub query: usize,
-    /// Requests in flight: while there are more, the session is not read from.
-    pub in_flight: usize,
-    /// Unsent output: while there is more, the session is not read from.
-    pub output_high: usize,
-    /// Unsent output: with more, the session is cut.
-    pub output_hard: usize,
-}
-
-impl Default for SessionLimits {
-    fn default() -> Self {
-        Self { query: 1 << 30, in_flight: 1 << 20, output_high: 1 << 20, output_hard: 1 << 30 }
-    }
 }
 
 impl Topology {

@@ -1,6 +1,7 @@
 //! Walking a YAML document: each node knows its path, and reads itself or says what was expected of it.
 
 use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde_yaml::{Mapping, Value};
@@ -42,6 +43,10 @@ impl Key {
     pub(super) const fn refused(name: &'static str, reason: &'static str) -> Self {
         let status = Status::Refused(reason);
         Self { name, status }
+    }
+
+    pub(super) const fn name(self) -> &'static str {
+        self.name
     }
 }
 
@@ -181,8 +186,16 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// A size in bytes, at least `least`.
-    pub(super) fn size(&self, least: usize, problems: &mut Problems) -> Option<usize> {
+    /// A whole number.
+    pub(super) fn number(&self, problems: &mut Problems) -> Option<u32> {
+        match self.value.as_u64().and_then(|number| u32::try_from(number).ok()) {
+            None => self.unexpected("a whole number", problems),
+            number => number,
+        }
+    }
+
+    /// A size in bytes, within bounds.
+    pub(super) fn size(&self, bounds: RangeInclusive<usize>, problems: &mut Problems) -> Option<usize> {
         let bytes = match self.value {
             Value::String(text) => units::size(text),
             value => value.as_u64(),
@@ -190,12 +203,22 @@ impl<'a> Node<'a> {
         let Some(bytes) = bytes.and_then(|bytes| usize::try_from(bytes).ok()) else {
             return self.unexpected(units::A_SIZE, problems);
         };
-        if bytes < least {
-            let message = format!("must be at least {least} bytes, found {bytes}");
-            problems.value(&self.path, message);
+        if !bounds.contains(&bytes) {
+            let bound = match *bounds.end() {
+                usize::MAX => format!("at least {}", bounds.start()),
+                end => format!("{} to {end}", bounds.start()),
+            };
+            problems.value(&self.path, format!("must be {bound} bytes, found {bytes}"));
             return None;
         }
         Some(bytes)
+    }
+
+    pub(super) fn flag(&self, problems: &mut Problems) -> Option<bool> {
+        match self.value.as_bool() {
+            None => self.unexpected("`true` or `false`", problems),
+            flag => flag,
+        }
     }
 
     /// A duration longer than zero.

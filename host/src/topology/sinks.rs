@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::node::{Key, Node};
 use super::problem::Problems;
-use super::{SingleSink, Sink};
+use crate::worker::SinkPlan;
 
 /// Reads a sink's configuration.
-pub(super) type Read = fn(&Node<'_>, &mut Problems) -> Option<Sink>;
+pub(super) type Read = fn(&Node<'_>, &mut Problems) -> Option<SinkPlan>;
 
 const SINKS: &[(&str, Read)] = &[("ValkeySinkSingle", single), ("NullSink", null)];
 
@@ -32,12 +32,12 @@ pub(super) fn names() -> Vec<&'static str> {
     SINKS.iter().map(|(name, _)| *name).collect()
 }
 
-fn null(node: &Node<'_>, problems: &mut Problems) -> Option<Sink> {
+fn null(node: &Node<'_>, problems: &mut Problems) -> Option<SinkPlan> {
     node.fields(&[], problems)?;
-    Some(Sink::Null)
+    Some(SinkPlan::Null)
 }
 
-fn single(node: &Node<'_>, problems: &mut Problems) -> Option<Sink> {
+fn single(node: &Node<'_>, problems: &mut Problems) -> Option<SinkPlan> {
     let fields = node.fields(SINGLE, problems)?;
     let what = "the server, such as \"127.0.0.1:6379\"";
     let remote_address = fields.require("remote_address", what, problems).and_then(|node| remote(&node, problems));
@@ -48,11 +48,11 @@ fn single(node: &Node<'_>, problems: &mut Problems) -> Option<Sink> {
         problems.value(&fields.path, message);
     }
     let connections = fields.get("connections").and_then(|node| node.count(problems)).map_or(1, NonZeroUsize::get);
-    Some(Sink::Single(SingleSink {
-        remote_address: remote_address?.to_owned(),
+    Some(SinkPlan::Single {
+        address: remote_address?.to_owned(),
         connect_timeout: duration.or(milliseconds).unwrap_or(CONNECT_TIMEOUT),
         connections,
-    }))
+    })
 }
 
 /// `host:port`; the host may be a name, an IPv4 address, or an IPv6 address in brackets.

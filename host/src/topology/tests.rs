@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::*;
+use crate::plugin::{Component, Grant, Limits, OnFault, Wasi, standard};
 
 fn parse(text: &str) -> Result<Topology, TopologyError> {
     Topology::parse(FilePath::new("conf/t.yaml"), text)
@@ -44,6 +45,7 @@ sources:
       name: "valkey"
       listen_addr: "127.0.0.1:6380"
       connection_limit: 3000
+      hard_connection_limit: true
       chain:
         - ValkeySinkSingle:
             remote_address: "127.0.0.1:6379"
@@ -56,14 +58,11 @@ sources:
     assert_eq!(source.connection_limit, 3000);
     assert_eq!(source.limits, SessionLimits::default());
     assert!(source.chain.is_empty());
-    assert_eq!(
-        source.sink,
-        Sink::Single(SingleSink {
-            remote_address: "127.0.0.1:6379".to_owned(),
-            connect_timeout: Duration::from_millis(1500),
-            connections: 1,
-        })
-    );
+    assert!(matches!(
+        &source.sink,
+        SinkPlan::Single { address, connect_timeout, connections: 1 }
+            if address == "127.0.0.1:6379" && *connect_timeout == Duration::from_millis(1500)
+    ));
     assert_eq!(topology.workers, None);
     assert_eq!(topology.admin, None);
     assert_eq!(topology.drain_timeout, Duration::from_secs(10));
@@ -81,7 +80,7 @@ plugins:
     component: ./mine.wasm
     sha256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
     grants: [clock, log, state]
-    limits: { memory: 16MiB, crossing: 5ms, state: 1MiB }
+    limits: { memory: 17MiB, crossing: 6ms, setup: 2s, stack: 64KiB, output: 1MiB, state: 2MiB, log_lines: 3, series: 0 }
     on_fault: bypass
     instances: worker
     wasi: stub
@@ -101,17 +100,31 @@ sources:
     assert_eq!(topology.workers.unwrap().get(), 3);
     assert_eq!(topology.admin, Some("127.0.0.1:9001".parse().unwrap()));
     assert_eq!(topology.drain_timeout, Duration::from_secs(2));
-    let names: Vec<_> = topology.plugins.iter().map(|plugin| &plugin.name).collect();
+    let names: Vec<_> = topology.plugins.iter().map(|plugin| &plugin.spec.name).collect();
     assert_eq!(names, ["Mine", "Spare", "KeyPrefix", "RequestLogger"]);
     let mine = &topology.plugins[0];
     assert_eq!(mine.path, "plugins.Mine");
-    assert_eq!(mine.component, Component::File("conf/./mine.wasm".into()));
-    assert_eq!(mine.settings.sha256.unwrap()[..2], [0x9f, 0x86]);
-    assert_eq!(mine.settings.grants.as_deref(), Some(&["clock", "state"][..]));
-    assert_eq!(mine.settings.limits.memory, Some(16 << 20));
-    assert_eq!(mine.settings.limits.crossing, Some(Duration::from_millis(5)));
-    assert_eq!(mine.settings.on_fault, Some("bypass"));
-    assert_eq!(topology.plugins[1].component, Component::File("/opt/spare.wasm".into()));
+    assert_eq!(mine.place, "conf/t.yaml:6:3");
+    let spec = &mine.spec;
+    assert!(matches!(&spec.component, Component::Path(path) if path == FilePath::new("conf/./mine.wasm")));
+    assert_eq!(spec.sha256.unwrap()[..2], [0x9f, 0x86]);
+    assert_eq!(spec.grants.iter().collect::<Vec<_>>(), [Grant::Clock, Grant::State]);
+    assert_eq!(spec.on_fault, OnFault::Bypass);
+    assert_eq!(spec.wasi, Wasi::Stub);
+    let limits = Limits {
+        memory: 17 << 20,
+        crossing: Duration::from_millis(6),
+        setup: Duration::from_secs(2),
+        stack: 64 << 10,
+        output: 1 << 20,
+        state: 2 << 20,
+        log_lines: 3,
+        series: 0,
+    };
+    assert_eq!(spec.limits, limits);
+    let spare = &topology.plugins[1].spec;
+    assert!(matches!(&spare.component, Component::Path(path) if path == FilePath::new("/opt/spare.wasm")));
+    assert_eq!(spare.limits, Limits::default());
     let source = &topology.sources[0];
     assert_eq!(source.limits.output_hard, 4096);
     assert_eq!(source.limits.in_flight, 65_536);
@@ -131,7 +144,7 @@ fn an_unknown_key_is_named_with_its_place_and_a_suggestion() {
         "conf/t.yaml has 2 problems\n\
          conf/t.yaml:3:7: sources[0].Valkey: `listen_addr` is missing: such as \"127.0.0.1:6379\"\n\
          conf/t.yaml:4:7: sources[0].Valkey.listen_adr: unknown key (did you mean `listen_addr`?); expected one of \
-         `name`, `listen_addr`, `connection_limit`, `limits`, `chain`"
+         `name`, `listen_addr`, `connection_limit`, `hard_connection_limit`, `limits`, `chain`"
     );
 }
 
@@ -221,6 +234,11 @@ fn every_mistake_gets_its_own_message() {
         (with_chain("[{ KeyPrefix: {}, prefix: x }, NullSink]"), "found a map with 2 keys (`KeyPrefix`, `prefix`)"),
         (with_chain("[NullSink: { a: 1 }]"), "NullSink.a: unknown key; none is expected here"),
         (with_chain("[NullSink]").replace("\"127.0.0.1:1\"", "unix:/run/s.sock"), "Unix sockets are not supported yet"),
+        (
+            with_chain("[NullSink]").replace("name: a", "name: a\n      hard_connection_limit: false"),
+            "hard_connection_limit: letting clients beyond",
+        ),
+        (with_top("plugins: { A: { component: a, limits: { stack: 2MiB } } }"), "must be 65536 to 1048576 bytes"),
         (with_chain("[NullSink]").replace("name: a", "name: ''"), "name: expected a name that can be printed"),
         (
             with_chain("[NullSink]")
@@ -298,7 +316,7 @@ sources:
   - Valkey: { name: c, listen_addr: "127.0.0.1:3", chain: *chain }
 "#,
     );
-    assert!(topology.sources.iter().all(|source| source.sink == Sink::Null));
+    assert!(topology.sources.iter().all(|source| matches!(source.sink, SinkPlan::Null)));
     assert_eq!(topology.sources[1].name, "b");
 }
 
@@ -307,4 +325,30 @@ fn a_file_that_cannot_be_read_is_named() {
     let error = Topology::load(FilePath::new("/no/such.yaml")).unwrap_err();
     assert_eq!(error.to_string(), "cannot read the topology /no/such.yaml");
     assert!(std::error::Error::source(&error).is_some());
+}
+
+#[test]
+fn a_standard_plugin_is_declared_to_change_what_it_may_use_and_keeps_the_rest() {
+    let topology = good(&with_top("plugins: { MemoryStore: { limits: { memory: 1GiB }, on_fault: close } }"));
+    let [plugin] = topology.plugins.as_slice() else { panic!("{topology:?}") };
+    let usual = standard::find("MemoryStore").unwrap().spec();
+    assert!(matches!(plugin.spec.component, Component::Standard(standard) if standard.name == "MemoryStore"));
+    assert_eq!(plugin.spec.limits, Limits { memory: 1 << 30, ..usual.limits });
+    assert_eq!(plugin.spec.grants, usual.grants);
+    assert_eq!(plugin.spec.on_fault, OnFault::Close);
+}
+
+#[test]
+fn every_plugin_that_cannot_be_loaded_is_reported_at_once_with_its_place() {
+    let runtime = crate::plugin::Runtime::new(Default::default()).unwrap();
+    let topology = good(&with_top("plugins:\n  A: { component: no/a.wasm }\n  B: { component: no/b.wasm }"));
+    let report = topology.assemble(&runtime).unwrap_err().to_string();
+    let lines: Vec<_> = report.lines().collect();
+    assert_eq!(lines[0], "conf/t.yaml has 2 problems");
+    for (line, start, file) in [
+        (1, "conf/t.yaml:2:3: plugins.A.component: ", "conf/no/a.wasm"),
+        (2, "conf/t.yaml:3:3: plugins.B.component: ", "conf/no/b.wasm"),
+    ] {
+        assert!(lines[line].starts_with(start) && lines[line].contains(file), "{report}");
+    }
 }

@@ -1,0 +1,14 @@
+//! What the commands do.
+
+mod cache;
+mod check;
+mod explain;
+mod files;
+mod inspect;
+mod run;
+
+pub(crate) use cache::CacheChoice;
+pub(crate) use check::check;
+pub(crate) use explain::explain;
+pub(crate) use inspect::inspect;
+pub(crate) use run::run;

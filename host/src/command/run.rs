@@ -1,0 +1,107 @@
+//! `sluice run`.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use sluice::admin::{Admin, Metrics, Readiness, Services};
+use sluice::logging::LogFilter;
+use sluice::topology::Topology;
+use sluice::worker::Proxy;
+
+use super::cache::CacheChoice;
+use super::files;
+
+/// How often a proxy that serves is looked at: whether a worker has failed.
+const SERVING: Duration = Duration::from_secs(1);
+
+/// How often a proxy that drains is looked at: whether it has finished.
+const DRAINING: Duration = Duration::from_millis(5);
+
+/// Runs a topology until it is told to end, and then lets sessions finish for as long as `drain_timeout` says. A second signal
+/// ends it at once.
+pub(crate) fn run(
+    file: &Path,
+    workers: Option<NonZeroUsize>,
+    cache: &CacheChoice,
+    filter: LogFilter,
+) -> anyhow::Result<()> {
+    let topology = Topology::load(file)?;
+    let readiness = Readiness::default();
+    // Before anything is measured, and before plugins are compiled: that can take a while, and /readyz says so.
+    let _admin = serve_admin(&topology, &readiness, filter)?;
+    files::raise_limit(topology.sources.iter().map(|source| source.connection_limit).sum());
+    let sources = topology.assemble(&cache.runtime()?)?;
+
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot wait for signals")?;
+    let mut signals = runtime.block_on(async { Signals::new() }).context("cannot wait for signals")?;
+    let workers = workers.or(topology.workers).map_or_else(cpus, NonZeroUsize::get);
+    let proxy = Proxy::start(sources, workers)?;
+    readiness.ready();
+    tracing::info!(topology = %file.display(), workers, version = env!("CARGO_PKG_VERSION"), "ready");
+
+    let told = runtime.block_on(wait(&mut signals, SERVING, || proxy.has_failed()));
+    let told = told.ok_or_else(|| anyhow!("a worker has failed; the log says why"))?;
+    readiness.draining();
+    let timeout = topology.drain_timeout;
+    tracing::info!(signal = told, ?timeout, "draining");
+    let draining = std::thread::spawn(move || proxy.shutdown(timeout));
+    if runtime.block_on(wait(&mut signals, DRAINING, || draining.is_finished())).is_some() {
+        return Err(anyhow!("ended by a second signal before all sessions had finished"));
+    }
+    match draining.join() {
+        Ok(true) => tracing::info!("ended: every session has finished"),
+        Ok(false) => tracing::warn!(?timeout, "ended: sessions that had not finished were cut"),
+        Err(_) => return Err(anyhow!("draining failed; the log says why")),
+    }
+    Ok(())
+}
+
+/// Waits for a signal, and gives its name; `None` once `done` comes first, which is asked at this interval.
+async fn wait(signals: &mut Signals, interval: Duration, done: impl Fn() -> bool) -> Option<&'static str> {
+    while !done() {
+        if let Ok(signal) = tokio::time::timeout(interval, signals.next()).await {
+            return Some(signal);
+        }
+    }
+    None
+}
+
+fn serve_admin(topology: &Topology, readiness: &Readiness, filter: LogFilter) -> anyhow::Result<Option<Admin>> {
+    let Some(address) = topology.admin else {
+        return Ok(None);
+    };
+    let services = Services { metrics: Metrics::collect()?, readiness: readiness.clone(), filter };
+    let admin = Admin::start(address, services)?;
+    tracing::info!(address = %admin.address(), "the admin address is served");
+    Ok(Some(admin))
+}
+
+/// As many workers as there are CPUs for this process.
+fn cpus() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
+/// The signals that tell the process to end.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// The name of the next one.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
