@@ -6,6 +6,7 @@ mod apt;
 mod bench;
 mod components;
 mod daemon;
+mod demo;
 mod process;
 mod python;
 mod redis_server;
@@ -30,6 +31,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// See the proxy at work, with a chain of components on the embedded store
+    Demo,
     /// Get what the tests need, and run them all
     Test,
     /// Build the components alone, into target/components
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
 fn run(command: &Command) -> Result<()> {
     let workspace = Workspace::discover()?;
     match command {
+        Command::Demo => demo::run(&workspace),
         Command::Test => test::run(&workspace),
         Command::Bench(options) => bench::run(&workspace, options),
         Command::Components => components::build(&workspace).map(drop),

@@ -9,6 +9,9 @@ use serde_json::Value;
 
 use crate::process;
 
+/// These commands themselves: they have a profile of their own, and are kept out of what is compiled with the others.
+pub(crate) const OURSELVES: &str = "xtask";
+
 /// What `cargo run` tells its program and a nested cargo must not take for its own.
 const CARGO_RUN_VARIABLES: [&str; 3] = ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_MANIFEST_LINKS"];
 
@@ -57,7 +60,21 @@ impl Workspace {
     /// `cargo`, in the root and with this workspace's target directory.
     pub(crate) fn cargo(&self) -> Command {
         let mut command = cargo();
-        command.current_dir(&self.root).env("CARGO_TARGET_DIR", &self.target);
+        command.current_dir(&self.root);
+        // Where the default would do, it is left alone: build scripts look at the variable, and run again where it changed.
+        if self.target != self.root.join("target") {
+            command.env("CARGO_TARGET_DIR", &self.target);
+        }
+        command
+    }
+
+    /// Builds the debug host, and nothing a second time for the tests.
+    ///
+    /// Cargo chooses the features of dependencies for what it is asked to build. With a test among that, it chooses as for
+    /// `cargo test`; without one, it would compile wasmtime once for the host and once more for the tests.
+    pub(crate) fn build_host(&self) -> Command {
+        let mut command = self.cargo();
+        command.args(["build", "--workspace", "--exclude", OURSELVES, "--bin", "sluice", "--test", "e2e"]);
         command
     }
 
