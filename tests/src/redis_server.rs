@@ -1,0 +1,102 @@
+//! A real `redis-server`.
+
+use std::process::Command;
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::client::Client;
+use crate::ports::free_port;
+use crate::process::Process;
+use crate::wait::{SOON, wait_until};
+
+/// A `redis-server` on a port of its own that keeps nothing on disk.
+#[derive(Debug)]
+pub struct RedisServer {
+    port: u16,
+    options: Vec<String>,
+    directory: TempDir,
+    process: Process,
+}
+
+impl RedisServer {
+    /// Starts one and waits until it answers.
+    #[track_caller]
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts one with further options, such as `--requirepass secret`.
+    #[track_caller]
+    pub fn start_with(options: &[&str]) -> Self {
+        let port = free_port();
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
+        let process = spawn(port, &options, &directory);
+        let mut server = Self { port, options, directory, process };
+        server.wait_until_ready();
+        server
+    }
+
+    /// Where it listens: `127.0.0.1:<port>`.
+    pub fn addr(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The port that it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// A direct connection.
+    #[track_caller]
+    pub fn client(&self) -> Client {
+        Client::connect(&self.addr())
+    }
+
+    /// Ends it at once, as `kill -9` does. What it held is lost.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts it again, empty, on the same port.
+    #[track_caller]
+    pub fn restart(&mut self) {
+        self.process.kill();
+        self.process = spawn(self.port, &self.options, &self.directory);
+        self.wait_until_ready();
+    }
+
+    /// Stops its clock: it accepts connections (the kernel does) and answers nothing.
+    pub fn pause(&mut self) {
+        self.process.signal(Signal::STOP);
+    }
+
+    /// Lets it go on after [`RedisServer::pause`].
+    pub fn resume(&mut self) {
+        self.process.signal(Signal::CONT);
+    }
+
+    #[track_caller]
+    fn wait_until_ready(&mut self) {
+        let addr = self.addr();
+        wait_until("redis-server answers", SOON, || {
+            assert!(self.process.ended().is_none(), "redis-server ended:\n{}", self.process.output());
+            let mut client = Client::try_connect(&addr).ok()?;
+            client.send(&crate::inline("PING"));
+            // Any answer will do: NOAUTH is one.
+            client.try_reply().ok().flatten()
+        });
+    }
+}
+
+fn spawn(port: u16, options: &[String], directory: &TempDir) -> Process {
+    let mut command = Command::new("redis-server");
+    command
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+        // Bulk strings and query buffers as large as the tests send them, whatever the distribution's defaults are.
+        .args(["--proto-max-bulk-len", "512mb", "--client-query-buffer-limit", "1gb"])
+        .args(options)
+        .current_dir(directory.path());
+    Process::spawn("redis-server", &mut command)
+}

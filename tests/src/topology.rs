@@ -1,0 +1,152 @@
+//! A topology, put together piece by piece and written to a file when the proxy starts.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use crate::ports::free_addr;
+use crate::programs;
+use crate::redis_server::RedisServer;
+use crate::sluice::Sluice;
+
+/// A topology of one source. Its addresses are free ones.
+#[derive(Clone, Debug)]
+pub struct Topology {
+    addr: String,
+    admin: String,
+    workers: usize,
+    top: Vec<String>,
+    plugins: Vec<String>,
+    source: Vec<String>,
+    chain: Vec<String>,
+}
+
+impl Default for Topology {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Topology {
+    /// One worker and an empty chain.
+    pub fn new() -> Self {
+        Self {
+            addr: free_addr(),
+            admin: free_addr(),
+            workers: 1,
+            top: Vec::new(),
+            plugins: Vec::new(),
+            source: Vec::new(),
+            chain: Vec::new(),
+        }
+    }
+
+    /// Three components of different kinds before `server`: one rewrites every key, one judges every command, one looks at
+    /// every request and response.
+    pub fn three_components(server: &RedisServer) -> Self {
+        Self::new()
+            .plugin("WatchAll", "watch_all.wasm", "")
+            .transform("KeyPrefix: { prefix: 'e2e:' }")
+            .transform("CommandFilter: { deny: [shutdown] }")
+            .transform("WatchAll: {}")
+            .sink(server)
+    }
+
+    /// How many workers.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// A line at the top level of the file.
+    pub fn top(mut self, line: &str) -> Self {
+        self.top.push(line.to_owned());
+        self
+    }
+
+    /// Declares a plugin by the file name of its component; `more` are further entries of its map, such as
+    /// `on_fault: close`, in flow style.
+    pub fn plugin(mut self, name: &str, component: &str, more: &str) -> Self {
+        let path = programs::component(component);
+        let comma = if more.is_empty() { "" } else { ", " };
+        self.plugins.push(format!("{name}: {{ component: \"{}\"{comma}{more} }}", path.display()));
+        self
+    }
+
+    /// A line of the source, such as `connection_limit: 10`.
+    pub fn source(mut self, line: &str) -> Self {
+        self.source.push(line.to_owned());
+        self
+    }
+
+    /// Adds a transform, or any sink, to the chain: `Name: { key: value }`.
+    pub fn transform(mut self, entry: &str) -> Self {
+        self.chain.push(entry.to_owned());
+        self
+    }
+
+    /// Ends the chain at this server.
+    pub fn sink(self, server: &RedisServer) -> Self {
+        self.sink_at(&server.addr())
+    }
+
+    /// Ends the chain at this address.
+    pub fn sink_at(self, addr: &str) -> Self {
+        self.transform(&format!("ValkeySinkSingle: {{ remote_address: \"{addr}\", connect_timeout_ms: 3000 }}"))
+    }
+
+    /// Where the source listens.
+    pub fn addr(&self) -> &str {
+        &self.addr
+    }
+
+    /// Lets the source listen here instead.
+    pub fn listen_at(mut self, addr: &str) -> Self {
+        addr.clone_into(&mut self.addr);
+        self
+    }
+
+    /// The admin address.
+    pub fn admin(&self) -> &str {
+        &self.admin
+    }
+
+    /// The file's text.
+    pub fn yaml(&self) -> String {
+        let mut text = String::new();
+        let mut line = |indent: usize, line: &str| {
+            writeln!(text, "{:indent$}{line}", "").expect("a string takes every line");
+        };
+        line(0, &format!("workers: {}", self.workers));
+        line(0, &format!("admin: \"{}\"", self.admin));
+        self.top.iter().for_each(|entry| line(0, entry));
+        if !self.plugins.is_empty() {
+            line(0, "plugins:");
+            self.plugins.iter().for_each(|entry| line(2, entry));
+        }
+        line(0, "sources:");
+        line(2, "- Valkey:");
+        line(6, "name: valkey");
+        line(6, &format!("listen_addr: \"{}\"", self.addr));
+        self.source.iter().for_each(|entry| line(6, entry));
+        line(6, "chain:");
+        self.chain.iter().for_each(|entry| line(8, &format!("- {entry}")));
+        text
+    }
+
+    /// Writes the file.
+    pub fn write(&self, directory: &Path) -> PathBuf {
+        let path = directory.join("topology.yaml");
+        std::fs::write(&path, self.yaml()).expect("a temporary directory can be written to");
+        path
+    }
+
+    /// Starts the proxy and waits until it is ready.
+    ///
+    /// # Panics
+    ///
+    /// If it does not become ready; the message holds what it printed.
+    #[track_caller]
+    pub fn start(&self) -> Sluice {
+        Sluice::start(&self.yaml(), &self.addr, Some(&self.admin))
+    }
+}

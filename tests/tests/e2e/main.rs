@@ -1,0 +1,16 @@
+//! The promises that Sluice makes to clients, operators and plugin authors, kept against real servers.
+//!
+//! One binary with a file a topic. `cargo xtask test` builds what they need and runs them.
+#![allow(missing_docs, reason = "a test's name says what it keeps")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failure here is a failed test")]
+
+mod clients;
+mod drain;
+mod failure;
+mod framing;
+mod pipelines;
+mod sessions;
+mod values;
+
+/// How many workers a promise is checked with that must hold for any number.
+const WORKERS: [usize; 2] = [1, 2];
