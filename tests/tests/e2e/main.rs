@@ -8,8 +8,11 @@ mod clients;
 mod drain;
 mod failure;
 mod framing;
+mod memory;
 mod pipelines;
+mod sandbox;
 mod sessions;
+mod startup;
 mod values;
 
 /// How many workers a promise is checked with that must hold for any number.
