@@ -114,6 +114,16 @@ impl Sluice {
         kib * 1024
     }
 
+    /// Stops its clock: what is sent to it meanwhile waits in the kernel.
+    pub fn pause(&mut self) {
+        self.process.signal(Signal::STOP);
+    }
+
+    /// Lets it go on after [`Sluice::pause`].
+    pub fn resume(&mut self) {
+        self.process.signal(Signal::CONT);
+    }
+
     /// Tells it to end (SIGTERM), and does not wait.
     pub fn terminate(&mut self) {
         self.process.signal(Signal::TERM);

@@ -10,6 +10,7 @@ mod failure;
 mod framing;
 mod memory;
 mod pipelines;
+mod plugins;
 mod sandbox;
 mod sessions;
 mod startup;

@@ -109,24 +109,24 @@ fn a_fault_disturbs_no_session_that_is_not_in_its_crossing() {
 #[test]
 fn a_fault_costs_the_sessions_that_share_its_crossing_nothing() {
     const NEIGHBOURS: usize = 24;
-    let mut server = RedisServer::start();
+    let server = RedisServer::start();
     for workers in WORKERS {
-        let proxy = hostile(&server, workers, "").start();
+        let mut proxy = hostile(&server, workers, "").start();
         for deed in ["panic", "loop", "bomb", "two-frames", "response,panic", "response,loop"] {
             let mut neighbours: Vec<Client> = (0..NEIGHBOURS).map(|_| proxy.client()).collect();
             let mut attacker = proxy.client();
             for client in neighbours.iter_mut().chain([&mut attacker]) {
                 assert_eq!(client.ask("PING"), "+PONG\r\n");
             }
-            // While the first of them keeps the worker busy, the others' requests gather, and form one vector.
-            server.pause();
+            // All of it has arrived when the proxy looks again: each worker takes it in one turn, as one vector.
+            proxy.pause();
             for (n, neighbour) in neighbours.iter_mut().enumerate() {
                 if n == NEIGHBOURS / 2 {
                     attacker.send(&inline(&format!("ECHO {deed}")));
                 }
                 neighbour.send(&inline(&format!("ECHO n{n:02}")));
             }
-            server.resume();
+            proxy.resume();
             assert!(attacker.reply().starts_with(b"-"), "{deed}");
             let failed: Vec<String> = neighbours
                 .iter_mut()
