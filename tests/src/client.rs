@@ -166,7 +166,9 @@ impl Client {
         loop {
             match self.fill() {
                 Ok(true) => {}
-                Ok(false) => return Bytes::from(std::mem::take(&mut self.buffer).split_off(std::mem::take(&mut self.read))),
+                Ok(false) => {
+                    return Bytes::from(std::mem::take(&mut self.buffer).split_off(std::mem::take(&mut self.read)));
+                }
                 Err(error) => panic!("the connection did not end well: {error}; pending: {:?}", self.pending()),
             }
         }
@@ -200,10 +202,11 @@ impl Client {
     fn complete(&self) -> io::Result<Option<usize>> {
         let bytes = &self.buffer[self.read..];
         let length = match self.protocol {
-            Protocol::Resp2 => redis_protocol::resp2::decode::decode_range(bytes).map(|found| found.map(|(_, length)| length)),
-            Protocol::Resp3 => {
-                redis_protocol::resp3::decode::complete::decode_range(bytes).map(|found| found.map(|(_, length)| length))
+            Protocol::Resp2 => {
+                redis_protocol::resp2::decode::decode_range(bytes).map(|found| found.map(|(_, length)| length))
             }
+            Protocol::Resp3 => redis_protocol::resp3::decode::complete::decode_range(bytes)
+                .map(|found| found.map(|(_, length)| length)),
         };
         length.map_err(|error| {
             io::Error::new(io::ErrorKind::InvalidData, format!("not a reply: {error}: {:?}", self.pending()))

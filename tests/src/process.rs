@@ -35,12 +35,10 @@ impl Process {
 
     /// The same, with something to read on stdin.
     pub fn spawn_reading(name: &str, command: &mut Command, stdin: impl Into<Stdio>) -> Self {
-        let mut child = command
-            .stdin(stdin)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("cannot start {command:?}: {error} (run the tests with `cargo xtask test`)"));
+        let mut child =
+            command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap_or_else(|error| {
+                panic!("cannot start {command:?}: {error} (run the tests with `cargo xtask test`)")
+            });
         let output = Arc::new(Mutex::new(Vec::new()));
         let readers = vec![
             collect(child.stdout.take().expect("stdout is piped"), Arc::clone(&output)),

@@ -43,12 +43,17 @@ impl Sluice {
     /// If it does not become ready; the message holds what it printed.
     #[track_caller]
     pub fn start(yaml: &str, addr: &str, admin: Option<&str>) -> Self {
+        Self::start_with(yaml, addr, admin, &[])
+    }
+
+    /// The same, with further options for `sluice run`.
+    #[track_caller]
+    pub fn start_with(yaml: &str, addr: &str, admin: Option<&str>, options: &[&str]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let file = directory.path().join("topology.yaml");
         std::fs::write(&file, yaml).expect("a temporary directory can be written to");
-        let process = Process::spawn("sluice", command().arg("run").arg(&file));
-        let mut proxy =
-            Self { addr: addr.to_owned(), admin: admin.map(str::to_owned), process, _directory: directory };
+        let process = Process::spawn("sluice", command().arg("run").args(options).arg(&file));
+        let mut proxy = Self { addr: addr.to_owned(), admin: admin.map(str::to_owned), process, _directory: directory };
         wait_until("sluice is ready", SOON, || {
             assert!(proxy.process.ended().is_none(), "sluice ended at start:\n{}\n{yaml}", proxy.process.output());
             proxy.is_ready().then_some(())
@@ -64,6 +69,15 @@ impl Sluice {
     /// The port that it listens on, as text.
     pub fn port(&self) -> &str {
         self.addr.rsplit(':').next().unwrap_or_default()
+    }
+
+    /// The admin address.
+    ///
+    /// # Panics
+    ///
+    /// If the topology has none.
+    pub fn admin(&self) -> &str {
+        self.admin.as_deref().expect("the topology has an admin address")
     }
 
     /// A connection to it.

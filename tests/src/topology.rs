@@ -147,6 +147,12 @@ impl Topology {
     /// If it does not become ready; the message holds what it printed.
     #[track_caller]
     pub fn start(&self) -> Sluice {
-        Sluice::start(&self.yaml(), &self.addr, Some(&self.admin))
+        self.start_with(&[])
+    }
+
+    /// The same, with further options for `sluice run`.
+    #[track_caller]
+    pub fn start_with(&self, options: &[&str]) -> Sluice {
+        Sluice::start_with(&self.yaml(), &self.addr, Some(&self.admin), options)
     }
 }

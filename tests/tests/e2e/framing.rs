@@ -109,7 +109,8 @@ fn a_request_can_come_byte_by_byte() {
     for workers in WORKERS {
         let proxy = Topology::three_components(&server).workers(workers).start();
         let mut client = proxy.client();
-        let requests = [request(&["SET", "a", "b\r\n*"]), b"GET a\r\n".to_vec(), b"*0\r\n".to_vec(), inline("PING")].concat();
+        let requests =
+            [request(&["SET", "a", "b\r\n*"]), b"GET a\r\n".to_vec(), b"*0\r\n".to_vec(), inline("PING")].concat();
         for byte in requests {
             client.send(&[byte]);
         }

@@ -4,8 +4,10 @@
 #![allow(missing_docs, reason = "a test's name says what it keeps")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failure here is a failed test")]
 
+mod admin;
 mod clients;
 mod drain;
+mod examples;
 mod failure;
 mod framing;
 mod memory;

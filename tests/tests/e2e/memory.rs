@@ -56,10 +56,7 @@ fn an_idle_session_costs_at_most_8_kib_with_three_transforms() {
 fn a_session_that_had_large_values_gives_their_memory_back() {
     const LARGE: usize = 32 << 20;
     let server = RedisServer::start();
-    let proxy = Topology::new()
-        .transform("KeyPrefix: { prefix: 'a:' }")
-        .sink(&server)
-        .start();
+    let proxy = Topology::new().transform("KeyPrefix: { prefix: 'a:' }").sink(&server).start();
     let mut clients: Vec<Client> = (0..8).map(|_| proxy.client()).collect();
     assert_eq!(clients[0].ask("PING"), "+PONG\r\n");
     let before = proxy.resident_bytes();

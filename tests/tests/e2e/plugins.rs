@@ -50,8 +50,11 @@ fn command_filter_denies_by_name_and_by_category_and_lets_the_rest_through() {
 fn command_filter_allows_only_what_is_listed() {
     let server = RedisServer::start();
     for workers in WORKERS {
-        let proxy =
-            Topology::new().workers(workers).transform("CommandFilter: { allow: ['@read', set, ping] }").sink(&server).start();
+        let proxy = Topology::new()
+            .workers(workers)
+            .transform("CommandFilter: { allow: ['@read', set, ping] }")
+            .sink(&server)
+            .start();
         let mut client = proxy.client();
         assert_eq!(client.ask("SET a 1"), "+OK\r\n");
         assert_eq!(client.ask("GET a"), "$1\r\n1\r\n");
@@ -70,8 +73,9 @@ fn a_denied_command_in_a_pipeline_is_answered_in_its_place() {
     for workers in WORKERS {
         let proxy = Topology::new().workers(workers).transform("CommandFilter: { deny: [get] }").sink(&server).start();
         let mut client = proxy.client();
-        let requests: Vec<u8> =
-            (0..300).flat_map(|n| [sluice_tests::inline("GET a"), sluice_tests::inline(&format!("ECHO {n:03}"))].concat()).collect();
+        let requests: Vec<u8> = (0..300)
+            .flat_map(|n| [sluice_tests::inline("GET a"), sluice_tests::inline(&format!("ECHO {n:03}"))].concat())
+            .collect();
         client.send(&requests);
         for n in 0..300 {
             assert!(client.reply().starts_with(b"-"));
@@ -88,7 +92,11 @@ fn request_logger_writes_a_line_for_each_request_and_no_values() {
         let mut client = proxy.client();
         assert_eq!(client.ask("SET logged-key secret-value"), "+OK\r\n");
         wait_until("the request is logged", SOON, || {
-            proxy.output().lines().any(|line| line.contains("RequestLogger") && line.to_lowercase().contains("set")).then_some(())
+            proxy
+                .output()
+                .lines()
+                .any(|line| line.contains("RequestLogger") && line.to_lowercase().contains("set"))
+                .then_some(())
         });
         assert!(!proxy.output().contains("secret-value"), "{}", proxy.output());
     }

@@ -44,7 +44,7 @@ fn commit(client: &mut Client, deed: &str) -> bytes::Bytes {
 }
 
 fn faults(proxy: &Sluice, kind: &str) -> f64 {
-    proxy.metrics().sum("sluice_plugin_faults_total", &[("plugin", "Hostile"), ("kind", kind)]).unwrap_or_default()
+    proxy.metrics().sum("sluice_transform_faults_total", &[("plugin", "Hostile"), ("kind", kind)]).unwrap_or_default()
 }
 
 #[test]
@@ -158,11 +158,16 @@ fn faults_under_load_cost_the_attacker_alone() {
                         let mut round = 0;
                         while !stop.load(Ordering::Relaxed) {
                             let tokens: Vec<String> = (0..8).map(|n| format!("n{name}-{round}-{n}")).collect();
-                            client.send(&tokens.iter().flat_map(|token| inline(&format!("ECHO {token}"))).collect::<Vec<_>>());
+                            client.send(
+                                &tokens.iter().flat_map(|token| inline(&format!("ECHO {token}"))).collect::<Vec<_>>(),
+                            );
                             for token in &tokens {
                                 let reply = client.reply();
                                 let own = format!("${}\r\n{token}\r\n", token.len());
-                                assert!(reply == own || reply.starts_with(b"-"), "another's reply for {token}: {reply:?}");
+                                assert!(
+                                    reply == own || reply.starts_with(b"-"),
+                                    "another's reply for {token}: {reply:?}"
+                                );
                                 if reply != own {
                                     disturbed.push(format!("{token}: {reply:?}"));
                                 }
@@ -310,7 +315,9 @@ fn a_fan_out_comes_back_as_one_array() {
     for workers in WORKERS {
         let proxy = hostile(&server, workers, "").start();
         let mut client = proxy.client();
-        client.send(&[inline("ECHO before"), inline("ECHO fan,SET+a+1,INCR+a,GET+a,nosuch"), inline("ECHO after")].concat());
+        client.send(
+            &[inline("ECHO before"), inline("ECHO fan,SET+a+1,INCR+a,GET+a,nosuch"), inline("ECHO after")].concat(),
+        );
         assert_eq!(client.reply(), "$6\r\nbefore\r\n");
         let array = client.reply();
         let text = String::from_utf8_lossy(&array);

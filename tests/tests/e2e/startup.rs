@@ -57,7 +57,10 @@ fn a_sound_topology_is_checked_without_running_it() {
 #[test]
 fn a_file_that_is_not_there_is_named() {
     for command in ["run", "check"] {
-        assert_refused(&finish(&[command], Path::new("/nowhere/topology.yaml")), &["/nowhere/topology.yaml", "No such file"]);
+        assert_refused(
+            &finish(&[command], Path::new("/nowhere/topology.yaml")),
+            &["/nowhere/topology.yaml", "No such file"],
+        );
     }
 }
 
@@ -72,7 +75,10 @@ fn an_unknown_key_is_refused_by_its_path() {
     refused(&sound.clone().top("wrokers: 3").yaml(), &["topology.yaml", "wrokers"]);
     refused(&sound.clone().source("conection_limit: 3").yaml(), &["sources[0].Valkey", "conection_limit"]);
     let sink = "ValkeySinkSingle: { remote_address: '127.0.0.1:1', conect_timeout_ms: 1 }";
-    refused(&Topology::new().transform(sink).yaml(), &["sources[0].Valkey.chain[0].ValkeySinkSingle", "conect_timeout_ms"]);
+    refused(
+        &Topology::new().transform(sink).yaml(),
+        &["sources[0].Valkey.chain[0].ValkeySinkSingle", "conect_timeout_ms"],
+    );
     refused(&sound.top("plugins: { KeyPrefix: { limit: {} } }").yaml(), &["plugins.KeyPrefix", "limit"]);
 }
 
@@ -187,7 +193,9 @@ fn a_start_that_fails_leaves_no_listener_behind_and_serves_nobody() {
     let _taken = TcpListener::bind(&second).unwrap();
     let topology = sound();
     let yaml = topology.yaml()
-        + &format!("  - Valkey:\n      name: second\n      listen_addr: \"{second}\"\n      chain: [{{ NullSink: {{}} }}]\n");
+        + &format!(
+            "  - Valkey:\n      name: second\n      listen_addr: \"{second}\"\n      chain: [{{ NullSink: {{}} }}]\n"
+        );
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("topology.yaml");
     std::fs::write(&file, yaml).unwrap();

@@ -133,7 +133,11 @@ const PRIVATE: &[&[Shape]] = &[
     ],
     &[Shape("MULTI", Compare::Exactly), Shape("DEL K", Compare::Exactly), Shape("DISCARD", Compare::Exactly)],
     &[Shape("WATCH K", Compare::Exactly), Shape("UNWATCH", Compare::Exactly)],
-    &[Shape("RPUSH Q a b", Compare::Exactly), Shape("BLPOP Q Q 0", Compare::Exactly), Shape("BRPOP Q 0", Compare::Exactly)],
+    &[
+        Shape("RPUSH Q a b", Compare::Exactly),
+        Shape("BLPOP Q Q 0", Compare::Exactly),
+        Shape("BRPOP Q 0", Compare::Exactly),
+    ],
     &[Shape("SELECT 1", Compare::Exactly), Shape("GET K", Compare::Exactly), Shape("SELECT 0", Compare::Exactly)],
     &[Shape("HELLO 2", Compare::Begins), Shape("SELECT 99", Compare::Exactly)],
     &[

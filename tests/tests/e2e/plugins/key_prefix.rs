@@ -34,7 +34,10 @@ const STORY: &[(&str, &str)] = &[
     ("BLMPOP 0 2 none list LEFT", "*2\r\n$4\r\nlist\r\n*1\r\n$1\r\n3\r\n"),
     ("LMOVE list other LEFT RIGHT", "$1\r\n4\r\n"),
     ("XADD stream 1-1 f v", "$3\r\n1-1\r\n"),
-    ("XREAD COUNT 1 STREAMS stream 0", "*1\r\n*2\r\n$6\r\nstream\r\n*1\r\n*2\r\n$3\r\n1-1\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n"),
+    (
+        "XREAD COUNT 1 STREAMS stream 0",
+        "*1\r\n*2\r\n$6\r\nstream\r\n*1\r\n*2\r\n$3\r\n1-1\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n",
+    ),
     ("XGROUP CREATE stream group 0", "+OK\r\n"),
     (
         "XREADGROUP GROUP group me COUNT 1 STREAMS stream >",
@@ -53,7 +56,8 @@ const STORY: &[(&str, &str)] = &[
 fn every_key_is_prefixed_on_the_server_and_nowhere_else() {
     for workers in WORKERS {
         let server = RedisServer::start();
-        let proxy = Topology::new().workers(workers).transform("KeyPrefix: { prefix: 'tenant-a:' }").sink(&server).start();
+        let proxy =
+            Topology::new().workers(workers).transform("KeyPrefix: { prefix: 'tenant-a:' }").sink(&server).start();
         let mut client = proxy.client();
         let mut direct = server.client();
         for (request, reply) in STORY {
@@ -93,7 +97,11 @@ fn two_tenants_of_one_server_never_see_each_other_s_keys() {
         let proxies: Vec<_> = prefixes
             .iter()
             .map(|prefix| {
-                Topology::new().workers(workers).transform(&format!("KeyPrefix: {{ prefix: '{prefix}' }}")).sink(&server).start()
+                Topology::new()
+                    .workers(workers)
+                    .transform(&format!("KeyPrefix: {{ prefix: '{prefix}' }}"))
+                    .sink(&server)
+                    .start()
             })
             .collect();
         let mut tenants: Vec<Client> = proxies.iter().map(sluice_tests::Sluice::client).collect();

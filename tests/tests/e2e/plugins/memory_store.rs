@@ -146,9 +146,12 @@ fn clients_can_connect_to_it() {
             let value: String = redis::cmd("GET").arg("a").query(&mut connection).unwrap();
             assert_eq!(value, "1");
         }
-        let output = sluice_tests::process::output_of(
-            std::process::Command::new("redis-cli").args(["-p", proxy.port(), "INFO", "server"]),
-        );
+        let output = sluice_tests::process::output_of(std::process::Command::new("redis-cli").args([
+            "-p",
+            proxy.port(),
+            "INFO",
+            "server",
+        ]));
         assert!(output.contains("# Server"), "{output}");
     }
 }

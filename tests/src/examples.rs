@@ -1,0 +1,118 @@
+//! The topologies in `examples/`, moved to free addresses.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde_yaml::Value;
+
+use crate::ports::free_addr;
+use crate::programs;
+use crate::redis_server::RedisServer;
+use crate::sluice::Sluice;
+
+/// An example that runs, and the servers that it needs.
+#[derive(Debug)]
+pub struct Example {
+    /// The proxy.
+    pub proxy: Sluice,
+    /// Where its sources listen now, by their names.
+    pub sources: BTreeMap<String, String>,
+    /// A server for each remote address, by that address as the file has it.
+    pub servers: BTreeMap<String, RedisServer>,
+}
+
+/// The directory of the examples.
+pub fn directory() -> PathBuf {
+    programs::repository().join("examples")
+}
+
+/// The names of all example topologies, sorted.
+///
+/// # Panics
+///
+/// If the directory cannot be read.
+pub fn names() -> Vec<String> {
+    let entries = std::fs::read_dir(directory()).expect("examples/ can be read");
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.expect("examples/ can be read").file_name().to_string_lossy().into_owned())
+        .filter(|name| name.ends_with(".yaml"))
+        .collect();
+    names.sort();
+    names
+}
+
+impl Example {
+    /// Starts the example of this name with real servers where it expects some.
+    ///
+    /// # Panics
+    ///
+    /// If it is not valid, or does not start.
+    #[track_caller]
+    pub fn start(name: &str) -> Self {
+        let text = std::fs::read_to_string(directory().join(name)).expect("the example can be read");
+        let mut topology: Value = serde_yaml::from_str(&text).expect("the example is YAML");
+        topology.apply_merge().expect("merge keys that can be applied");
+        let mut moved = Moved::default();
+        moved.everything(&mut topology);
+        let admin = topology.get("admin").and_then(Value::as_str).map(str::to_owned);
+        let sources = moved.sources(&topology);
+        let first = sources.values().next().expect("an example has a source").clone();
+        let yaml = serde_yaml::to_string(&topology).expect("what was read can be written");
+        Self { proxy: Sluice::start(&yaml, &first, admin.as_deref()), sources, servers: moved.servers }
+    }
+}
+
+/// The free addresses that stand for those in the file.
+#[derive(Debug, Default)]
+struct Moved {
+    servers: BTreeMap<String, RedisServer>,
+}
+
+impl Moved {
+    /// Replaces every address and every relative path below this node.
+    fn everything(&mut self, node: &mut Value) {
+        match node {
+            Value::Mapping(map) => {
+                for (key, value) in map.iter_mut() {
+                    let replaced = match (key.as_str(), value.as_str()) {
+                        (Some("listen_addr" | "admin"), Some(_)) => Some(free_addr()),
+                        (Some("remote_address"), Some(remote)) => Some(self.server(remote)),
+                        (Some("component"), Some(path)) => Some(component(path)),
+                        _ => None,
+                    };
+                    match replaced {
+                        Some(text) => *value = Value::String(text),
+                        None => self.everything(value),
+                    }
+                }
+            }
+            Value::Sequence(entries) => entries.iter_mut().for_each(|entry| self.everything(entry)),
+            _ => {}
+        }
+    }
+
+    fn server(&mut self, remote: &str) -> String {
+        self.servers.entry(remote.to_owned()).or_insert_with(RedisServer::start).addr()
+    }
+
+    fn sources(&self, topology: &Value) -> BTreeMap<String, String> {
+        let entries = topology.get("sources").and_then(Value::as_sequence).expect("an example has sources");
+        let text = |source: &Value, key: &str| source.get(key).and_then(Value::as_str).map(str::to_owned);
+        entries
+            .iter()
+            .filter_map(|entry| {
+                let source = entry.get("Valkey")?;
+                Some((text(source, "name")?, text(source, "listen_addr")?))
+            })
+            .collect()
+    }
+}
+
+/// Components that `cargo xtask` builds are taken from where the tests have them; others lie beside the example.
+fn component(path: &str) -> String {
+    let file = path.rsplit('/').next().unwrap_or(path);
+    let beside = directory().join(path);
+    let found =
+        if path.contains("target/components/") || !beside.exists() { programs::component(file) } else { beside };
+    found.display().to_string()
+}

@@ -1,0 +1,102 @@
+//! Every topology in `examples/` runs and does what its first lines say.
+
+use sluice_tests::examples::{self, Example};
+use sluice_tests::wait::SOON;
+use sluice_tests::{Client, wait_until};
+
+/// An example and its test.
+type Story = (&'static str, fn(&Example));
+
+const STORIES: &[Story] = &[
+    ("chain.yaml", chain),
+    ("declared.yaml", declared),
+    ("memory.yaml", memory),
+    ("request-log.yaml", request_log),
+    ("single.yaml", single),
+    ("sources.yaml", sources),
+    ("tenants.yaml", tenants),
+];
+
+#[test]
+fn every_example_does_what_it_says() {
+    for (name, story) in STORIES {
+        println!("{name}");
+        story(&Example::start(name));
+    }
+}
+
+#[test]
+fn every_example_has_a_test() {
+    let tested: Vec<&str> = STORIES.iter().map(|(name, _)| *name).collect();
+    assert_eq!(examples::names(), tested);
+}
+
+/// A connection to the source of this name.
+fn at(example: &Example, source: &str) -> Client {
+    Client::connect(&example.sources[source])
+}
+
+/// A direct connection to the only server.
+fn server(example: &Example) -> Client {
+    assert_eq!(example.servers.len(), 1);
+    example.servers.values().next().unwrap().client()
+}
+
+#[track_caller]
+fn assert_refused(client: &mut Client, request: &str) {
+    let reply = client.ask(request);
+    assert!(reply.starts_with(b"-"), "{request}: {reply:?}");
+}
+
+fn chain(example: &Example) {
+    let mut client = at(example, "valkey");
+    assert_eq!(client.ask("SET greeting hello"), "+OK\r\n");
+    assert_eq!(server(example).ask("GET app:greeting"), "$5\r\nhello\r\n");
+    assert_refused(&mut client, "FLUSHALL");
+    assert_eq!(client.ask("GET greeting"), "$5\r\nhello\r\n");
+    assert_eq!(example.proxy.get("/metrics").status, 200);
+    wait_until("requests are logged", SOON, || example.proxy.output().contains("RequestLogger").then_some(()));
+}
+
+fn declared(example: &Example) {
+    assert_eq!(at(example, "valkey").ask("SET greeting hello"), "+OK\r\n");
+    assert_eq!(server(example).ask("KEYS *"), "*1\r\n$13\r\nmine:greeting\r\n");
+}
+
+fn memory(example: &Example) {
+    let mut client = at(example, "memory");
+    assert_eq!(client.ask("SET greeting hello"), "+OK\r\n");
+    assert_eq!(at(example, "memory").ask("GET greeting"), "$5\r\nhello\r\n");
+}
+
+fn request_log(example: &Example) {
+    let mut client = at(example, "watched");
+    assert_eq!(client.ask("SET greeting hello"), "+OK\r\n");
+    wait_until("the request is logged", SOON, || example.proxy.output().contains("RequestLogger").then_some(()));
+}
+
+fn single(example: &Example) {
+    assert_eq!(at(example, "valkey").ask("SET greeting hello"), "+OK\r\n");
+    assert_eq!(server(example).ask("GET greeting"), "$5\r\nhello\r\n");
+}
+
+fn sources(example: &Example) {
+    let mut reports = at(example, "reports");
+    assert_eq!(at(example, "application").ask("SET greeting hello"), "+OK\r\n");
+    assert_eq!(reports.ask("GET greeting"), "$5\r\nhello\r\n");
+    assert_refused(&mut reports, "SET greeting bye");
+    assert_eq!(at(example, "experiments").ask("GET greeting"), "$-1\r\n");
+    assert_eq!(server(example).ask("GET greeting"), "$5\r\nhello\r\n");
+}
+
+fn tenants(example: &Example) {
+    let [mut a, mut b] = ["tenant-a", "tenant-b"].map(|name| at(example, name));
+    assert_eq!(a.ask("SET greeting hello"), "+OK\r\n");
+    assert_eq!(b.ask("GET greeting"), "$-1\r\n");
+    assert_eq!(b.ask("SET mine 1"), "+OK\r\n");
+    assert_eq!(a.ask("SCAN 0 COUNT 1000"), "*2\r\n$1\r\n0\r\n*1\r\n$8\r\ngreeting\r\n");
+    for beyond in ["CONFIG GET *", "FLUSHALL", "EVAL return(redis.call('get','b:mine')) 0", "SELECT 1", "SWAPDB 0 1"] {
+        assert_refused(&mut a, beyond);
+    }
+    assert_eq!(server(example).ask("DBSIZE"), ":2\r\n");
+}
