@@ -183,7 +183,8 @@ fn clients_beyond_the_connection_limit_are_told_so() {
 #[test]
 fn sessions_spread_over_the_workers() {
     let server = RedisServer::start();
-    let proxy = Topology::three_components(&server).workers(2).start();
+    // The flag is stronger than the file.
+    let proxy = Topology::three_components(&server).workers(1).start_with(&["--workers", "2"]);
     let mut clients: Vec<Client> = (0..10).map(|_| proxy.client()).collect();
     for client in &mut clients {
         assert_eq!(client.ask("PING"), "+PONG\r\n");

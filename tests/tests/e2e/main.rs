@@ -10,6 +10,7 @@ mod drain;
 mod examples;
 mod failure;
 mod framing;
+mod limits;
 mod memory;
 mod pipelines;
 mod plugins;

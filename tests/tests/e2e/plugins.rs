@@ -68,6 +68,18 @@ fn command_filter_allows_only_what_is_listed() {
 }
 
 #[test]
+fn null_sink_answers_what_no_transform_did_with_an_error() {
+    for workers in WORKERS {
+        let proxy = Topology::new().workers(workers).transform("NullSink").start();
+        let mut client = proxy.client();
+        for request in ["GET a", "PING", "MULTI", "SUBSCRIBE a", "NOSUCHCOMMAND"] {
+            let reply = client.ask(request);
+            assert!(reply.starts_with(b"-"), "{request}: {reply:?}");
+        }
+    }
+}
+
+#[test]
 fn a_denied_command_in_a_pipeline_is_answered_in_its_place() {
     let server = RedisServer::start();
     for workers in WORKERS {

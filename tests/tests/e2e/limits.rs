@@ -1,0 +1,141 @@
+//! Bytes bound everything: one client's size or slowness is its own problem.
+
+use std::io::Write;
+use std::time::Duration;
+
+use sluice_tests::wait::SOON;
+use sluice_tests::{Client, RedisServer, Topology, inline, request, wait_until};
+
+use crate::WORKERS;
+
+const MIB: usize = 1 << 20;
+
+#[test]
+fn a_client_that_never_reads_stalls_nobody_and_costs_bounded_memory() {
+    let server = RedisServer::start();
+    for workers in WORKERS {
+        let proxy = Topology::new()
+            .workers(workers)
+            .source("limits: { in_flight: 256KiB, output_high: 256KiB, output_hard: 64MiB }")
+            .transform("KeyPrefix: { prefix: 'e2e:' }")
+            .sink(&server)
+            .start();
+        let mut others: Vec<Client> = (0..4).map(|_| proxy.client()).collect();
+        assert_eq!(others[0].call(&[b"SET".as_slice(), b"large", &vec![b'x'; MIB]]), "+OK\r\n");
+        let before = proxy.resident_bytes();
+        // A GiB of replies is asked for, by somebody who reads none of them. What is not taken is not read either, so
+        // writing may block: it is done elsewhere, and ends with the connection.
+        let deaf = proxy.client();
+        let mut writer = deaf.writer();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                for _ in 0..1024 {
+                    if writer.write_all(&inline("GET large")).is_err() {
+                        return;
+                    }
+                }
+            });
+            for round in 0..200 {
+                for (n, other) in others.iter_mut().enumerate() {
+                    assert_eq!(other.ask(&format!("ECHO {round:03}-{n}")), format!("$5\r\n{round:03}-{n}\r\n"));
+                }
+            }
+            let cost = proxy.resident_bytes().saturating_sub(before);
+            assert!(cost < 128 * MIB as u64, "a client that never reads costs {cost} bytes");
+            drop(deaf);
+        });
+    }
+}
+
+#[test]
+fn a_slow_reader_gets_everything_in_the_end() {
+    let server = RedisServer::start();
+    for workers in WORKERS {
+        let proxy = Topology::three_components(&server)
+            .workers(workers)
+            .source("limits: { in_flight: 64KiB, output_high: 64KiB, output_hard: 64MiB }")
+            .start();
+        let mut client = proxy.client();
+        let value = vec![b'x'; 100_000];
+        assert_eq!(client.call(&[b"SET".as_slice(), b"large", &value]), "+OK\r\n");
+        let mut writer = client.writer();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                for n in 0..500 {
+                    let both = [inline("GET large"), inline(&format!("ECHO {n:03}"))].concat();
+                    writer.write_all(&both).unwrap();
+                }
+            });
+            // By now the proxy has stopped reading from it.
+            assert_eq!(proxy.client().ask("PING"), "+PONG\r\n");
+            for n in 0..500 {
+                assert_eq!(client.reply().len(), value.len() + 11);
+                assert_eq!(client.reply(), format!("$3\r\n{n:03}\r\n"));
+            }
+        });
+    }
+}
+
+#[test]
+fn a_subscriber_that_never_reads_is_cut_at_its_hard_limit() {
+    let server = RedisServer::start();
+    for workers in WORKERS {
+        let proxy = Topology::three_components(&server)
+            .workers(workers)
+            .source("limits: { output_high: 256KiB, output_hard: 1MiB }")
+            .start();
+        let mut deaf = proxy.client();
+        assert!(deaf.ask("SUBSCRIBE news").starts_with(b"*3\r\n"));
+        let mut publisher = proxy.client();
+        let message = vec![b'x'; 64 << 10];
+        wait_until("the subscriber is gone", Duration::from_secs(60), || {
+            (publisher.call(&[b"PUBLISH".as_slice(), b"news", &message]) == ":0\r\n").then_some(())
+        });
+    }
+}
+
+#[test]
+fn a_request_larger_than_the_limit_is_refused_and_the_session_closed() {
+    let server = RedisServer::start();
+    for workers in WORKERS {
+        let proxy = Topology::three_components(&server).workers(workers).source("limits: { query: 64KiB }").start();
+        let mut neighbour = proxy.client();
+        for size in [65 << 10, 4 * MIB] {
+            let mut client = proxy.client();
+            assert_eq!(client.call(&[b"SET".as_slice(), b"a", &vec![b'x'; 60 << 10]]), "+OK\r\n");
+            let mut writer = client.writer();
+            let large = request(&[b"SET".as_slice(), b"a", &vec![b'x'; size]]);
+            // It may be refused as soon as its length is known, so not all of it may be taken.
+            let sent = std::thread::spawn(move || writer.write_all(&large));
+            let reply = client.try_reply();
+            let refused = matches!(&reply, Ok(Some(reply)) if reply.starts_with(b"-"));
+            assert!(refused || matches!(reply, Ok(None) | Err(_)), "{reply:?}");
+            wait_until("the connection ends", SOON, || (!matches!(client.try_reply(), Ok(Some(_)))).then_some(()));
+            drop(client);
+            let _ = sent.join().unwrap();
+            assert_eq!(neighbour.ask("STRLEN a"), ":61440\r\n");
+        }
+    }
+}
+
+#[test]
+fn many_requests_at_once_are_bounded_by_their_bytes() {
+    let server = RedisServer::start();
+    let proxy = Topology::three_components(&server).start();
+    let before = proxy.resident_bytes();
+    // 32 sessions bring 2 MiB each in the same moment: more than a plugin may hold, so it takes several crossings.
+    let value = vec![b'v'; 2 * MIB];
+    std::thread::scope(|scope| {
+        for n in 0..32 {
+            let mut client = proxy.client();
+            let value = &value;
+            scope.spawn(move || {
+                let key = format!("key:{n}");
+                assert_eq!(client.call(&[b"SET".as_slice(), key.as_bytes(), value]), "+OK\r\n");
+                assert_eq!(client.ask(&format!("GET {key}")).len(), value.len() + 12);
+            });
+        }
+    });
+    let cost = proxy.resident_bytes().saturating_sub(before);
+    assert!(cost < 512 * MIB as u64, "{cost} bytes");
+}
