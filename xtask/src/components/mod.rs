@@ -13,7 +13,7 @@ use crate::process;
 use crate::workspace::{Package, Workspace};
 
 /// Where the crates are that become components.
-const DIRECTORIES: [&str; 2] = ["plugins", "examples/transforms"];
+const DIRECTORIES: [&str; 3] = ["plugins", "examples/transforms", "tests/components"];
 
 /// The profile in the root `Cargo.toml` that components are built with.
 const PROFILE: &str = "component";
