@@ -1,4 +1,34 @@
 //! Sluice: a programmable proxy for Redis and Valkey.
+//!
+//! A worker thread reads every client that is ready, carries all their requests at once through a chain of sandboxed WebAssembly
+//! transforms, and writes them to the upstreams; the replies come back the same way:
+//!
+//! ```text
+//!  read every ready client ─► decode ─► one vector ─► transform 1 ─► transform 2 ─► route ─► one write per upstream
+//!                                         (requests)   one crossing    one crossing
+//!
+//!  one write per client ◄─ release in order ◄─ transform 1 ◄─ transform 2 ◄─ pair with request ◄─ read every ready upstream
+//!                                               (watched responses only)
+//! ```
+//!
+//! The rooms, from the street to the cellar; an arrow never points up:
+//!
+//! | room | what it does | uses |
+//! | --- | --- | --- |
+//! | `main`, `command` | the command line | everything |
+//! | [`topology`] | a YAML file becomes checked types, and those a plan for the workers | [`plugin`], [`worker`]'s plan |
+//! | [`admin`], [`logging`] | metrics, health, logs | |
+//! | [`worker`] | sessions, the turn, listeners | [`chain`], [`upstream`] |
+//! | [`chain`] | a vector's way through the transforms and back | [`plugin`] |
+//! | [`plugin`] | wasmtime: loading, limits, crossings; nothing that a plugin returns is trusted beyond it | |
+//! | [`upstream`] | connections to servers; which reply belongs to which request | |
+//! | [`resp`] | where frames begin and end | |
+//! | [`buffer`], [`ids`], [`bell`] | bytes in and out, the numbers of things, what wakes the turn | |
+//!
+//! A request, step by step: [`worker`] reads it into the arena of a [`chain::Vector`] and gives it a [`ids::MessageId`]. The
+//! [`chain::Chain`] lets each transform say what becomes of it; what its response must pass through on the way back is written down in
+//! its trail ([`chain::trail`]). The worker queues it on an [`upstream::Connection`] with an [`upstream::Ticket`]; the reply that comes
+//! back for that ticket is released when all earlier requests of its session are answered.
 
 pub mod admin;
 pub mod bell;

@@ -67,7 +67,7 @@
 //!
 //! # How it is built
 //!
-//! A crate of type `cdylib` for `wasm32-unknown-unknown`, turned into a component by `wit-component`; `sluice plugin build` does both.
+//! A crate of type `cdylib` for `wasm32-unknown-unknown`, turned into a component by `wit-component`. In Sluice's own repository `cargo xtask components` does both.
 //! A panic is written to the log at level error, then traps; the host replaces the instance.
 
 #[cfg(target_arch = "wasm32")]
@@ -185,3 +185,8 @@ macro_rules! transform {
         };
     };
 }
+
+// The README's example is a test too.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
