@@ -5,6 +5,9 @@ use super::trail::{Step, Trails};
 use super::{Chain, Station};
 use crate::plugin::{Changes, Fault, OnFault, ResponseBatch};
 
+/// What stands in the array for a command that has more than one reply.
+const NOT_ONE: &[u8] = b"-ERR a command with several replies cannot be fanned out\r\n";
+
 /// The columns of a batch of responses, and which responses they are.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
@@ -85,7 +88,11 @@ fn gather(at: usize, position: usize, responses: &mut Responses, trails: &mut Tr
         return;
     }
     trails.pop(response.trail);
-    let gathered = trails.gather(group, responses.bytes(response));
+    let gathered = match response.kind {
+        // It would not be one element of the array.
+        Kind::Several => trails.gather(group, NOT_ONE),
+        _ => trails.gather(group, responses.bytes(response)),
+    };
     match gathered {
         None => responses.list_mut()[at].kind = Kind::Consumed,
         Some((array, below)) => {

@@ -162,16 +162,18 @@ impl Vector {
         self.runs.push(Run { session, requests: at..at, bytes: 0 });
     }
 
-    /// End the run: `bytes` is what the session sent for it. A run without requests is forgotten.
-    pub fn end_run(&mut self, bytes: usize) {
+    /// End the run: `bytes` is what the session sent for it. Returns how many of them are in flight from now on: none for a run
+    /// without requests, which is forgotten.
+    pub fn end_run(&mut self, bytes: usize) -> usize {
         let end = self.requests.len() as u32;
-        if let Some(run) = self.runs.last_mut() {
-            run.requests.end = end;
-            run.bytes = bytes;
-            if run.requests.is_empty() {
-                self.runs.pop();
-            }
+        let Some(run) = self.runs.last_mut() else { return 0 };
+        run.requests.end = end;
+        run.bytes = bytes;
+        if run.requests.is_empty() {
+            self.runs.pop();
+            return 0;
         }
+        bytes
     }
 
     /// Add a request whose bytes lie in the arena. Its arguments are those pushed to [`Vector::arguments_mut`] since there were

@@ -89,6 +89,8 @@ pub struct Connection {
     parts: Vec<u8>,
     /// For a connection that one session has to itself.
     exchange: Option<(SessionId, Exchange)>,
+    /// Whether the turn has given up the socket that the task still reads from.
+    abandoned: bool,
     /// Why it was lost, until the turn has told the requests.
     lost: Option<String>,
     /// The task that reads.
@@ -113,6 +115,7 @@ impl Connection {
             needed: 1,
             parts: Vec::new(),
             exchange: owner.map(|session| (session, Exchange::default())),
+            abandoned: false,
             lost: None,
             task: None,
             closed: false,
@@ -339,6 +342,7 @@ impl Connection {
     fn reset(&mut self) {
         if let State::Ready(_) = self.state {
             self.state = State::Connecting;
+            self.abandoned = true;
         }
         self.out.clear();
         self.blocked = false;
@@ -356,6 +360,7 @@ impl Connection {
     /// It is established.
     pub(super) fn established(&mut self, socket: OwnedWriteHalf) {
         self.state = State::Ready(socket);
+        self.abandoned = false;
         self.flush();
     }
 
@@ -377,7 +382,7 @@ impl Connection {
 
     /// Read what has arrived and write what was blocked. Ready with whether anything was read; an error once it is lost.
     pub(super) fn poll_io(&mut self, socket: &mut OwnedReadHalf, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.closed {
+        if self.closed || self.abandoned {
             return Poll::Ready(Err(io::Error::other("it is not needed any more")));
         }
         if let Some(reason) = &self.lost {

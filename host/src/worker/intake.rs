@@ -26,8 +26,7 @@ impl Intake<'_> {
         let end = self.vector.arena().len();
         self.vector.begin_run(session.id);
         let consumed = self.take_in(session, start, end);
-        self.vector.end_run(consumed - start);
-        session.arrived(consumed - start);
+        session.arrived(self.vector.end_run(consumed - start));
         if consumed < end && session.life == Life::Open {
             let rest = self.vector.arena().get(consumed..end);
             let mut partial = Partial { needed: rest.len() + 1, ..Partial::default() };
@@ -61,8 +60,7 @@ impl Intake<'_> {
                     let trail = self.trail(effects);
                     self.vector.push_large(self.ids.next(), frame, first, command, trail);
                 }
-                self.vector.end_run(len);
-                session.arrived(len);
+                session.arrived(self.vector.end_run(len));
                 // What came behind it is an ordinary matter.
                 let start = self.vector.arena_mut().append(&partial.bytes);
                 if start < self.vector.arena().len() {

@@ -195,6 +195,7 @@ impl Worker {
         this.directory.add(id, peer, source.name.clone());
         if this.drained.is_some() {
             this.end(id);
+            this.bell.ring();
         }
         let mut reader = Reader::new(worker.clone(), id, reader);
         tokio::task::spawn_local(async move { poll_fn(|context| reader.poll(context)).await });

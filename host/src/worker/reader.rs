@@ -91,8 +91,10 @@ impl Reader {
             sessions.note(self.session);
         }
         bell.ring();
-        // There may be more; after the turn.
-        context.waker().wake_by_ref();
+        // If there is more, after the turn.
+        if self.socket.as_ref().poll_read_ready(context).is_ready() {
+            context.waker().wake_by_ref();
+        }
         Poll::Pending
     }
 }
