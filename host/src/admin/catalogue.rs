@@ -59,6 +59,7 @@ pub(super) const METRICS: &[Metric] = &[
         &["worker"],
         "Requests that were answered with an error because their upstream could not be reached or was lost.",
     ),
+    gauge("sluice_upstream_connections", &["kind"], "Connections to servers at the moment. Kinds: shared, private."),
     counter(
         "sluice_transform_crossings_total",
         &["plugin", "phase"],

@@ -88,7 +88,7 @@ async fn keep(connection: ConnectionRef, target: Target, lifetime: Lifetime, rea
             Ok(stream) => {
                 tracing::debug!(upstream = &*target.address, ?lifetime, "connected");
                 let since = Instant::now();
-                serve(&connection, stream, &ready).await;
+                serve(&connection, stream, lifetime, &ready).await;
                 if lifetime != Lifetime::Shared {
                     return;
                 }
@@ -114,8 +114,27 @@ async fn dial(target: &Target) -> Result<TcpStream, String> {
     }
 }
 
+/// An established connection, for as long as it counts as one.
+struct Counted(metrics::Gauge);
+
+impl Counted {
+    fn new(lifetime: Lifetime) -> Self {
+        let kind = if lifetime == Lifetime::Shared { "shared" } else { "private" };
+        let gauge = metrics::gauge!("sluice_upstream_connections", "kind" => kind);
+        gauge.increment(1.0);
+        Self(gauge)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
+}
+
 /// Read until the connection is lost, and until the turn has told those who waited for it.
-async fn serve(connection: &ConnectionRef, stream: TcpStream, ready: &Rc<Ready>) {
+async fn serve(connection: &ConnectionRef, stream: TcpStream, lifetime: Lifetime, ready: &Rc<Ready>) {
+    let _counted = Counted::new(lifetime);
     let (mut reader, writer) = stream.into_split();
     connection.borrow_mut().established(writer);
     loop {
