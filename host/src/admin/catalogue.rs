@@ -104,7 +104,7 @@ mod tests {
 
     use super::*;
 
-    /// The names in quotes that the host's sources register, with the kind.
+    /// The names in quotes that the host's sources register for itself, with the kind.
     fn registered(directory: &Path, names: &mut BTreeSet<(String, &'static str)>) {
         for entry in std::fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
@@ -115,7 +115,11 @@ mod tests {
                 for (open, kind) in [("counter!(", "Counter"), ("gauge!(", "Gauge"), ("histogram!(", "Histogram")] {
                     let arguments = text.split(open).skip(1).filter_map(|rest| rest.trim_start().strip_prefix('"'));
                     let found = arguments.filter_map(|rest| rest.split('"').next());
-                    names.extend(found.filter(|name| name.starts_with("sluice_")).map(|name| (name.to_owned(), kind)));
+                    names.extend(
+                        found
+                            .filter(|name| name.starts_with("sluice_") && !name.starts_with("sluice_plugin_"))
+                            .map(|name| (name.to_owned(), kind)),
+                    );
                 }
             }
         }

@@ -57,6 +57,13 @@ pub(super) fn detached() -> (Collector, Metrics) {
     (Collector { exporter, histograms }, metrics)
 }
 
+/// The explanation of a metric that a plugin has registered.
+const OF_A_PLUGIN: &str = "Measured by a plugin, which knows what it means.";
+
+fn is_of_a_plugin(key: &Key) -> bool {
+    key.name().starts_with("sluice_plugin_")
+}
+
 impl Recorder for Collector {
     fn describe_counter(&self, name: KeyName, unit: Option<Unit>, help: SharedString) {
         self.exporter.describe_counter(name, unit, help);
@@ -71,14 +78,23 @@ impl Recorder for Collector {
     }
 
     fn register_counter(&self, key: &Key, metadata: &Metadata<'_>) -> Counter {
+        if is_of_a_plugin(key) {
+            self.describe_counter(KeyName::from(key.name().to_owned()), None, OF_A_PLUGIN.into());
+        }
         self.exporter.register_counter(key, metadata)
     }
 
     fn register_gauge(&self, key: &Key, metadata: &Metadata<'_>) -> Gauge {
+        if is_of_a_plugin(key) {
+            self.describe_gauge(KeyName::from(key.name().to_owned()), None, OF_A_PLUGIN.into());
+        }
         self.exporter.register_gauge(key, metadata)
     }
 
     fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+        if is_of_a_plugin(key) {
+            self.histograms.describe(key.name(), OF_A_PLUGIN);
+        }
         Histogram::from_arc(self.histograms.register(key))
     }
 }

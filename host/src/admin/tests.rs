@@ -77,6 +77,8 @@ fn what_is_measured_is_shown_with_its_explanation() {
         ::metrics::histogram!("sluice_turn_seconds", "worker" => "0").record(0.000_03);
         ::metrics::counter!("sluice_turns_total", "worker" => "0").increment(3);
         ::metrics::gauge!("sluice_sessions", "source" => "a").set(2.0);
+        ::metrics::counter!("sluice_plugin_denied", "plugin" => "A").increment(1);
+        ::metrics::histogram!("sluice_plugin_lengths", "plugin" => "A").record(1.0);
     });
     let (status, text) = served.ask("GET /metrics", "");
     assert_eq!(status, 200);
@@ -87,6 +89,8 @@ fn what_is_measured_is_shown_with_its_explanation() {
         "# HELP sluice_turns_total",
         "sluice_turns_total{worker=\"0\"} 3",
         "sluice_sessions{source=\"a\"} 2",
+        "# HELP sluice_plugin_denied Measured by a plugin",
+        "# HELP sluice_plugin_lengths Measured by a plugin",
     ] {
         assert!(text.contains(line), "{line}\n{text}");
     }
