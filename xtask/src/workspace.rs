@@ -35,9 +35,11 @@ pub(crate) struct Package {
 }
 
 impl Workspace {
-    /// Ask cargo for the workspace that this program was built from.
+    /// Ask cargo for the workspace that this program belongs to.
     pub(crate) fn discover() -> Result<Self> {
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("Cargo.toml");
+        // Asked at run time: the repository may have been moved since this was compiled.
+        let ours = env::var_os("CARGO_MANIFEST_DIR").context("run this as `cargo xtask …`")?;
+        let manifest = Path::new(&ours).with_file_name("Cargo.toml");
         let metadata = process::output(
             cargo().args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"]).arg(&manifest),
         )?;
