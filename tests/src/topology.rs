@@ -84,6 +84,12 @@ impl Topology {
         self
     }
 
+    /// Puts a transform before all others.
+    pub fn transform_first(mut self, entry: &str) -> Self {
+        self.chain.insert(0, entry.to_owned());
+        self
+    }
+
     /// Ends the chain at this server.
     pub fn sink(self, server: &RedisServer) -> Self {
         self.sink_at(&server.addr())

@@ -161,6 +161,8 @@ fn malformed() -> Vec<Vec<u8>> {
         "*1\r\nPING\r\n",
         "*1\r\n\r\n",
         "*1\r\n*1\r\n",
+        "*1\r\n\x01\r\n",
+        "*1\r\n\t\r\n",
         "*1\r\n:1\r\n",
         "*1\r\n$x\r\n",
         "*1\r\n$-1\r\n",

@@ -121,18 +121,28 @@ fn a_request_larger_than_the_limit_is_refused_and_the_session_closed() {
 #[test]
 fn many_requests_at_once_are_bounded_by_their_bytes() {
     let server = RedisServer::start();
-    let proxy = Topology::three_components(&server).start();
+    // One that sees every byte: RequestLogger with `values`.
+    let proxy = Topology::three_components(&server).transform_first("RequestLogger: { values: true }").start();
     let before = proxy.resident_bytes();
-    // 32 sessions bring 2 MiB each in the same moment: more than a plugin may hold, so it takes several crossings.
-    let value = vec![b'v'; 2 * MIB];
+    // 32 sessions bring 64 times 40 KiB each in the same moment, and get them back: more than a plugin may hold, so it takes
+    // several crossings.
+    let value = vec![b'v'; 40 << 10];
     std::thread::scope(|scope| {
         for n in 0..32 {
             let mut client = proxy.client();
             let value = &value;
             scope.spawn(move || {
                 let key = format!("key:{n}");
-                assert_eq!(client.call(&[b"SET".as_slice(), key.as_bytes(), value]), "+OK\r\n");
-                assert_eq!(client.ask(&format!("GET {key}")).len(), value.len() + 12);
+                let set = request(&[b"SET".as_slice(), key.as_bytes(), value]);
+                let mut writer = client.writer();
+                std::thread::scope(|scope| {
+                    scope.spawn(move || {
+                        (0..64).for_each(|_| writer.write_all(&set).unwrap());
+                        (0..64).for_each(|_| writer.write_all(&inline(&format!("GET {key}"))).unwrap());
+                    });
+                    assert!(client.replies(64).iter().all(|reply| reply == "+OK\r\n"));
+                    assert!(client.replies(64).iter().all(|reply| reply.len() == value.len() + 10));
+                });
             });
         }
     });
