@@ -2,7 +2,7 @@
 //!
 //! Needs `target/components/inspect.wasm` and `watch_all.wasm`: `cargo xtask components` builds them.
 
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -17,10 +17,8 @@ const SESSIONS: u32 = 50;
 
 /// The directory of the components, beside that of the benchmark itself.
 fn components() -> PathBuf {
-    std::env::var_os("SLUICE_COMPONENTS").map_or_else(
-        || std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("components"),
-        PathBuf::from,
-    )
+    std::env::var_os("SLUICE_COMPONENTS")
+        .map_or_else(|| std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("components"), PathBuf::from)
 }
 
 fn chain(component: &str, length: usize) -> Chain {
@@ -57,7 +55,7 @@ fn take_in(vector: &mut Vector, bytes: &[u8], ids: &mut MessageIds) {
             let first = vector.arguments_mut().len();
             let Ok((Scan::Complete(len), _)) = vector.scan(at, end) else { break };
             let command = sluice::chain::vector::lookup(&vector.arguments_at(at..at + len, first));
-            vector.push(ids.next(), at..at + len, first, command, TrailId::NONE);
+            vector.push(ids.issue(), at..at + len, first, command, TrailId::NONE);
             at += len;
         }
         vector.end_run(bytes.len());

@@ -40,7 +40,9 @@ fn decode(criterion: &mut Criterion) {
             arguments.clear();
             let mut at = 0;
             while at < requests.len() {
-                let Ok(Scan::Complete(len)) = RequestScanner::default().scan(&requests[at..], &mut arguments) else { break };
+                let Ok(Scan::Complete(len)) = RequestScanner::default().scan(&requests[at..], &mut arguments) else {
+                    break;
+                };
                 at += len;
             }
             black_box(&arguments);

@@ -50,7 +50,7 @@ impl MessageIds {
 
     /// The next one.
     #[inline]
-    pub fn next(&mut self) -> MessageId {
+    pub fn issue(&mut self) -> MessageId {
         let id = MessageId(self.next);
         self.next += 1;
         id

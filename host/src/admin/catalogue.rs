@@ -45,10 +45,10 @@ pub(super) const METRICS: &[Metric] = &[
         &["source"],
         "Clients that were refused because the source had as many as its connection_limit allows.",
     ),
-    counter("sluice_requests_total", &["worker"], "Requests that were answered."),
+    counter("sluice_requests_total", &["worker", "source"], "Requests that were answered."),
     histogram(
         "sluice_request_seconds",
-        &["worker"],
+        &["worker", "source"],
         "From reading a request to having its reply ready for the client.",
     ),
     counter("sluice_turns_total", &["worker"], "Passes of a worker over everything that had become ready."),

@@ -145,7 +145,11 @@ mod test {
     use super::*;
 
     /// Takes `at_most` bytes a call, and no more than `room` in all.
-    fn sink<'a>(taken: &'a mut Vec<u8>, at_most: usize, room: usize) -> impl FnMut(&[IoSlice<'_>]) -> io::Result<usize> + 'a {
+    fn sink<'a>(
+        taken: &'a mut Vec<u8>,
+        at_most: usize,
+        room: usize,
+    ) -> impl FnMut(&[IoSlice<'_>]) -> io::Result<usize> + 'a {
         move |pieces| {
             let bytes: Vec<u8> = pieces.iter().flat_map(|piece| piece.iter().copied()).collect();
             let count = bytes.len().min(at_most).min(room - taken.len());

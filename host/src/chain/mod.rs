@@ -9,7 +9,7 @@
 //!
 //! A chain never waits: a crossing is a call, so a vector is through before the turn goes on. What a request passed is written
 //! down in its trail ([`trail`]), step by step, and its response takes the same steps in reverse. A transform that faults
-//! costs its own requests what its plugin's `on_fault` says; see [`requests`].
+//! costs its own requests what its plugin's `on_fault` says; see `requests`.
 
 mod columns;
 mod requests;
@@ -93,7 +93,9 @@ impl Station {
     fn rejection(&self, fault: &Fault) -> Answer {
         tracing::debug!(plugin = &*self.name, %fault, "a crossing failed");
         match fault {
-            Fault::Suspended { .. } => Answer::error(&format!("ERR transform '{}' is suspended after repeated faults", self.name)),
+            Fault::Suspended { .. } => {
+                Answer::error(&format!("ERR transform '{}' is suspended after repeated faults", self.name))
+            }
             _ => Answer::error(&format!("ERR transform '{}' failed on this request", self.name)),
         }
     }

@@ -26,7 +26,9 @@ impl Chain {
             let changed = match station.instance.requests(&self.columns.batch(vector), verdicts) {
                 Ok(()) if verdicts.is_empty() => false,
                 Ok(()) => apply(&self.columns, verdicts, position, vector, trails, ids),
-                Err(fault) => station.each_apart(position, fault, &self.columns, &mut self.part, verdicts, vector, trails, ids),
+                Err(fault) => {
+                    station.each_apart(position, fault, &self.columns, &mut self.part, verdicts, vector, trails, ids)
+                }
             };
             if changed {
                 self.columns.invalidate();

@@ -73,7 +73,15 @@ impl Responses {
     }
 
     /// Add a response without copying it.
-    pub fn push_bytes(&mut self, session: SessionId, id: MessageId, trail: TrailId, kind: Kind, foreign: bool, bytes: Bytes) {
+    pub fn push_bytes(
+        &mut self,
+        session: SessionId,
+        id: MessageId,
+        trail: TrailId,
+        kind: Kind,
+        foreign: bool,
+        bytes: Bytes,
+    ) {
         if bytes.len() < LARGE {
             return self.push(session, id, trail, kind, foreign, &bytes);
         }

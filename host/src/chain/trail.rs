@@ -90,7 +90,12 @@ impl Trails {
 
     /// A request is fanned out into `count` requests by the transform at `position`: `below` is its own trail. Returns the trails of
     /// those requests.
-    pub fn fan_out(&mut self, below: TrailId, position: usize, count: usize) -> impl Iterator<Item = TrailId> + use<'_> {
+    pub fn fan_out(
+        &mut self,
+        below: TrailId,
+        position: usize,
+        count: usize,
+    ) -> impl Iterator<Item = TrailId> + use<'_> {
         let group = Group { left: count, count, replies: Vec::new(), below };
         let group = GroupId(self.groups.insert(group) as u32);
         (0..count).map(move |_| self.push(TrailId::NONE, Step::Gather { position, group }))
@@ -139,7 +144,7 @@ impl Trails {
 
 #[cfg(test)]
 mod test {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
 
     #[test]

@@ -179,13 +179,27 @@ impl Vector {
     /// Add a request whose bytes lie in the arena. Its arguments are those pushed to [`Vector::arguments_mut`] since there were
     /// `first_argument` of them.
     #[inline]
-    pub fn push(&mut self, id: MessageId, frame: Range<usize>, first_argument: usize, command: CommandId, trail: TrailId) {
+    pub fn push(
+        &mut self,
+        id: MessageId,
+        frame: Range<usize>,
+        first_argument: usize,
+        command: CommandId,
+        trail: TrailId,
+    ) {
         let body = Body::Arena { start: frame.start as u32, len: frame.len() as u32 };
         self.push_body(id, body, first_argument, command, trail);
     }
 
     /// Add a large request: the arguments as in [`Vector::push`].
-    pub fn push_large(&mut self, id: MessageId, frame: Bytes, first_argument: usize, command: CommandId, trail: TrailId) {
+    pub fn push_large(
+        &mut self,
+        id: MessageId,
+        frame: Bytes,
+        first_argument: usize,
+        command: CommandId,
+        trail: TrailId,
+    ) {
         let body = self.keep_large(frame);
         self.push_body(id, body, first_argument, command, trail);
     }
@@ -271,20 +285,15 @@ impl Vector {
 
     /// Write a request from arguments: each a part of the request at `original`, or new. Returns the new request; its ID, trail and
     /// outcome are those of the original.
-    pub fn write<'a>(
-        &mut self,
-        original: usize,
-        arguments: impl Iterator<Item = NewArgument<'a>> + Clone,
-    ) -> Request {
+    pub fn write<'a>(&mut self, original: usize, arguments: impl Iterator<Item = NewArgument<'a>> + Clone) -> Request {
         let original = self.requests[original];
         let first_argument = self.arguments.len();
         let length = |vector: &Self, argument: &NewArgument<'_>| match argument {
             NewArgument::Original(at) => vector.spans(&original).get(*at as usize).map_or(0, |span| span.len as usize),
             NewArgument::Literal(bytes) => bytes.len(),
         };
-        let (count, size) = arguments.clone().fold((0, 16), |(count, size), argument| {
-            (count + 1, size + length(self, &argument) + 16)
-        });
+        let (count, size) =
+            arguments.clone().fold((0, 16), |(count, size), argument| (count + 1, size + length(self, &argument) + 16));
         let body = if size < LARGE {
             self.write_small(&original, count, arguments)
         } else {
@@ -371,7 +380,7 @@ impl Vector {
             for at in run.requests.clone() {
                 match replacements.next_if(|(replaced, _)| *replaced == at as usize) {
                     Some((_, new)) => {
-                        self.requests.extend(new.into_iter().map(|request| Request { id: ids.next(), ..request }));
+                        self.requests.extend(new.into_iter().map(|request| Request { id: ids.issue(), ..request }));
                     }
                     None => self.requests.push(old[at as usize]),
                 }

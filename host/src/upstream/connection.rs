@@ -59,7 +59,7 @@ enum State {
     Connecting,
     Ready(OwnedWriteHalf),
     /// Requests fail at once.
-    Down(String),
+    Down,
 }
 
 #[derive(Debug)]
@@ -155,21 +155,18 @@ impl Connection {
     }
 
     fn admit(&mut self, ticket: Ticket, len: usize, expect: Expect) -> Result<(), Failure> {
-        let reason = match (&self.state, &self.lost) {
-            (State::Down(reason), _) | (_, Some(reason)) => reason,
-            _ => {
-                let begins = self.queued;
-                self.queued += len as u64;
-                match self.pending.back_mut() {
-                    Some(last) if expect == Expect::One && last.expect == Expect::One && last.ticket.joins(&ticket) => {
-                        last.ticket.count += ticket.count;
-                    }
-                    _ => self.pending.push_back(Pending { ticket, begins, expect }),
-                }
-                return Ok(());
+        if matches!(self.state, State::Down) || self.lost.is_some() {
+            return Err(Failure::NotSent);
+        }
+        let begins = self.queued;
+        self.queued += len as u64;
+        match self.pending.back_mut() {
+            Some(last) if expect == Expect::One && last.expect == Expect::One && last.ticket.joins(&ticket) => {
+                last.ticket.count += ticket.count;
             }
-        };
-        Err(Failure::NotSent { address: self.address.to_string(), reason: reason.clone() })
+            _ => self.pending.push_back(Pending { ticket, begins, expect }),
+        }
+        Ok(())
     }
 
     /// Write what waits, as far as the socket takes it.
@@ -324,13 +321,11 @@ impl Connection {
     /// The connection is lost: every request in flight has failed.
     fn fail(&mut self, receiver: &mut impl Receiver) {
         let reason = self.lost.take().unwrap_or_default();
-        let address = self.address.to_string();
+        if matches!(self.state, State::Ready(_)) && (self.exchange.is_none() || !self.pending.is_empty()) {
+            tracing::warn!(upstream = &*self.address, %reason, in_flight = self.pending.len(), "upstream connection lost");
+        }
         for pending in self.pending.drain(..) {
-            let failure = if pending.begins < self.written {
-                Failure::InDoubt { address: address.clone(), reason: reason.clone() }
-            } else {
-                Failure::NotSent { address: address.clone(), reason: reason.clone() }
-            };
+            let failure = if pending.begins < self.written { Failure::InDoubt } else { Failure::NotSent };
             receiver.failed(&pending.ticket, &failure);
         }
         if let Some((owner, _)) = &self.exchange {
@@ -366,7 +361,7 @@ impl Connection {
 
     /// It cannot be established; until the next attempt, requests fail at once.
     pub(super) fn refused(&mut self, reason: String) {
-        self.state = State::Down(reason.clone());
+        self.state = State::Down;
         self.lost = Some(reason);
     }
 

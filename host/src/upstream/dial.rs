@@ -140,10 +140,7 @@ async fn serve(connection: &ConnectionRef, stream: TcpStream, lifetime: Lifetime
     loop {
         let result = poll_fn(|context| connection.borrow_mut().poll_io(&mut reader, context)).await;
         ready.add(connection);
-        if let Err(reason) = result {
-            if !connection.borrow().is_closed() {
-                tracing::debug!(%reason, "upstream connection lost");
-            }
+        if result.is_err() {
             break;
         }
     }

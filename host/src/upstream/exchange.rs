@@ -199,7 +199,10 @@ mod test {
         let subscribe = expect("subscribe", 2);
         assert_eq!(exchange.classify(b">3\r\n$7\r\nmessage\r\n$1\r\nz\r\n$1\r\nx\r\n", subscribe), Belongs::Unasked);
         assert_eq!(exchange.classify(b">3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n", subscribe), Belongs::Finally);
-        assert_eq!(exchange.classify(b">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\na\r\n", expect("get", 2)), Belongs::Unasked);
+        assert_eq!(
+            exchange.classify(b">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\na\r\n", expect("get", 2)),
+            Belongs::Unasked
+        );
         assert_eq!(exchange.classify(b"-NOPERM no\r\n", expect("subscribe", 4)), Belongs::Finally);
     }
 

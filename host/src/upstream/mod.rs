@@ -2,7 +2,7 @@
 //!
 //! A [`Connection`] is a queue of requests that were written and not answered yet, over one socket: replies belong to requests by
 //! their order. Sessions of a worker share connections; one whose commands would disturb the others has a connection of its own
-//! ([`exchange`] knows how replies belong to requests there).
+//! (`exchange` knows how replies belong to requests there).
 //!
 //! ```text
 //!            connect            established              lost

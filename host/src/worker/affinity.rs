@@ -71,9 +71,7 @@ static TABLE: LazyLock<Vec<Affinity>> = LazyLock::new(|| {
     let mut affinities: Vec<Affinity> = table()
         .commands()
         .iter()
-        .map(|command| {
-            if command.flags().contains(Flags::BLOCKING) { Affinity::Blocking } else { Affinity::Shared }
-        })
+        .map(|command| if command.flags().contains(Flags::BLOCKING) { Affinity::Blocking } else { Affinity::Shared })
         .collect();
     for (name, affinity) in BY_NAME {
         if let Some(id) = table().by_name(name)
@@ -98,7 +96,8 @@ impl Affinity {
             return self;
         }
         // What stands before STREAMS are options; behind it, BLOCK could be the name of a stream.
-        let mut options = (1..).map_while(|at| arguments.get(at)).take_while(|word| !word.eq_ignore_ascii_case(b"STREAMS"));
+        let mut options =
+            (1..).map_while(|at| arguments.get(at)).take_while(|word| !word.eq_ignore_ascii_case(b"STREAMS"));
         if options.any(|word| word.eq_ignore_ascii_case(b"BLOCK")) { Self::Blocking } else { Self::Shared }
     }
 }

@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use super::Source;
 use super::directory::Directory;
 use super::meter::Meter;
 use super::session::{Parked, Route, Session};
 use super::sessions::Sessions;
-use super::Source;
 use crate::buffer::LARGE;
 use crate::chain::{Answer, Effect, Kind, Responses, Step, Trails};
 use crate::ids::SessionId;
@@ -39,10 +39,10 @@ impl Delivery<'_> {
             session.order.park(Parked { ticket: *ticket, bytes: body.keep(), kind, foreign });
             return;
         }
-        self.meter.answered(ticket.count, self.now - ticket.since);
+        self.meter.answered(session.source, ticket.count, self.now - ticket.since);
         release(session, &mut self.sources[session.source].responses, ticket, body, kind, foreign);
         while let Some(parked) = session.order.unpark() {
-            self.meter.answered(parked.ticket.count, self.now - parked.ticket.since);
+            self.meter.answered(session.source, parked.ticket.count, self.now - parked.ticket.since);
             let responses = &mut self.sources[session.source].responses;
             release(session, responses, &parked.ticket, &Body::Kept(&parked.bytes), parked.kind, parked.foreign);
         }
@@ -66,7 +66,14 @@ impl Body<'_> {
 }
 
 /// The response of the oldest requests: straight to the client, or to the transforms that wait for it.
-fn release(session: &mut Session, responses: &mut Responses, ticket: &Ticket, body: &Body<'_>, kind: Kind, foreign: bool) {
+fn release(
+    session: &mut Session,
+    responses: &mut Responses,
+    ticket: &Ticket,
+    body: &Body<'_>,
+    kind: Kind,
+    foreign: bool,
+) {
     session.order.release(ticket.count);
     if ticket.trail.is_none() && !session.order.staged {
         return emit(session, body, kind, foreign);
@@ -103,7 +110,12 @@ fn emit(session: &mut Session, body: &Body<'_>, kind: Kind, foreign: bool) {
 }
 
 /// Put what has come back through the transforms behind what waits to be written.
-pub(super) fn emit_staged(responses: &mut Responses, sessions: &mut Sessions, trails: &mut Trails, directory: &Directory) {
+pub(super) fn emit_staged(
+    responses: &mut Responses,
+    sessions: &mut Sessions,
+    trails: &mut Trails,
+    directory: &Directory,
+) {
     for response in responses.list() {
         let Some(session) = sessions.get(response.session) else {
             trails.discard(response.trail);

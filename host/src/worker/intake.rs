@@ -58,7 +58,7 @@ impl Intake<'_> {
                     let command = lookup(&arguments);
                     let effects = effects(command, &arguments, session);
                     let trail = self.trail(effects);
-                    self.vector.push_large(self.ids.next(), frame, first, command, trail);
+                    self.vector.push_large(self.ids.issue(), frame, first, command, trail);
                 }
                 session.arrived(self.vector.end_run(len));
                 // What came behind it is an ordinary matter.
@@ -95,7 +95,7 @@ impl Intake<'_> {
                             let effects = effects(command, &arguments, session);
                             self.trail(effects)
                         };
-                        self.vector.push(self.ids.next(), at..at + len, first, command, trail);
+                        self.vector.push(self.ids.issue(), at..at + len, first, command, trail);
                     }
                     at += len;
                 }
@@ -103,7 +103,7 @@ impl Intake<'_> {
                     match inline::split(self.vector.arena().get(at..at + len)) {
                         Ok(words) if words.is_empty() => {}
                         Ok(words) => {
-                            let command = self.vector.push_words(self.ids.next(), &words);
+                            let command = self.vector.push_words(self.ids.issue(), &words);
                             let last = self.vector.len() - 1;
                             let effects = effects(command, &self.vector.arguments(self.vector.request(last)), session);
                             self.vector.request_mut(last).trail = self.trail(effects);
@@ -133,7 +133,7 @@ impl Intake<'_> {
     fn refuse(&mut self, session: &mut Session, error: ProtocolError) {
         tracing::debug!(session = %session.id, %error, "protocol error");
         let answer = Answer::error(&format!("ERR {error}"));
-        self.vector.push_ended(self.ids.next(), Outcome::Close(Some(answer)), TrailId::NONE);
+        self.vector.push_ended(self.ids.issue(), Outcome::Close(Some(answer)), TrailId::NONE);
         session.end();
     }
 

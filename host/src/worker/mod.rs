@@ -1,9 +1,9 @@
 //! Workers: each a thread with its own event loop, sessions, instances and upstream connections. They share nothing in the hot path.
 //!
 //! ```text
-//!  session tasks ([`reader`])           the turn ([`turn`])                                   session tasks
-//!  read ─► take in ([`intake`]) ─► one vector ─► chain ─► [`route`] ─► one write per upstream
-//!                                  one write per client ◄─ [`deliver`] in order ◄─ replies ◄─ read
+//!  session tasks (`reader`)           the turn (`turn`)                                   session tasks
+//!  read ─► take in (`intake`) ─► one vector ─► chain ─► `route` ─► one write per upstream
+//!                                  one write per client ◄─ `deliver` in order ◄─ replies ◄─ read
 //! ```
 //!
 //! The task of a session reads its socket, finds the requests and adds them to the vector of its source. The first to do so rings the

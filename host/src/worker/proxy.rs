@@ -135,8 +135,10 @@ fn start_worker(plan: WorkerPlan) -> io::Result<(UnboundedSender<Order>, JoinHan
     // The runtime stays on the thread that it is made on; whether it could be made is what the caller waits for.
     let (made, result) = std::sync::mpsc::sync_channel(1);
     let thread = std::thread::Builder::new().name(format!("worker-{}", plan.index)).spawn(move || {
-        let runtime =
-            Builder::new_current_thread().enable_all().event_interval(TASKS_BEFORE_EVENTS).build_local(LocalOptions::default());
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .event_interval(TASKS_BEFORE_EVENTS)
+            .build_local(LocalOptions::default());
         match runtime {
             Ok(runtime) => {
                 let _ = made.send(Ok(()));
@@ -168,7 +170,12 @@ fn start_acceptor(
     })
 }
 
-async fn accept(socket: TcpListener, listener: Listener, workers: Vec<UnboundedSender<Order>>, mut closed: watch::Receiver<bool>) {
+async fn accept(
+    socket: TcpListener,
+    listener: Listener,
+    workers: Vec<UnboundedSender<Order>>,
+    mut closed: watch::Receiver<bool>,
+) {
     let socket = match tokio::net::TcpListener::from_std(socket) {
         Ok(socket) => socket,
         Err(error) => return tracing::error!(source = &*listener.name, %error, "cannot accept clients"),

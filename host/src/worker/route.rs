@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 
+use super::Sink;
 use super::affinity::Affinity;
 use super::deliver::Delivery;
 use super::session::{Held, Route};
-use super::Sink;
 use crate::chain::vector::Request;
 use crate::chain::{Answer, Frame, Kind, Outcome, Vector};
 use crate::ids::SessionId;
@@ -118,7 +118,10 @@ impl Run<'_, '_> {
             }
             (_, Sink::Null) => {
                 let name = String::from_utf8_lossy(arguments.get(0).unwrap_or_default()).into_owned();
-                let text = format!("ERR '{}' was answered by no transform, and the chain ends in NullSink", name.escape_debug());
+                let text = format!(
+                    "ERR '{}' was answered by no transform, and the chain ends in NullSink",
+                    name.escape_debug()
+                );
                 self.delivery.answer(&ticket, &Answer::error(&text), Kind::Single);
             }
             (affinity, Sink::Single(sink)) => {
@@ -170,7 +173,8 @@ impl Run<'_, '_> {
 
 /// Whether the arguments of CLIENT REPLY are those that the server knows.
 fn is_client_reply(mode: Option<&[u8]>, more: Option<&[u8]>) -> bool {
-    more.is_none() && mode.is_some_and(|mode| [&b"ON"[..], b"OFF", b"SKIP"].iter().any(|known| mode.eq_ignore_ascii_case(known)))
+    more.is_none()
+        && mode.is_some_and(|mode| [&b"ON"[..], b"OFF", b"SKIP"].iter().any(|known| mode.eq_ignore_ascii_case(known)))
 }
 
 /// If a session waits to move to a connection of its own and nothing of it is in flight any more, let it move.

@@ -112,7 +112,7 @@ pub(super) struct Order {
     /// The sequence of the next response to be released.
     head: Sequence,
     /// Responses that came before their turn.
-    parked: Option<Box<BTreeMap<Sequence, Parked>>>,
+    parked: BTreeMap<Sequence, Parked>,
     /// Whether responses of this session wait for the transforms in this turn: those behind them must wait too.
     pub(super) staged: bool,
 }
@@ -154,27 +154,29 @@ impl Order {
 
     /// Keep a response until those before it are released.
     pub(super) fn park(&mut self, parked: Parked) {
-        self.parked.get_or_insert_default().insert(parked.ticket.sequence, parked);
+        self.parked.insert(parked.ticket.sequence, parked);
     }
 
     /// The response that waits for nothing but to be released.
     #[inline]
     pub(super) fn unpark(&mut self) -> Option<Parked> {
-        let parked = self.parked.as_mut()?.remove(&self.head);
-        if self.parked.as_ref().is_some_and(|parked| parked.is_empty()) {
-            self.parked = None;
-        }
-        parked
+        if self.parked.is_empty() { None } else { self.parked.remove(&self.head) }
     }
 
     /// All responses that wait.
     pub(super) fn take_parked(&mut self) -> impl Iterator<Item = Parked> + use<> {
-        self.parked.take().into_iter().flat_map(|parked| parked.into_values())
+        std::mem::take(&mut self.parked).into_values()
     }
 }
 
 impl Session {
-    pub(super) fn new(id: SessionId, source: usize, limits: SessionLimits, socket: OwnedWriteHalf, shared: usize) -> Self {
+    pub(super) fn new(
+        id: SessionId,
+        source: usize,
+        limits: SessionLimits,
+        socket: OwnedWriteHalf,
+        shared: usize,
+    ) -> Self {
         Self {
             id,
             source,
