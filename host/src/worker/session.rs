@@ -22,6 +22,9 @@ use crate::resp::request::RequestScanner;
 use crate::resp::{Protocol, Span};
 use crate::upstream::{ConnectionRef, Expect, Ticket};
 
+/// The memory that an idle session keeps for replies, in bytes: enough for a short one, so that it needs no allocation.
+const KEEP: usize = 512;
+
 /// A session of a worker.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -182,7 +185,7 @@ impl Session {
             source,
             limits,
             socket,
-            out: Outbox::default(),
+            out: Outbox::keeping(KEEP),
             blocked: false,
             life: Life::Open,
             dismissed: false,
