@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A message ID: unique within the process, rising within a session. A response carries the ID of its request.
+/// A message ID: unique within the process. A response carries the ID of its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageId(u64);
 

@@ -67,7 +67,8 @@
 //!
 //! # How it is built
 //!
-//! A crate of type `cdylib` for `wasm32-unknown-unknown`, turned into a component by `wit-component`. In Sluice's own repository `cargo xtask components` does both.
+//! A crate of type `cdylib` for `wasm32-unknown-unknown`, turned into a component by `wit-component`; within this repository, `cargo xtask build`
+//! does both for every crate in `plugins/`.
 //! A panic is written to the log at level error, then traps; the host replaces the instance.
 
 #[cfg(target_arch = "wasm32")]

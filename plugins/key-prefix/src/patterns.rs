@@ -82,7 +82,7 @@ fn options_of_scan(request: &Request<'_>, glob: &[u8], rewrite: &mut Rewrite<'_>
         pattern_next = is_option && bytes.eq_ignore_ascii_case(b"match");
     }
     // Without a cursor, or with an option that has no value, it is the server's to refuse.
-    if !narrowed && request.len() >= 2 && request.len() % 2 == 0 {
+    if !narrowed && request.len() >= 2 && request.len().is_multiple_of(2) {
         rewrite.push("MATCH").push_parts(&[glob, b"*"]);
     }
     Some(())
