@@ -115,7 +115,8 @@ proptest! {
     #[test]
     fn what_is_no_frame_is_read_without_harm(bytes in prop::collection::vec(prop_oneof![any::<u8>(), Just(b'*'), Just(b'$'), Just(b'1'), Just(b'\r'), Just(b'\n'), Just(b'|')], 0..60)) {
         prop_assert!(Nodes::new(&bytes).count() <= bytes.len());
-        resp::decode(&bytes);
+        // Whatever it makes of them.
+        let _ = resp::decode(&bytes);
     }
 
     #[test]

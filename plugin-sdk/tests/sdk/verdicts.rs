@@ -91,8 +91,8 @@ fn the_last_word_counts_and_leaves_nothing_of_those_before() {
 
 #[test]
 fn what_says_nothing_forwards() {
-    assert_eq!(action(|_, verdict| drop(verdict.rewrite())), Action::Forward);
-    assert_eq!(action(|_, verdict| drop(verdict.fan_out())), Action::Forward);
+    assert_eq!(action(|_, verdict| _ = verdict.rewrite()), Action::Forward);
+    assert_eq!(action(|_, verdict| _ = verdict.fan_out()), Action::Forward);
     let empty = action(|_, verdict| {
         let mut fan_out = verdict.fan_out();
         fan_out.request();

@@ -1,7 +1,7 @@
 //! `KeyPrefix`: puts a prefix before every key, and takes it off the keys in responses, so that tenants can share a database.
 //!
 //! Which arguments are keys is the host's knowledge. What is left to know here are the few commands that take patterns of keys
-//! ([`patterns`]), those that answer with keys ([`answers`]), and where the replies of a transaction are ([`transactions`]).
+//! (`patterns`), those that answer with keys (`answers`), and where the replies of a transaction are (`transactions`).
 
 mod answers;
 mod patterns;
