@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use sluice_plugin::{Command, SessionId};
 
-/// How many transactions are followed at a time. A client may go away in the middle of one, and nobody says so: where there are more, the
-/// oldest session's is given up, and would be executed without what was denied in it.
+/// How many transactions are followed at a time. A client may go away in the middle of one, and nobody says so: where there are more, one
+/// is given up, and should it go on after all, it is executed without what was denied in it.
 const MOST: usize = 8192;
 
 /// What a request means to the transaction of its session.

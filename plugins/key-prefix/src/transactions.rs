@@ -10,8 +10,8 @@ use sluice_plugin::SessionId;
 
 use crate::answers::Answer;
 
-/// How many transactions are followed at a time. A client may go away in the middle of one, and nobody says so: where there are more, the
-/// oldest session's is given up, and its keys would keep their prefix.
+/// How many transactions are followed at a time. A client may go away in the middle of one, and nobody says so: where there are more, one
+/// is given up, and should it go on after all, the keys in its replies keep their prefix.
 const MOST: usize = 8192;
 
 /// What a command does to a transaction.
