@@ -30,5 +30,5 @@ pub mod wait;
 pub use client::{Client, Protocol, inline, request};
 pub use redis_server::RedisServer;
 pub use sluice::Sluice;
-pub use topology::Topology;
+pub use topology::{Topology, UNHURRIED};
 pub use wait::wait_until;

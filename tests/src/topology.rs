@@ -8,6 +8,9 @@ use crate::programs;
 use crate::redis_server::RedisServer;
 use crate::sluice::Sluice;
 
+/// Limits with which a large value is not late because a debug build copies it into the sandbox byte by byte.
+pub const UNHURRIED: &str = "limits: { crossing: 2s }";
+
 /// A topology of one source. Its addresses are free ones.
 #[derive(Clone, Debug)]
 pub struct Topology {
@@ -44,7 +47,7 @@ impl Topology {
     /// every request and response.
     pub fn three_components(server: &RedisServer) -> Self {
         Self::new()
-            .plugin("WatchAll", "watch_all.wasm", "")
+            .plugin("WatchAll", "watch_all.wasm", UNHURRIED)
             .transform("KeyPrefix: { prefix: 'e2e:' }")
             .transform("CommandFilter: { deny: [shutdown] }")
             .transform("WatchAll: {}")
@@ -69,6 +72,12 @@ impl Topology {
         let path = programs::component(component);
         let comma = if more.is_empty() { "" } else { ", " };
         self.plugins.push(format!("{name}: {{ component: \"{}\"{comma}{more} }}", path.display()));
+        self
+    }
+
+    /// Declares a standard plugin, to change its limits: `more` as for [`Topology::plugin`].
+    pub fn declare(mut self, name: &str, more: &str) -> Self {
+        self.plugins.push(format!("{name}: {{ {more} }}"));
         self
     }
 

@@ -150,7 +150,6 @@ fn pipelines_larger_than_every_buffer_are_answered() {
 
 /// What breaks the protocol, as bytes that a server answers before it closes.
 fn malformed() -> Vec<Vec<u8>> {
-    let long = |first: &str, filler: u8| [first.as_bytes(), &vec![filler; 70_000]].concat();
     let mut inputs: Vec<Vec<u8>> = [
         "*x\r\n",
         "*1x\r\n",
@@ -177,9 +176,8 @@ fn malformed() -> Vec<Vec<u8>> {
     ]
     .map(|text| text.as_bytes().to_vec())
     .into();
-    inputs.push(long("", b'a'));
-    inputs.push(long("*", b'1'));
-    inputs.push(long("*1\r\n$", b'1'));
+    // An inline request of more than 64 KiB.
+    inputs.push(vec![b'a'; 70_000]);
     inputs
 }
 
@@ -202,6 +200,33 @@ fn a_malformed_frame_is_answered_as_the_server_would_and_closed() {
             assert_eq!(answer(proxy.client()), direct, "{shown}");
             assert_eq!(neighbour.ask("PING"), "+PONG\r\n");
         }
+    }
+}
+
+#[test]
+fn what_a_server_would_read_on_in_vain_or_read_otherwise_is_refused() {
+    let server = RedisServer::start();
+    let endless = |first: &str| [first.as_bytes(), &[b'1'; 70_000]].concat();
+    let inputs = [
+        // The server waits for 64 KiB before it says that the number is too long.
+        endless("*"),
+        endless("*1\r\n$"),
+        // The server takes any two bytes for the end of a bulk string; another one behind the same proxy may not.
+        b"*2\r\n$4\r\nECHO\r\n$4\r\nabcdXX".to_vec(),
+        b"*2\r\n$4\r\nECHO\r\n$4\r\nabcdefgh\r\n*1\r\n$8\r\nFLUSHALL\r\n".to_vec(),
+    ];
+    for workers in WORKERS {
+        let proxy = Topology::three_components(&server).workers(workers).start();
+        for input in &inputs {
+            let mut client = proxy.client();
+            assert_eq!(client.ask("SET earlier reply"), "+OK\r\n");
+            client.send(&[inline("ECHO earlier").as_slice(), input].concat());
+            assert_eq!(client.reply(), "$7\r\nearlier\r\n");
+            let reply = client.reply();
+            assert!(reply.starts_with(b"-ERR Protocol error: "), "{reply:?}");
+            assert!(!matches!(client.try_reply(), Ok(Some(_))), "nothing follows");
+        }
+        assert_eq!(server.client().ask("EXISTS e2e:earlier"), ":1\r\n");
     }
 }
 

@@ -4,11 +4,18 @@ use std::io::Write;
 use std::time::Duration;
 
 use sluice_tests::wait::SOON;
-use sluice_tests::{Client, RedisServer, Topology, inline, request, wait_until};
+use sluice_tests::{Client, RedisServer, Topology, UNHURRIED, inline, request, wait_until};
 
 use crate::WORKERS;
 
 const MIB: usize = 1 << 20;
+
+/// Three components, and one before them that wants to see every byte.
+fn three_and_one_that_sees_all(server: &RedisServer) -> Topology {
+    Topology::three_components(server)
+        .declare("RequestLogger", UNHURRIED)
+        .transform_first("RequestLogger: { values: true }")
+}
 
 #[test]
 fn a_client_that_never_reads_stalls_nobody_and_costs_bounded_memory() {
@@ -121,8 +128,7 @@ fn a_request_larger_than_the_limit_is_refused_and_the_session_closed() {
 #[test]
 fn many_requests_at_once_are_bounded_by_their_bytes() {
     let server = RedisServer::start();
-    // One that sees every byte: RequestLogger with `values`.
-    let proxy = Topology::three_components(&server).transform_first("RequestLogger: { values: true }").start();
+    let proxy = three_and_one_that_sees_all(&server).start();
     let before = proxy.resident_bytes();
     // 32 sessions bring 64 times 40 KiB each in the same moment, and get them back: more than a plugin may hold, so it takes
     // several crossings.
@@ -148,4 +154,29 @@ fn many_requests_at_once_are_bounded_by_their_bytes() {
     });
     let cost = proxy.resident_bytes().saturating_sub(before);
     assert!(cost < 512 * MIB as u64, "{cost} bytes");
+}
+
+#[test]
+fn large_values_of_many_sessions_do_not_add_up_to_a_fault() {
+    const SESSIONS: usize = 24;
+    let server = RedisServer::start();
+    let mut proxy = three_and_one_that_sees_all(&server).start();
+    let value = vec![b'v'; MIB];
+    for round in 0..2 {
+        let clients: Vec<Client> = (0..SESSIONS).map(|_| proxy.client()).collect();
+        // All of it has been sent when the proxy looks again, as far as the kernel holds it.
+        proxy.pause();
+        std::thread::scope(|scope| {
+            for (n, mut client) in clients.into_iter().enumerate() {
+                let value = &value;
+                scope.spawn(move || {
+                    let key = format!("key:{round}:{n}");
+                    assert_eq!(client.call(&[b"SET".as_slice(), key.as_bytes(), value]), "+OK\r\n");
+                    assert_eq!(client.ask(&format!("GET {key}")).len(), value.len() + 12);
+                });
+            }
+            proxy.resume();
+        });
+    }
+    assert_eq!(proxy.metrics().sum("sluice_transform_faults_total", &[]).unwrap_or_default() as u64, 0);
 }

@@ -30,7 +30,12 @@ const DEEDS: &[(&str, &str)] = &[
 fn hostile(server: &RedisServer, workers: usize, more: &str) -> Topology {
     Topology::new()
         .workers(workers)
-        .plugin("Hostile", "hostile.wasm", &format!("grants: [clock]{more}"))
+        // Time enough to use up the little memory.
+        .plugin(
+            "Hostile",
+            "hostile.wasm",
+            &format!("grants: [clock], limits: {{ memory: 4MiB, crossing: 20ms }}{more}"),
+        )
         .plugin("WatchAll", "watch_all.wasm", "")
         .transform("KeyPrefix: { prefix: 'e2e:' }")
         .transform("Hostile: {}")
@@ -239,7 +244,7 @@ fn a_component_that_always_faults_is_left_alone_and_tried_again() {
     for _ in 0..200 {
         assert!(commit(&mut client, "loop").starts_with(b"-"));
     }
-    // 200 loops of at least 5 ms each were not run to their end: most were refused at once.
+    // 200 loops of at least 20 ms each were not run to their end: most were refused at once.
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     let counted = faults(&proxy, "deadline");
     assert!((1.0..200.0).contains(&counted), "{counted} loops were run");
