@@ -8,6 +8,10 @@ use crate::plugin::{Changes, Fault, OnFault, ResponseBatch};
 /// What stands in the array for a command that has more than one reply.
 const NOT_ONE: &[u8] = b"-ERR a command with several replies cannot be fanned out\r\n";
 
+/// The most bytes of responses that cross together, unless one alone is larger: a plugin's limits are for what it does, and not to
+/// be used up by how much happened to arrive in a turn.
+const CROSSING: usize = 1 << 20;
+
 /// The columns of a batch of responses, and which responses they are.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
@@ -70,12 +74,24 @@ impl Chain {
             for at in 0..responses.list().len() {
                 gather(at, position, responses, trails);
                 if let Some(tag) = take_watch(at, position, responses, trails) {
+                    let more = responses.bytes(&responses.list()[at]).len();
+                    if self.returns.bytes.len() + more > CROSSING {
+                        self.cross(position, responses);
+                    }
                     self.returns.add(at, tag, responses);
                 }
             }
-            if !self.returns.positions.is_empty() {
-                self.stations[position].watched(&self.returns, &mut self.changes, responses);
-            }
+            self.cross(position, responses);
+        }
+    }
+}
+
+impl Chain {
+    /// Let the responses that were collected cross, if there are any.
+    fn cross(&mut self, position: usize, responses: &mut Responses) {
+        if !self.returns.positions.is_empty() {
+            self.stations[position].watched(&self.returns, &mut self.changes, responses);
+            self.returns.clear();
         }
     }
 }

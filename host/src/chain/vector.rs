@@ -20,6 +20,8 @@ pub struct Vector {
     arena: Arena,
     /// Large requests, apart: [`Body::Large`] is a position here.
     large: Vec<Bytes>,
+    /// The bytes of `large`.
+    large_size: usize,
     runs: Vec<Run>,
     requests: Vec<Request>,
     arguments: Vec<Span>,
@@ -111,6 +113,11 @@ impl Vector {
     /// How many requests there are, those that have ended included.
     pub fn len(&self) -> usize {
         self.requests.len()
+    }
+
+    /// How many bytes there are, those of large requests included.
+    pub fn size(&self) -> usize {
+        self.arena.len() + self.large_size
     }
 
     /// Whether there are no requests.
@@ -364,6 +371,7 @@ impl Vector {
     }
 
     fn keep_large(&mut self, frame: Bytes) -> Body {
+        self.large_size += frame.len();
         self.large.push(frame);
         Body::Large(self.large.len() as u32 - 1)
     }
@@ -393,6 +401,7 @@ impl Vector {
     pub fn clear(&mut self) {
         self.arena.clear();
         self.large.clear();
+        self.large_size = 0;
         self.runs.clear();
         self.requests.clear();
         self.arguments.clear();

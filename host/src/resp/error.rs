@@ -40,6 +40,11 @@ pub enum ProtocolError {
     ReplyLength,
 }
 
+/// As the server shows it: what would break the line is a space. What is not ASCII would not be one byte here.
 fn printable(byte: u8) -> char {
-    if byte.is_ascii_graphic() || byte == b' ' { char::from(byte) } else { '?' }
+    match byte {
+        b'\r' | b'\n' => ' ',
+        1..=0x7f => char::from(byte),
+        _ => '?',
+    }
 }

@@ -19,8 +19,9 @@ const READ: usize = 64 * 1024;
 /// The most that a session reads of a large request before others have their turn, in bytes.
 const READ_LARGE: usize = 1024 * 1024;
 
-/// With so many bytes in the vector, sessions wait for the next turn.
-const FULL: usize = 8 * 1024 * 1024;
+/// With so many bytes in the vector, sessions wait for the next turn: so that what crosses into a transform, which has to have the memory
+/// for it, is not a matter of how many sessions happen to be ready. One large request more may come in.
+const FULL: usize = 1024 * 1024;
 
 /// Reads for one session until it is over.
 pub(super) struct Reader {
@@ -71,7 +72,7 @@ impl Reader {
             // Nobody else would tell that the client has gone while it is not read from; its replies will.
             return Poll::Pending;
         }
-        if source.inbox.arena().len() > FULL {
+        if source.inbox.size() > FULL {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }

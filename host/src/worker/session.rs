@@ -233,9 +233,16 @@ impl Session {
 
     /// Write what waits, as far as the socket takes it. A client that cannot be written to is gone.
     pub(super) fn flush(&mut self) {
-        if self.blocked || self.out.is_empty() {
-            return;
+        if !self.blocked && !self.out.is_empty() {
+            self.write_out();
         }
+        if self.out.len() > self.limits.output_hard && self.life != Life::Gone {
+            tracing::warn!(session = %self.id, bytes = self.out.len(), "client does not take its replies and is cut off");
+            self.life = Life::Gone;
+        }
+    }
+
+    fn write_out(&mut self) {
         let socket = &self.socket;
         match self.out.flush(|pieces| match pieces {
             // A plain write costs the kernel a little less.
@@ -249,10 +256,6 @@ impl Session {
                 }
             }
             Err(_) => self.life = Life::Gone,
-        }
-        if self.out.len() > self.limits.output_hard {
-            tracing::warn!(session = %self.id, bytes = self.out.len(), "client does not take its replies and is cut off");
-            self.life = Life::Gone;
         }
     }
 
