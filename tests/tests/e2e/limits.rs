@@ -102,6 +102,42 @@ fn a_subscriber_that_never_reads_is_cut_at_its_hard_limit() {
 }
 
 #[test]
+fn a_server_that_stands_still_does_not_let_requests_pile_up() {
+    const SESSIONS: usize = 16;
+    const REQUESTS: usize = 2000;
+    let mut server = RedisServer::start();
+    for workers in WORKERS {
+        let proxy = Topology::three_components(&server).workers(workers).start();
+        let mut clients: Vec<Client> = (0..SESSIONS).map(|_| proxy.client()).collect();
+        for client in &mut clients {
+            assert_eq!(client.ask("PING"), "+PONG\r\n");
+        }
+        let before = proxy.resident_bytes();
+        server.pause();
+        std::thread::scope(|scope| {
+            for (n, client) in clients.iter().enumerate() {
+                // 32 MiB from each, of which most waits with the client.
+                let mut writer = client.writer();
+                writer.set_write_timeout(None).unwrap();
+                let set = request(&[b"SET".as_slice(), format!("key:{n}").as_bytes(), &[b'x'; 16 << 10]]);
+                scope.spawn(move || (0..REQUESTS).for_each(|_| writer.write_all(&set).unwrap()));
+            }
+            // The server's own socket is full by then, and so is what the proxy keeps.
+            let mut grown = 0;
+            for _ in 0..10 {
+                std::thread::sleep(Duration::from_millis(50));
+                grown = proxy.resident_bytes().saturating_sub(before);
+            }
+            assert!(grown < 160 * MIB as u64, "{grown} bytes are kept for a server that takes nothing");
+            server.resume();
+            for client in &mut clients {
+                assert!(client.replies(REQUESTS).iter().all(|reply| reply == "+OK\r\n"));
+            }
+        });
+    }
+}
+
+#[test]
 fn a_request_larger_than_the_limit_is_refused_and_the_session_closed() {
     let server = RedisServer::start();
     for workers in WORKERS {

@@ -14,6 +14,7 @@ mod limits;
 mod memory;
 mod pipelines;
 mod plugins;
+mod replies;
 mod sandbox;
 mod sessions;
 mod startup;

@@ -171,6 +171,62 @@ fn a_blocked_client_blocks_nobody_else() {
 }
 
 #[test]
+fn commands_that_block_only_with_an_option_block_nobody_else() {
+    story(|server, proxy| {
+        let mut others = neighbours(proxy);
+        assert_eq!(others[0].ask("XGROUP CREATE stream group $ MKSTREAM"), "+OK\r\n");
+        for request in [
+            "XREAD BLOCK 0 STREAMS stream $",
+            "xread count 5 block 0 streams stream $",
+            "XREADGROUP GROUP group me COUNT 1 BLOCK 0 STREAMS stream >",
+            "WAIT 3 0",
+            "bLpOp nothing 0",
+        ] {
+            let mut client = proxy.client();
+            client.send(&inline(request));
+            blocked_clients(server, 1);
+            undisturbed(&mut others, request);
+            drop(client);
+            blocked_clients(server, 0);
+        }
+        let mut client = proxy.client();
+        client.send(&inline("XREAD BLOCK 0 STREAMS stream $"));
+        blocked_clients(server, 1);
+        assert_eq!(others[0].ask("XADD stream 1-1 f v"), "$3\r\n1-1\r\n");
+        assert_eq!(client.reply(), "*1\r\n*2\r\n$6\r\nstream\r\n*1\r\n*2\r\n$3\r\n1-1\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n");
+    });
+}
+
+#[test]
+fn a_name_is_the_session_s_own() {
+    story(|_, proxy| {
+        let mut others = neighbours(proxy);
+        let mut client = proxy.client();
+        assert_eq!(client.ask("CLIENT SETNAME me"), "+OK\r\n");
+        assert_eq!(client.ask("CLIENT GETNAME"), "$2\r\nme\r\n");
+        assert_eq!(client.ask("CLIENT NO-EVICT on"), "+OK\r\n");
+        for other in &mut others {
+            assert_eq!(other.ask("CLIENT GETNAME"), "$-1\r\n");
+        }
+        undisturbed(&mut others, "after CLIENT SETNAME");
+    });
+}
+
+#[test]
+fn quit_ends_a_private_session_in_order_too() {
+    story(|_, proxy| {
+        let mut others = neighbours(proxy);
+        for (begin, reply) in [("MULTI", "+OK\r\n"), ("SELECT 2", "+OK\r\n"), ("WATCH a", "+OK\r\n")] {
+            let mut client = proxy.client();
+            client.send(&[inline("ECHO one"), inline(begin), inline("QUIT"), inline("SET after quit")].concat());
+            assert_eq!(client.rest(), format!("$3\r\none\r\n{reply}+OK\r\n"), "{begin}");
+        }
+        assert_eq!(others[0].ask("EXISTS after"), ":0\r\n");
+        undisturbed(&mut others, "after QUIT");
+    });
+}
+
+#[test]
 fn a_waiter_that_has_gone_eats_no_items() {
     story(|server, proxy| {
         let mut others = neighbours(proxy);
