@@ -205,14 +205,14 @@ impl<'a> Starting<'a> {
     fn describe(&mut self) -> Result<Description, Fault> {
         let described = self
             .instance
-            .get_typed_func(&mut self.store, &self.plugin.contract.describe)
+            .get_typed_func(&mut self.store, self.plugin.contract.describe)
             .and_then(|describe: TypedFunc<(), lifecycle::Described>| describe.call(&mut self.store, ()));
         let (raw,) = self.checked(described)?;
         Ok(Description { name: one_line(&raw.name), version: one_line(&raw.version), summary: one_line(&raw.summary) })
     }
 
     fn configure(&mut self, config: &str) -> Result<Result<lifecycle::RawInterest, String>, Fault> {
-        let configured = self.instance.get_typed_func(&mut self.store, &self.plugin.contract.configure).and_then(
+        let configured = self.instance.get_typed_func(&mut self.store, self.plugin.contract.configure).and_then(
             |configure: TypedFunc<lifecycle::Config<'_>, lifecycle::Configured>| {
                 configure.call(&mut self.store, (config,))
             },

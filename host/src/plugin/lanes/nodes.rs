@@ -79,7 +79,11 @@ pub(super) fn decode(frame: &[u8], limit: usize) -> Option<Vec<Node<&[u8], &str>
     Some(nodes)
 }
 
-fn decode_one(rest: &[u8]) -> Option<(Node<&[u8], &str>, &[u8])> {
+/// A node whose bytes lie in a frame.
+type Borrowed<'a> = Node<&'a [u8], &'a str>;
+
+/// The node that `rest` begins with, and what follows it.
+fn decode_one(rest: &[u8]) -> Option<(Borrowed<'_>, &[u8])> {
     let (&kind, rest) = rest.split_first()?;
     let end = rest.windows(2).position(|pair| pair == b"\r\n")?;
     let (line, rest) = (rest.get(..end)?, rest.get(end + 2..)?);

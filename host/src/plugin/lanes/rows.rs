@@ -132,13 +132,13 @@ impl Handlers {
 }
 
 /// Call with rows that live shorter than the handle's type says.
-fn call<'a, Row: 'a, Return>(
+fn call<'a, Row, Return>(
     handle: TypedFunc<(&'a [Row],), (Vec<Return>,)>,
     store: &mut Store<Data>,
     rows: &'a [Row],
 ) -> Result<(Vec<Return>,), Failure>
 where
-    Row: Lower,
+    Row: Lower + 'a,
     Return: Lift,
 {
     Ok(handle.call(store, (rows,))?)
