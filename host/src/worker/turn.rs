@@ -22,17 +22,17 @@ impl Worker {
         self.meter.turn(now);
     }
 
+    /// What responses are delivered with in this turn.
+    fn delivery(&mut self, now: Instant) -> Delivery<'_> {
+        let Self { sessions, sources, trails, meter, .. } = self;
+        Delivery { sessions, sources, trails, meter, now }
+    }
+
     /// Take what the upstreams have brought.
     fn receive(&mut self, now: Instant) {
         let mut connections = std::mem::take(&mut self.received);
         self.ready.take(&mut connections);
-        let mut delivery = Delivery {
-            sessions: &mut self.sessions,
-            sources: &mut self.sources,
-            trails: &mut self.trails,
-            meter: &mut self.meter,
-            now,
-        };
+        let mut delivery = self.delivery(now);
         for connection in &connections {
             connection.borrow_mut().receive(&mut delivery);
         }
@@ -50,13 +50,7 @@ impl Worker {
         }
         self.meter.vector(at, source.inbox.len());
         source.chain.requests(&mut source.inbox, &mut self.trails, &mut self.ids);
-        let mut delivery = Delivery {
-            sessions: &mut self.sessions,
-            sources: &mut self.sources,
-            trails: &mut self.trails,
-            meter: &mut self.meter,
-            now,
-        };
+        let mut delivery = self.delivery(now);
         route(at, &mut delivery);
         let source = &mut self.sources[at];
         if let Sink::Single(single) = &*source.sink {
@@ -140,13 +134,7 @@ impl Worker {
     fn let_move(&mut self, id: SessionId, source: usize, now: Instant) {
         let sink = self.sources[source].sink.clone();
         if let Sink::Single(single) = &*sink {
-            let mut delivery = Delivery {
-                sessions: &mut self.sessions,
-                sources: &mut self.sources,
-                trails: &mut self.trails,
-                meter: &mut self.meter,
-                now,
-            };
+            let mut delivery = self.delivery(now);
             move_when_ready(id, single, &mut delivery);
         }
     }
