@@ -34,9 +34,7 @@ pub(crate) fn run(
     // Before anything is measured, and before plugins are compiled: that can take a while, and /readyz says so.
     let _admin = serve_admin(&topology, &readiness, filter)?;
     files::raise_limit(topology.sources.iter().map(|source| source.connection_limit).sum());
-    // Lives as long as the process: with it goes the clock that ends overlong crossings.
-    let plugins = cache.runtime()?;
-    let sources = topology.assemble(&plugins)?;
+    let sources = topology.assemble(&cache.runtime()?)?;
 
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot wait for signals")?;

@@ -22,15 +22,19 @@ const QUIET: u32 = 100;
 /// How long it sleeps at most: should a wake-up ever be missed, a deadline is late by this, not forever.
 const NAP: Duration = Duration::from_millis(500);
 
-/// Owns the thread: it ends when the ticker is dropped.
+/// The thread, and the engines that it serves.
 #[derive(Debug)]
 pub(super) struct Ticker {
     pulse: Pulse,
 }
 
-/// Tells the ticker that wasm code is running.
+/// Tells the ticker that wasm code is running. The thread lives for as long as anybody has one of these, so whoever can run wasm code
+/// can rely on its deadlines.
 #[derive(Debug, Clone)]
-pub(super) struct Pulse {
+pub(super) struct Pulse(Arc<Running>);
+
+#[derive(Debug)]
+struct Running {
     shared: Arc<Shared>,
     thread: Thread,
 }
@@ -60,12 +64,12 @@ impl Ticker {
             let shared = Arc::clone(&shared);
             move || shared.run()
         })?;
-        Ok(Ticker { pulse: Pulse { shared, thread: thread.thread().clone() } })
+        Ok(Ticker { pulse: Pulse(Arc::new(Running { shared, thread: thread.thread().clone() })) })
     }
 
     /// Advance this engine's epoch too, for as long as it lives.
     pub(super) fn add(&self, engine: &Engine) {
-        self.pulse.shared.engines().push(Weak(engine.weak()));
+        self.pulse.0.shared.engines().push(Weak(engine.weak()));
     }
 
     pub(super) fn pulse(&self) -> Pulse {
@@ -73,10 +77,10 @@ impl Ticker {
     }
 }
 
-impl Drop for Ticker {
+impl Drop for Running {
     fn drop(&mut self) {
-        self.pulse.shared.stopped.store(true, Ordering::SeqCst);
-        self.pulse.thread.unpark();
+        self.shared.stopped.store(true, Ordering::SeqCst);
+        self.thread.unpark();
     }
 }
 
@@ -84,10 +88,11 @@ impl Pulse {
     /// Wasm code begins to run, or still runs.
     #[inline]
     pub(super) fn beat(&self) {
-        if !self.shared.active.load(Ordering::Relaxed) {
-            self.shared.active.store(true, Ordering::SeqCst);
-            if self.shared.asleep.load(Ordering::SeqCst) {
-                self.thread.unpark();
+        let Running { shared, thread } = &*self.0;
+        if !shared.active.load(Ordering::Relaxed) {
+            shared.active.store(true, Ordering::SeqCst);
+            if shared.asleep.load(Ordering::SeqCst) {
+                thread.unpark();
             }
         }
     }
