@@ -35,7 +35,6 @@ const SHAPES: &[&[&str]] = &[
     &["COMMAND", "DOCS", "get"],
     &["OBJECT", "HELP"],
     &["XINFO", "HELP"],
-    &["SLOWLOG", "GET"],
     &["GEOPOS", "e2e:none", "a"],
     &["LMPOP", "1", "e2e:none", "LEFT"],
     &["SCRIPT", "EXISTS", "ffffffffffffffffffffffffffffffffffffffff"],
