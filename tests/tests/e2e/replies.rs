@@ -35,7 +35,6 @@ const SHAPES: &[&[&str]] = &[
     &["COMMAND", "DOCS", "get"],
     &["OBJECT", "HELP"],
     &["XINFO", "HELP"],
-    &["SLOWLOG", "GET"],
     &["GEOPOS", "e2e:none", "a"],
     &["LMPOP", "1", "e2e:none", "LEFT"],
     &["SCRIPT", "EXISTS", "ffffffffffffffffffffffffffffffffffffffff"],
@@ -49,13 +48,14 @@ fn prepared() -> RedisServer {
     server
 }
 
-/// The replies to all of them, in one pipeline.
-fn all(mut client: Client, resp3: bool) -> Vec<Bytes> {
+/// The replies to all of them, sent in one pipeline, as one piece: the decoder of the tests does not know all of RESP3.
+fn all(mut client: Client, resp3: bool) -> Bytes {
     if resp3 {
         assert!(client.hello3().starts_with(b"%7\r\n"));
     }
     client.send(&SHAPES.iter().flat_map(|args| request(args)).collect::<Vec<_>>());
-    client.replies(SHAPES.len())
+    client.send(&inline("QUIT"));
+    client.rest()
 }
 
 #[test]
@@ -74,10 +74,9 @@ fn replies_of_every_type_pass_unchanged_in_both_protocols() {
         for resp3 in [false, true] {
             let direct = all(server.client(), resp3);
             let through = all(proxy.client(), resp3);
-            for ((args, direct), through) in SHAPES.iter().zip(direct).zip(through) {
-                let start = |reply: &Bytes| reply.slice(..reply.len().min(200));
-                assert!(direct == through, "{args:?}: {:?}… is not {:?}…", start(&through), start(&direct));
-            }
+            let same = direct.iter().zip(&through).take_while(|(a, b)| a == b).count();
+            let near = |bytes: &Bytes| bytes.slice(same.saturating_sub(100)..bytes.len().min(same + 100));
+            assert!(direct == through, "after {same} bytes: {:?} is not {:?}", near(&through), near(&direct));
         }
     }
 }
