@@ -6,15 +6,21 @@
 //!   hash         items: field, value, field, value, …  count: u32 ┘
 //! ```
 //!
+//! A long list has another payload: see [`segments`](crate::segments).
+//!
 //! The tag is last, so that a payload is taken out, or added to, where it lies. Its low bits are the kind, its highest bit says that
-//! there is a deadline. Numbers are little-endian. The deadline is part of the value, so that a compare-and-swap guards it too.
+//! there is a deadline, the next one that the list is a long one. Numbers are little-endian. The deadline is part of the value, so that a compare-and-swap guards it too.
 
 use sluice_plugin::clock;
 
 use crate::failure::Failure;
+use crate::segments::End;
 
 /// Set in the tag: the eight bytes before it are the deadline.
 const HAS_DEADLINE: u8 = 0x80;
+
+/// Set in the tag: the payload is not items, but says where they are.
+const SEGMENTED: u8 = 0x40;
 
 /// What kind a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +59,8 @@ pub(crate) struct Held<'a> {
     pub(crate) deadline: Option<u64>,
     /// How many items the payload has; of a string, its bytes.
     pub(crate) count: usize,
+    /// Whether the items are not in the payload: a long list as it lies in the map.
+    pub(crate) segmented: bool,
     pub(crate) payload: &'a [u8],
 }
 
@@ -60,7 +68,7 @@ impl<'a> Held<'a> {
     /// Read a value; `None` where its time has come.
     pub(crate) fn read(raw: &'a [u8]) -> Option<Self> {
         let (&tag, mut rest) = raw.split_last()?;
-        let kind = KINDS.get(usize::from(tag & !HAS_DEADLINE)).copied()?;
+        let kind = KINDS.get(usize::from(tag & !(HAS_DEADLINE | SEGMENTED))).copied()?;
         let mut deadline = None;
         if tag & HAS_DEADLINE != 0 {
             let (before, number) = rest.split_last_chunk()?;
@@ -75,7 +83,7 @@ impl<'a> Held<'a> {
             let (before, number) = rest.split_last_chunk()?;
             (rest, count) = (before, u32::from_le_bytes(*number) as usize);
         }
-        Some(Held { kind, deadline, count, payload: rest })
+        Some(Held { kind, deadline, count, segmented: tag & SEGMENTED != 0, payload: rest })
     }
 
     /// The value, if it is of this kind.
@@ -96,7 +104,13 @@ impl<'a> Held<'a> {
 
     /// The same value, to be changed.
     pub(crate) fn draft(&self) -> Draft {
-        Draft { deadline: self.deadline, count: self.count, payload: self.payload.to_vec(), kind: self.kind }
+        Draft {
+            kind: self.kind,
+            deadline: self.deadline,
+            count: self.count,
+            segmented: self.segmented,
+            payload: self.payload.to_vec(),
+        }
     }
 }
 
@@ -112,6 +126,11 @@ pub(crate) struct Items<'a> {
 }
 
 impl<'a> Items<'a> {
+    /// Of bytes as they lie in a payload.
+    pub(crate) fn of(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
     /// What has not been read, as it lies.
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.rest
@@ -149,19 +168,26 @@ impl<'a> Iterator for Items<'a> {
     }
 }
 
-/// A value in the making.
+/// A value in the making; by default, an empty list.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Draft {
     kind: Kind,
     pub(crate) deadline: Option<u64>,
     count: usize,
+    segmented: bool,
     payload: Vec<u8>,
+}
+
+impl Default for Draft {
+    fn default() -> Self {
+        Self::empty(Kind::List)
+    }
 }
 
 impl Draft {
     /// A collection without items.
     pub(crate) fn empty(kind: Kind) -> Self {
-        Self { kind, deadline: None, count: 0, payload: Vec::new() }
+        Self { kind, deadline: None, count: 0, segmented: false, payload: Vec::new() }
     }
 
     /// A collection without items that expires when another one does.
@@ -171,7 +197,12 @@ impl Draft {
 
     /// A string.
     pub(crate) fn string(bytes: impl Into<Vec<u8>>, deadline: Option<u64>) -> Self {
-        Self { kind: Kind::String, deadline, count: 0, payload: bytes.into() }
+        Self { deadline, payload: bytes.into(), ..Self::empty(Kind::String) }
+    }
+
+    /// A list of so many items whose payload says where they are.
+    pub(crate) fn segmented(payload: Vec<u8>, count: usize, deadline: Option<u64>) -> Self {
+        Self { kind: Kind::List, deadline, count, segmented: true, payload }
     }
 
     /// A collection of these items; of a hash, fields and values in turn.
@@ -194,7 +225,7 @@ impl Draft {
     }
 
     /// Add items at the beginning, one after the other, so that the last one is the first.
-    pub(crate) fn push_front(&mut self, items: &[&[u8]]) {
+    fn push_front(&mut self, items: &[&[u8]]) {
         let behind =
             Self { payload: std::mem::take(&mut self.payload), count: std::mem::take(&mut self.count), ..*self };
         items.iter().rev().for_each(|item| self.push(item));
@@ -205,6 +236,58 @@ impl Draft {
     pub(crate) fn append(&mut self, items: &[u8], count: usize) {
         self.payload.extend_from_slice(items);
         self.count += count;
+    }
+
+    /// Add items at an end, one after the other.
+    pub(crate) fn extend(&mut self, items: &[&[u8]], end: End) {
+        match end {
+            End::Left => self.push_front(items),
+            End::Right => items.iter().for_each(|item| self.push(item)),
+        }
+    }
+
+    /// Take up to so many items from an end, the outermost first.
+    pub(crate) fn take(&mut self, count: usize, end: End) -> Vec<Vec<u8>> {
+        let count = count.min(self.count);
+        let mut items = Items::of(&self.payload);
+        let left = self.count - count;
+        let taken: Vec<Vec<u8>>;
+        match end {
+            End::Left => {
+                taken = items.by_ref().take(count).map(<[u8]>::to_vec).collect();
+                self.payload = items.rest().to_vec();
+            }
+            End::Right => {
+                items.skip_over(left);
+                let kept = self.payload.len() - items.rest().len();
+                let mut last: Vec<_> = items.map(<[u8]>::to_vec).collect();
+                last.reverse();
+                taken = last;
+                self.payload.truncate(kept);
+            }
+        }
+        self.count = left;
+        taken
+    }
+
+    /// What kind it is.
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Whether its payload says where its items are.
+    pub(crate) fn is_segmented(&self) -> bool {
+        self.segmented
+    }
+
+    /// Its items as they are so far.
+    pub(crate) fn items(&self) -> Items<'_> {
+        Items::of(&self.payload)
+    }
+
+    /// Its payload as it is so far.
+    pub(crate) fn payload(&self) -> &[u8] {
+        &self.payload
     }
 
     /// How many items it has.
@@ -219,14 +302,15 @@ impl Draft {
 
     /// The value as it lies in the map.
     pub(crate) fn seal(self) -> Vec<u8> {
-        let Draft { kind, deadline, count, payload: mut raw } = self;
+        let Draft { kind, deadline, count, segmented, payload: mut raw } = self;
         if kind != Kind::String {
             raw.extend_from_slice(&u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes());
         }
         if let Some(at) = deadline {
             raw.extend_from_slice(&at.to_le_bytes());
         }
-        raw.push(kind as u8 | if deadline.is_some() { HAS_DEADLINE } else { 0 });
+        let deadline = if deadline.is_some() { HAS_DEADLINE } else { 0 };
+        raw.push(kind as u8 | deadline | if segmented { SEGMENTED } else { 0 });
         raw
     }
 }

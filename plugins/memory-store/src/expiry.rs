@@ -131,7 +131,7 @@ fn persist(call: &mut Call<'_>) -> Outcome {
 
 /// What to say of a deadline; -1 where there is none, -2 where there is no such key.
 fn left(call: &Call<'_>, say: impl Fn(u64) -> u64) -> Reply<'static> {
-    store::read(call.arg(1), |held| {
+    store::peek(call.arg(1), |held| {
         Reply::Integer(match held {
             None => -2,
             Some(held) => held.deadline.map_or(-1, |at| i64::try_from(say(at)).unwrap_or(i64::MAX)),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use sluice_plugin::{Reply, state};
+use sluice_plugin::Reply;
 
 use crate::args::is;
 use crate::store;
@@ -28,7 +28,7 @@ const SECTIONS: &[(&str, Section)] = &[
         let (mut keys, mut expiring) = (0, 0);
         for key in store::keys(b"", None) {
             keys += 1;
-            expiring += u64::from(state::expires_in(&key).is_some());
+            expiring += u64::from(store::peek(&key, |held| held.is_some_and(|held| held.deadline.is_some())));
         }
         if keys > 0 { write!(text, "db0:keys={keys},expires={expiring},avg_ttl=0\r\n") } else { Ok(()) }
     }),

@@ -1,6 +1,6 @@
 //! Keys, whatever they hold.
 
-use sluice_plugin::{Reply, random, state};
+use sluice_plugin::{Reply, random};
 
 use crate::args::is;
 use crate::failure::Failure;
@@ -27,7 +27,7 @@ fn count(call: &Call<'_>, holds: fn(&[u8]) -> bool) -> Reply<'static> {
 }
 
 fn kind(call: &mut Call<'_>) -> Outcome {
-    Ok(Reply::simple(store::read(call.arg(1), |held| held.map_or("none", |held| held.kind.name()))))
+    Ok(Reply::simple(store::peek(call.arg(1), |held| held.map_or("none", |held| held.kind.name()))))
 }
 
 fn keys(call: &mut Call<'_>) -> Outcome {
@@ -52,7 +52,7 @@ fn flush(call: &mut Call<'_>) -> Outcome {
         _ => return Err(Failure::SYNTAX),
     }
     for key in store::keys(b"", None) {
-        state::delete(&key);
+        store::delete(&key);
     }
     Ok(Reply::OK)
 }

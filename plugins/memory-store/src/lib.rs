@@ -19,6 +19,7 @@ mod lists;
 mod moves;
 mod pick;
 mod scan;
+mod segments;
 mod server;
 mod sets;
 mod store;

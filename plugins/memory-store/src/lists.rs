@@ -5,6 +5,7 @@ use sluice_plugin::Reply;
 use crate::args::{self, integer, is};
 use crate::encoding::{Draft, Held, Kind, of};
 use crate::failure::Failure;
+use crate::segments::{self, End};
 use crate::store::{self, Edit};
 use crate::strings::length;
 use crate::table::{Row, keyed, spanning};
@@ -26,71 +27,50 @@ pub(crate) const ROWS: &[Row] = &[
     keyed("linsert", 5, linsert),
     keyed("lpos", -3, lpos),
     spanning("rpoplpush", 3, [1, 2, 1], |call| shift(call, End::Right, End::Left)),
-    spanning("lmove", 5, [1, 2, 1], |call| shift(call, End::parse(call.arg(3))?, End::parse(call.arg(4))?)),
+    spanning("lmove", 5, [1, 2, 1], |call| shift(call, end(call.arg(3))?, end(call.arg(4))?)),
 ];
 
-/// An end of a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    Left,
-    Right,
-}
-
-impl End {
-    fn parse(word: &[u8]) -> Result<Self, Failure> {
-        if is(word, "LEFT") {
-            Ok(End::Left)
-        } else if is(word, "RIGHT") {
-            Ok(End::Right)
-        } else {
-            Err(Failure::SYNTAX)
-        }
+/// The end of a list that a word names.
+fn end(word: &[u8]) -> Result<End, Failure> {
+    match word {
+        word if is(word, "LEFT") => Ok(End::Left),
+        word if is(word, "RIGHT") => Ok(End::Right),
+        _ => Err(Failure::SYNTAX),
     }
 }
 
-/// The list with some elements more, pushed one after the other.
-fn with(held: Option<Held<'_>>, elements: &[&[u8]], end: End) -> Draft {
-    let mut draft = held.map_or_else(|| Draft::empty(Kind::List), |held| held.draft());
-    match end {
-        End::Left => draft.push_front(elements),
-        End::Right => elements.iter().for_each(|element| draft.push(element)),
+/// Push elements to a list, one after the other; says how long it is then.
+fn push_to(key: &[u8], elements: &[&[u8]], end: End, only_if_present: bool) -> Result<usize, Failure> {
+    if let Some(count) = segments::push(key, elements, end)? {
+        return Ok(count);
     }
-    draft
+    store::update(key, |held| {
+        let held = of(held, Kind::List)?;
+        if only_if_present && held.is_none() {
+            return Ok((Edit::Keep, 0));
+        }
+        let mut draft = held.map(|held| held.draft()).unwrap_or_default();
+        draft.extend(elements, end);
+        let count = draft.count();
+        Ok((Edit::Put(draft), count))
+    })
 }
 
-/// Some elements from an end of the list, in the order in which they are popped, and the list without them.
-fn without<'a>(held: Held<'a>, count: usize, end: End) -> (Vec<&'a [u8]>, Draft) {
-    let count = count.min(held.count);
-    let mut draft = Draft::like(Some(held), Kind::List);
-    let mut items = held.items();
-    match end {
-        End::Left => {
-            let popped = items.by_ref().take(count).collect();
-            draft.append(items.rest(), held.count - count);
-            (popped, draft)
-        }
-        End::Right => {
-            items.skip_over(held.count - count);
-            let kept = held.payload.len() - items.rest().len();
-            draft.append(held.payload.get(..kept).unwrap_or_default(), held.count - count);
-            let mut popped: Vec<_> = items.collect();
-            popped.reverse();
-            (popped, draft)
-        }
+/// Pop up to so many elements from a list. `None`: there is no such key.
+fn pop_from(key: &[u8], count: usize, end: End) -> Result<Option<Vec<Vec<u8>>>, Failure> {
+    if let Some(popped) = segments::pop(key, count, end)? {
+        return Ok(Some(popped));
     }
+    store::update(key, |held| {
+        let Some(held) = of(held, Kind::List)? else { return Ok((Edit::Keep, None)) };
+        let mut draft = held.draft();
+        let popped = draft.take(count, end);
+        Ok((if popped.is_empty() { Edit::Keep } else { Edit::Put(draft) }, Some(popped)))
+    })
 }
 
 fn push(call: &Call<'_>, end: End, only_if_present: bool) -> Outcome {
-    let elements = call.rest(2);
-    store::update(call.arg(1), |held| {
-        let held = of(held, Kind::List)?;
-        if only_if_present && held.is_none() {
-            return Ok((Edit::Keep, length(0)));
-        }
-        let draft = with(held, elements, end);
-        let count = draft.count();
-        Ok((Edit::Put(draft), length(count)))
-    })
+    push_to(call.arg(1), call.rest(2), end, only_if_present).map(length)
 }
 
 fn pop(call: &Call<'_>, end: End) -> Outcome {
@@ -99,38 +79,30 @@ fn pop(call: &Call<'_>, end: End) -> Outcome {
         [_] => Some(call.count(2)?),
         _ => return Err(Failure::arity(call.row.name)),
     };
-    store::update(call.arg(1), |held| {
-        let Some(held) = of(held, Kind::List)? else {
-            return Ok((Edit::Keep, wanted.map_or(Reply::Null, |_| Reply::NullArray)));
-        };
-        let (popped, left) = without(held, wanted.unwrap_or(1), end);
-        let edit = if popped.is_empty() { Edit::Keep } else { Edit::Put(left) };
-        let mut popped = popped.into_iter().map(|element| Reply::bulk(element.to_vec()));
-        Ok((edit, if wanted.is_some() { Reply::array(popped) } else { popped.next().unwrap_or(Reply::Null) }))
+    let mut popped = pop_from(call.arg(1), wanted.unwrap_or(1), end)?.map(|popped| popped.into_iter().map(Reply::bulk));
+    Ok(match (wanted, &mut popped) {
+        (None, popped) => popped.iter_mut().flatten().next().unwrap_or(Reply::Null),
+        (Some(_), Some(popped)) => Reply::array(popped),
+        (Some(_), None) => Reply::NullArray,
     })
 }
 
 fn llen(call: &mut Call<'_>) -> Outcome {
-    store::read(call.arg(1), |held| Ok(length(of(held, Kind::List)?.map_or(0, |held| held.count))))
+    store::peek(call.arg(1), |held| Ok(length(of(held, Kind::List)?.map_or(0, |held| held.count))))
 }
 
 fn lrange(call: &mut Call<'_>) -> Outcome {
     let (start, end) = (call.integer(2)?, call.integer(3)?);
-    store::read(call.arg(1), |held| {
-        let Some(held) = of(held, Kind::List)? else { return Ok(Reply::Array(Vec::new())) };
-        let range = args::range(start, end, held.count);
-        let mut items = held.items();
-        items.skip_over(range.start);
-        Ok(Reply::array(items.take(range.len()).map(|element| Reply::bulk(element.to_vec()))))
-    })
+    let found = segments::range(call.arg(1), |count| Ok(args::range(start, end, count)))?.unwrap_or_default();
+    Ok(Reply::array(found.items().map(|element| Reply::bulk(element.to_vec()))))
 }
 
 fn lindex(call: &mut Call<'_>) -> Outcome {
-    store::read(call.arg(1), |held| {
-        let Some(held) = of(held, Kind::List)? else { return Ok(Reply::Null) };
-        let element = args::index(call.integer(2)?, held.count).and_then(|at| held.items().nth(at));
-        Ok(Reply::maybe(element.map(<[u8]>::to_vec)))
-    })
+    let found = segments::range(call.arg(1), |count| {
+        let at = args::index(call.integer(2)?, count);
+        Ok(at.map_or(0..0, |at| at..at + 1))
+    })?;
+    Ok(Reply::maybe(found.unwrap_or_default().items().next().map(<[u8]>::to_vec)))
 }
 
 fn lset(call: &mut Call<'_>) -> Outcome {
@@ -245,31 +217,37 @@ fn lpos(call: &mut Call<'_>) -> Outcome {
     })
 }
 
+/// Move an element from one of the ends of a list to one of its ends. `None`: there is no such key.
+fn rotate(key: &[u8], out: End, into: End) -> Result<Option<Vec<u8>>, Failure> {
+    if let Some(element) = segments::rotate(key, out, into)? {
+        return Ok(Some(element));
+    }
+    store::update(key, |held| {
+        let Some(held) = of(held, Kind::List)? else { return Ok((Edit::Keep, None)) };
+        let mut draft = held.draft();
+        let popped = draft.take(1, out);
+        popped.iter().for_each(|element| draft.extend(&[element], into));
+        Ok((Edit::Put(draft), popped.into_iter().next()))
+    })
+}
+
 /// Move an element from an end of one list to an end of another, which may be the same.
 fn shift(call: &Call<'_>, out: End, into: End) -> Outcome {
     let (from, to) = (call.arg(1), call.arg(2));
-    let popped = store::update(from, |held| {
-        let Some(held) = of(held, Kind::List)? else { return Ok((Edit::Keep, None)) };
-        if from != to {
-            store::read(to, |held| of(held, Kind::List).map(drop))?;
-        }
-        let (popped, mut left) = without(held, 1, out);
-        if from == to {
-            match into {
-                End::Left => left.push_front(&popped),
-                End::Right => popped.iter().for_each(|element| left.push(element)),
-            }
-        }
-        Ok((Edit::Put(left), popped.first().map(|element| element.to_vec())))
-    })?;
-    let Some(element) = popped else { return Ok(Reply::Null) };
-    if from != to {
-        let pushed = store::update(to, |held| Ok((Edit::Put(with(of(held, Kind::List)?, &[&element], into)), ())));
-        if let Err(failure) = pushed {
-            // There is no room for it, or there is something else by now: it goes back to where it was.
-            store::update(from, |held| Ok((Edit::Put(with(of(held, Kind::List)?, &[&element], out)), ())))?;
-            return Err(failure);
-        }
+    let list = |key| store::peek(key, |held| of(held, Kind::List).map(|held| held.is_some()));
+    if !list(from)? {
+        return Ok(Reply::Null);
+    }
+    if from == to {
+        return rotate(from, out, into).map(Reply::maybe);
+    }
+    list(to)?;
+    // For a moment, the element is in neither list; it comes back where it cannot be pushed.
+    let popped = pop_from(from, 1, out)?.unwrap_or_default();
+    let Some(element) = popped.into_iter().next() else { return Ok(Reply::Null) };
+    if let Err(failure) = push_to(to, &[&element], into, false) {
+        push_to(from, &[&element], out, false)?;
+        return Err(failure);
     }
     Ok(Reply::bulk(element))
 }

@@ -105,7 +105,7 @@ fn scan(call: &mut Call<'_>) -> Outcome {
         options.matches(key)
             && options
                 .kind
-                .is_none_or(|kind| store::read(key, |held| held.is_some_and(|held| is(kind, held.kind.name()))))
+                .is_none_or(|kind| store::peek(key, |held| held.is_some_and(|held| is(kind, held.kind.name()))))
     });
     Ok(answer(next, keys.into_iter().map(Reply::bulk).collect()))
 }

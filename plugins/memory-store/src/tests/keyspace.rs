@@ -180,7 +180,7 @@ fn a_move_into_a_full_store_leaves_the_element_where_it_was() {
     let mut store = store();
     ask(&mut store, "RPUSH l a b");
     // A second list costs more than an element of the first one gives back.
-    store.state_limit(1 + 4 + 4 + 1);
+    store.state_limit(2 + 4 + 4 + 1);
     let long = "x".repeat(100);
     assert!(said(&mut store, ["LMOVE", "l", &long, "LEFT", "RIGHT"]).starts_with("-OOM"));
     assert_eq!(said(&mut store, "LRANGE l 0 -1"), "[a b]");

@@ -4,6 +4,7 @@
 mod connecting;
 mod families;
 mod keyspace;
+mod long_lists;
 mod sharing;
 
 use sluice_plugin::Reply;

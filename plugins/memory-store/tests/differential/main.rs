@@ -29,6 +29,9 @@ use crate::server::Server;
 const RUN: usize = 150;
 const RUNS: u64 = 120;
 
+/// How many random requests are sent to long lists.
+const LONG_RUN: usize = 4000;
+
 /// How much of a reply is shown, in bytes.
 const MOST_SHOWN: usize = 400;
 
@@ -44,6 +47,7 @@ impl Pair {
         let mut server = Server::start();
         let mut store = Harness::<MemoryStore>::new(serde_json::json!({})).unwrap();
         let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        store.state_limit(64 << 20);
         store.advance(since_1970 - Duration::from_secs(1_700_000_000));
         if protocol == Protocol::Resp3 {
             server.ask(&["HELLO", "3"]);
@@ -73,6 +77,18 @@ fn scripted(protocol: Protocol) {
     assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), differences.concat());
 }
 
+/// Lists that are long enough for what is done differently with them.
+fn long_lists(protocol: Protocol) {
+    let mut pair = Pair::start(protocol);
+    let mut requests = random::Requests::of_long_lists(1);
+    for step in 0..LONG_RUN {
+        let line = requests.next();
+        if let Err(difference) = pair.ask(&line) {
+            panic!("step {step}: {difference}");
+        }
+    }
+}
+
 /// The first difference, with all that was sent before it since the keys were removed.
 fn randomised(protocol: Protocol) {
     let mut pair = Pair::start(protocol);
@@ -98,6 +114,11 @@ fn scripted_requests_get_the_replies_of_the_server_in_resp2() {
 #[test]
 fn scripted_requests_get_the_replies_of_the_server_in_resp3() {
     scripted(Protocol::Resp3);
+}
+
+#[test]
+fn long_lists_are_those_of_the_server() {
+    long_lists(Protocol::Resp2);
 }
 
 #[test]

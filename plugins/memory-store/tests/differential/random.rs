@@ -107,6 +107,38 @@ const TEMPLATES: &[&str] = &[
     "ECHO v",
 ];
 
+const LONG_LISTS: &[&str] = &[
+    "RPUSH l w+",
+    "LPUSH l w+",
+    "RPUSH l w+",
+    "LPUSH l w+",
+    "RPUSHX l w",
+    "LPOP l",
+    "RPOP l",
+    "LPOP l n",
+    "RPOP l n",
+    "LLEN l",
+    "LRANGE l n n",
+    "LINDEX l n",
+    "LRANGE l 0 -1",
+    "RPOPLPUSH l l",
+    "LMOVE l l LEFT RIGHT",
+    "LMOVE l l LEFT LEFT",
+    "LSET l n w",
+    "LREM l i w",
+    "LINSERT l BEFORE w w",
+    "LPOS l w",
+    "LTRIM l 2 -2",
+    "LTRIM l n n",
+    "RENAME l l",
+    "COPY l l REPLACE",
+    "EXPIRE l e",
+    "PERSIST l",
+    "TYPE l",
+    "DEL l",
+    "SET l v",
+];
+
 const POOLS: &[(&str, &[&[u8]])] = &[
     ("k", &[b"a", b"b", b"c", b"d", b"key:1", b"key:2", b""]),
     ("v", &[b"", b"x", b"hello", b"10", b"-3", b"0", b"2.5", b"\xff\x00\r\n", b"a b", b"007"]),
@@ -134,6 +166,9 @@ const POOLS: &[(&str, &[&[u8]])] = &[
     ("r", &[b"1", b"2", b"-1", b"-2", b"0", b"x"]),
     ("o", &[b"0", b"1", b"5", b"20", b"-1", b"x", b"536870912"]),
     ("x", &[b"0.5", b"-1.25", b"3.0e3", b"10", b"-2", b"x", b"", b"nan", b"inf"]),
+    ("l", &[b"a", b"b"]),
+    ("w", &[&[b'x'; 700], &[b'y'; 1500], &[b'z'; 3000], b"short", b""]),
+    ("n", &[b"0", b"1", b"5", b"20", b"40", b"-1", b"-7", b"-30", b"x"]),
     ("e", &[b"100000", b"500000", b"9000000", b"0", b"-1", b"x", b"9223372036854775807"]),
     ("t", &[b"4000000000000", b"4000000000001", b"5000000000000", b"1", b"0", b"-7", b"x", b"9223372036854775807"]),
     ("p", &[b"*", b"k*", b"key:?", b"[ab]", b"[^a]", b"?", b"a", b"*:*", b"\\a", b""]),
@@ -144,19 +179,27 @@ const POOLS: &[(&str, &[&[u8]])] = &[
 const SPOILT: u32 = 25;
 
 /// A sequence of requests that a seed gives again.
-pub(crate) struct Requests(SmallRng);
+pub(crate) struct Requests {
+    templates: &'static [&'static str],
+    random: SmallRng,
+}
 
 impl Requests {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(SmallRng::seed_from_u64(seed))
+        Self { templates: TEMPLATES, random: SmallRng::seed_from_u64(seed) }
+    }
+
+    /// Of those that are about lists only, and make them long.
+    pub(crate) fn of_long_lists(seed: u64) -> Self {
+        Self { templates: LONG_LISTS, random: SmallRng::seed_from_u64(seed) }
     }
 
     pub(crate) fn next(&mut self) -> Vec<Vec<u8>> {
-        let template = TEMPLATES.choose(&mut self.0).unwrap();
+        let template = self.templates.choose(&mut self.random).unwrap();
         let mut line = Vec::new();
         template.split(' ').for_each(|word| self.put(word, &mut line));
-        if self.0.random_ratio(1, SPOILT) {
-            if self.0.random() && line.len() > 1 {
+        if self.random.random_ratio(1, SPOILT) {
+            if self.random.random() && line.len() > 1 {
                 line.pop();
             } else {
                 self.put("v", &mut line);
@@ -167,14 +210,14 @@ impl Requests {
 
     fn put(&mut self, word: &str, line: &mut Vec<Vec<u8>>) {
         if let Some(choices) = word.strip_prefix('[').and_then(|word| word.strip_suffix(']')) {
-            if self.0.random_ratio(2, 3) {
+            if self.random.random_ratio(2, 3) {
                 let choices: Vec<_> = choices.split('|').collect();
-                choices.choose(&mut self.0).unwrap().split(':').for_each(|word| self.put(word, line));
+                choices.choose(&mut self.random).unwrap().split(':').for_each(|word| self.put(word, line));
             }
         } else if let Some(word) = word.strip_suffix('+') {
-            (0..self.0.random_range(1..=4)).for_each(|_| self.put(word, line));
+            (0..self.random.random_range(1..=4)).for_each(|_| self.put(word, line));
         } else if let Some((_, pool)) = POOLS.iter().find(|(name, _)| *name == word) {
-            line.push(pool.choose(&mut self.0).unwrap().to_vec());
+            line.push(pool.choose(&mut self.random).unwrap().to_vec());
         } else {
             line.push(word.into());
         }
