@@ -35,7 +35,6 @@ mod validate;
 mod verdicts;
 
 #[cfg(test)]
-#[path = "plugin_test.rs"]
 mod test;
 
 pub use self::batch::{KEY, NOT_SHOWN, RequestBatch, ResponseBatch, UNKNOWN_COMMAND};

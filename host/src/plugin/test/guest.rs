@@ -1,0 +1,225 @@
+//! Components for tests, written as core WebAssembly text and made into components in-process.
+//!
+//! The allocator only moves forward and starts again after each answer. `0x100` is always an empty record, and data that a test
+//! brings along begins at [`DATA`].
+
+use std::path::Path;
+
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+use wit_parser::Resolve;
+
+/// Where a test's own data begins.
+pub(crate) const DATA: u32 = 0x1000;
+
+/// The address of zeroes: an empty answer of either lane.
+pub(crate) const EMPTY: u32 = 0x100;
+
+/// A component in the making.
+#[derive(Clone)]
+pub(crate) struct Guest {
+    world: &'static str,
+    imports: String,
+    configure: String,
+    describe: String,
+    requests: String,
+    responses: String,
+    items: String,
+    foreign: Option<(&'static str, &'static str)>,
+    data: Vec<u8>,
+}
+
+impl Guest {
+    fn new(world: &'static str) -> Guest {
+        Guest {
+            world,
+            imports: String::new(),
+            describe: "i32.const 0x200".to_owned(),
+            configure: "i32.const 0x220".to_owned(),
+            requests: format!("i32.const {EMPTY}"),
+            responses: format!("i32.const {EMPTY}"),
+            items: String::new(),
+            foreign: None,
+            data: Vec::new(),
+        }
+    }
+
+    /// A transform in the columns lane that forwards everything and keeps all responses.
+    pub(crate) fn columns() -> Guest {
+        Guest::new("columns")
+    }
+
+    /// The same without a handler for responses.
+    pub(crate) fn columns_requests() -> Guest {
+        Guest::new("columns-requests")
+    }
+
+    /// A transform in the rows lane that forwards everything and keeps all responses.
+    pub(crate) fn rows() -> Guest {
+        Guest::new("rows")
+    }
+
+    /// The body of the handler for requests. In the columns lane its parameters are `$ids $ids_len $sessions …`, in the rows lane
+    /// `$batch $batch_len`; it leaves the address of the answer on the stack.
+    pub(crate) fn requests(mut self, body: &str) -> Guest {
+        self.requests = body.to_owned();
+        self
+    }
+
+    /// The body of the handler for responses.
+    pub(crate) fn responses(mut self, body: &str) -> Guest {
+        self.responses = body.to_owned();
+        self
+    }
+
+    /// The body of `configure`, which has the parameters `$config $config_len`. `0x220` is an interest in all commands with the
+    /// view `all`.
+    pub(crate) fn configure(mut self, body: &str) -> Guest {
+        self.configure = body.to_owned();
+        self
+    }
+
+    /// The body of `describe`.
+    pub(crate) fn describe(mut self, body: &str) -> Guest {
+        self.describe = body.to_owned();
+        self
+    }
+
+    /// An import: interface, function, and the rest of its type after `$name`.
+    pub(crate) fn import(mut self, interface: &str, function: &str, ty: &str) -> Guest {
+        self.imports += &format!(
+            "(import \"sluice:transform/{interface}@0.1.0\" \"{function}\" (func ${} {ty}))\n",
+            function.replace('-', "_")
+        );
+        self
+    }
+
+    /// An import from outside the contract: the package that declares its interface, in WIT, and the interface's full name. The
+    /// function is imported with the core type `ty`.
+    pub(crate) fn foreign(mut self, package: &'static str, interface: &'static str, function: &str, ty: &str) -> Guest {
+        self.foreign = Some((package, interface));
+        self.imports +=
+            &format!("(import \"{interface}\" \"{function}\" (func ${} {ty}))\n", function.replace('-', "_"));
+        self
+    }
+
+    /// More module items: functions, globals, tables.
+    pub(crate) fn items(mut self, items: &str) -> Guest {
+        self.items += items;
+        self
+    }
+
+    /// Put bytes into the memory, aligned to 8; gives their address.
+    pub(crate) fn put(&mut self, bytes: &[u8]) -> u32 {
+        self.data.resize(self.data.len().next_multiple_of(8), 0);
+        let address = DATA + u32::try_from(self.data.len()).unwrap();
+        self.data.extend_from_slice(bytes);
+        address
+    }
+
+    /// Put a record of lists into the memory, each given as its bytes and its number of elements; gives its address.
+    pub(crate) fn put_lists(&mut self, lists: &[(&[u8], usize)]) -> u32 {
+        let mut record = Vec::new();
+        for &(bytes, elements) in lists {
+            let address = self.put(bytes);
+            record.extend(address.to_le_bytes());
+            record.extend(u32::try_from(elements).unwrap().to_le_bytes());
+        }
+        self.put(&record)
+    }
+
+    fn text(&self) -> String {
+        let rows = self.world.starts_with("rows");
+        let lane = if rows { "rows" } else { "columns" };
+        let parameters = |names: &[&str]| -> String {
+            let each = |name: &&str| format!("(param ${name} i32) (param ${name}_len i32)");
+            names.iter().map(each).collect()
+        };
+        let requests: &[&str] = match lane {
+            "rows" => &["batch"],
+            _ => &["ids", "sessions", "commands", "counts", "offsets", "lengths", "bytes"],
+        };
+        let responses: &[&str] = match lane {
+            "rows" => &["batch"],
+            _ => &["ids", "sessions", "tags", "lengths", "bytes"],
+        };
+        let mut handlers = handler("requests", lane, &parameters(requests), &self.requests);
+        if !self.world.ends_with("-requests") {
+            handlers += &handler("responses", lane, &parameters(responses), &self.responses);
+        }
+        let data: String = self.data.iter().map(|byte| format!("\\{byte:02x}")).collect();
+        let heap = (DATA as usize + self.data.len()).next_multiple_of(64);
+        let pages = heap.div_ceil(1 << 16) + 1;
+        format!(
+            r#"(module
+                {imports}
+                (memory (export "memory") {pages})
+                (global $start i32 (i32.const {heap}))
+                (global $heap (mut i32) (i32.const {heap}))
+                (data (i32.const 0x200) "\20\03\00\00\04\00\00\00\30\03\00\00\05\00\00\00\40\03\00\00\08\00\00\00")
+                (data (i32.const 0x220) "\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\02\00")
+                (data (i32.const 0x320) "Test")
+                (data (i32.const 0x330) "1.2.3")
+                (data (i32.const 0x340) "Is tried")
+                (data (i32.const {DATA}) "{data}")
+                (func $cabi_realloc (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+                    (local $at i32) (local $end i32)
+                    (local.set $at (i32.and
+                        (i32.add (global.get $heap) (i32.sub (local.get 2) (i32.const 1)))
+                        (i32.sub (i32.const 0) (local.get 2))))
+                    (local.set $end (i32.add (local.get $at) (local.get 3)))
+                    (block $fits
+                        (br_if $fits (i32.le_u (local.get $end) (i32.mul (memory.size) (i32.const 0x10000))))
+                        (br_if $fits (i32.ne (i32.const -1) (memory.grow (i32.add (i32.const 1)
+                            (i32.div_u (i32.sub (local.get $end) (i32.mul (memory.size) (i32.const 0x10000))) (i32.const 0x10000))))))
+                        unreachable)
+                    (global.set $heap (local.get $end))
+                    (local.get $at))
+                (func (export "sluice:transform/lifecycle@0.1.0#describe") (result i32)
+                    {describe})
+                (func (export "sluice:transform/lifecycle@0.1.0#configure") (param $config i32) (param $config_len i32) (result i32)
+                    {configure})
+                {handlers}
+                {items})"#,
+            imports = self.imports,
+            describe = self.describe,
+            configure = self.configure,
+            items = self.items,
+        )
+    }
+
+    /// The core module, before it becomes a component.
+    pub(crate) fn module(&self) -> Vec<u8> {
+        wat::parse_str(self.text()).unwrap_or_else(|error| panic!("{error}\n{}", self.text()))
+    }
+
+    /// The component.
+    pub(crate) fn build(&self) -> Vec<u8> {
+        let mut module = self.module();
+        let mut resolve = Resolve::default();
+        let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit");
+        let (package, _) = resolve.push_dir(&wit).unwrap();
+        let world = match self.foreign {
+            None => resolve.select_world(&[package], Some(self.world)).unwrap(),
+            Some((foreign, interface)) => {
+                resolve.push_str("foreign.wit", foreign).unwrap();
+                let composed = format!(
+                    "package test:test; world all {{ include sluice:transform/{}@0.1.0; import {interface}; }}",
+                    self.world
+                );
+                let package = resolve.push_str("test.wit", &composed).unwrap();
+                resolve.select_world(&[package], Some("all")).unwrap()
+            }
+        };
+        embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).unwrap();
+        ComponentEncoder::default().validate(true).module(&module).unwrap().encode().unwrap()
+    }
+}
+
+fn handler(phase: &str, lane: &str, parameters: &str, body: &str) -> String {
+    let name = format!("sluice:transform/{phase}-{lane}@0.1.0#handle");
+    format!(
+        r#"(func (export "{name}") {parameters} (result i32) {body})
+           (func (export "cabi_post_{name}") (param i32)
+               (global.set $heap (global.get $start)))"#
+    )
+}

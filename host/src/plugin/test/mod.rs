@@ -1,0 +1,11 @@
+//! The promises of the sandbox, kept by real components.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod capabilities;
+mod columns;
+mod faults;
+mod guest;
+mod harness;
+mod load;
+mod rows;
