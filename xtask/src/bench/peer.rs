@@ -8,9 +8,9 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::apt;
 use crate::daemon::{self, Daemon};
 use crate::workspace::Workspace;
+use crate::{apt, process};
 
 /// The peer that everything is compared with.
 pub(super) const NUTCRACKER: &str = "nutcracker";
@@ -79,8 +79,14 @@ impl Peer {
         let slug = name.replace(", ", "-").replace(' ', "-");
         let topology = directory.join(format!("{slug}.yaml"));
         fs::write(&topology, topology_text(&workspace.components(), chain, address, server)?)?;
-        let mut command = Command::new(workspace.sluice("release"));
-        command.arg("run").arg(&topology).env_remove("RUST_LOG");
+        let sluice = |subcommand| {
+            let mut command = Command::new(workspace.sluice("release"));
+            command.arg(subcommand).arg(&topology).env_remove("RUST_LOG").env_remove("SLUICE_LOG");
+            command
+        };
+        // Compiles what is not in the cache yet, which would count as memory of the process that does it.
+        process::output(&mut sluice("check"))?;
+        let mut command = sluice("run");
         let daemon = Daemon::start(&slug, &mut command, directory, address)?;
         Ok(Self { name, address, daemon })
     }
