@@ -28,8 +28,8 @@ pub(super) struct Ticker {
     pulse: Pulse,
 }
 
-/// Tells the ticker that wasm code is running. The thread lives for as long as anybody has one of these, so whoever can run wasm code
-/// can rely on its deadlines.
+/// Tells the ticker that wasm code is running. The thread lives for as long as anybody has one of these, so whoever can run wasm
+/// code can rely on its deadlines.
 #[derive(Debug, Clone)]
 pub(super) struct Pulse(Arc<Running>);
 
@@ -124,3 +124,7 @@ impl Shared {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "ticker_test.rs"]
+mod test;

@@ -44,7 +44,7 @@ fn a_quiet_ticker_sleeps_and_a_beat_wakes_it() {
     let ticker = Ticker::start().unwrap();
     let engine = engine();
     ticker.add(&engine);
-    while !ticker.pulse.owner.shared.asleep.load(Ordering::SeqCst) {
+    while !ticker.pulse.0.shared.asleep.load(Ordering::SeqCst) {
         thread::yield_now();
     }
     let took = spin(&engine, &ticker.pulse(), 5);
@@ -59,7 +59,7 @@ fn the_thread_outlives_its_ticker_while_there_is_a_pulse_and_ends_with_the_last(
     let pulse = ticker.pulse();
     drop(ticker);
     spin(&engine, &pulse, 5);
-    let shared = Arc::downgrade(&pulse.owner.shared);
+    let shared = Arc::downgrade(&pulse.0.shared);
     drop(pulse);
     // The thread holds the last reference; the test hangs, and so fails, if it does not end.
     while shared.strong_count() > 0 {

@@ -1,6 +1,7 @@
 //! The rows lane with real components.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -8,14 +9,14 @@ use super::guest::Guest;
 use super::harness::{Requests, Speaks, cross, cross_back, instance, instance_with, load, one_request, shown, site};
 use crate::plugin::{Fault, KEY, Verdicts};
 
-/// Gives one verdict on request 0: its action is written to `$action`, and 0 is left as its case.
+/// Gives one verdict on request 0: `action` writes it to `$action`, with `$at` and `$args` to its use.
 fn verdict(action: &str) -> Guest {
     let mut guest = Guest::rows();
     let list = guest.put(&[0; 8]);
     // index, then the action (its case and a list), then the watch: an option of a u64, aligned to 8.
     let verdict = guest.put(&[0; 40]);
     guest.requests(&format!(
-        "(local $action i32)
+        "(local $action i32) (local $at i32) (local $args i32)
          (local.set $action (i32.const {}))
          {action}
          (i32.store (i32.const {list}) (i32.const {verdict}))
@@ -91,24 +92,16 @@ fn an_action_without_content_comes_across() {
 
 #[test]
 fn a_reply_is_written_in_the_protocol_of_its_session() {
-    // One node is 16 bytes: its case and, from byte 8, its content. `[map(1), boolean(true), null]`
-    let mut guest = verdict("");
-    let mut nodes = [0u8; 48];
-    nodes[0] = 12;
-    nodes[8] = 1;
-    nodes[16] = 6;
-    nodes[24] = 1;
-    let nodes = guest.put(&nodes);
-    let guest = verdict(&format!(
+    // A node is 24 bytes: its case and, from byte 8, its content. `[map(1), boolean(true), null]`
+    let mut nodes = [0u8; 72];
+    (nodes[0], nodes[8], nodes[24], nodes[32]) = (12, 1, 6, 1);
+    let mut guest = verdict(
         "(i32.store8 (local.get $action) (i32.const 2))
-         (i32.store offset=4 (local.get $action) (i32.const {nodes}))
-         (i32.store offset=8 (local.get $action) (i32.const 3))"
-    ));
-    let mut guest = guest;
-    // The same data again, for this guest.
-    let mut bytes = [0u8; 48];
-    (bytes[0], bytes[8], bytes[16], bytes[24]) = (12, 1, 6, 1);
-    assert_eq!(guest.put(&bytes), nodes);
+         (i32.store offset=4 (local.get $action) (global.get $nodes))
+         (i32.store offset=8 (local.get $action) (i32.const 3))",
+    );
+    let address = guest.put(&nodes);
+    let guest = guest.items(&format!("(global $nodes i32 (i32.const {address}))"));
     let transform = load(&guest, |_| ()).unwrap().configure(&json!({}), site()).unwrap();
     let requests = one_request();
     for (protocol, reply) in [(3, r"0: reply %1\r\n#t\r\n_\r\n"), (2, r"0: reply *2\r\n:1\r\n$-1\r\n")] {
@@ -129,7 +122,7 @@ fn echo() -> Guest {
          (block $done (loop $next
              (br_if $done (i32.eq (local.get $at) (local.get $batch_len)))
              (i32.store (i32.add (local.get $changes) (i32.mul (local.get $at) (i32.const 12))) (local.get $at))
-             (i64.store align=4 offset=4 (i32.add (local.get $changes) (i32.mul (local.get $at) (i32.const 12)))
+             (i64.store offset=4 align=4 (i32.add (local.get $changes) (i32.mul (local.get $at) (i32.const 12)))
                  (i64.load offset=24 (i32.add (local.get $batch) (i32.mul (local.get $at) (i32.const 32)))))
              (local.set $at (i32.add (local.get $at) (i32.const 1)))
              (br $next)))
@@ -180,7 +173,10 @@ fn a_reply_of_more_nodes_than_the_memory_holds_is_a_fault_before_it_is_a_cost() 
     let frame = [format!("*{elements}\r\n").into_bytes(), b":1\r\n".repeat(elements)].concat();
     let mut small = instance_with(&Guest::rows(), |spec| spec.limits.memory = 1 << 20);
     assert_eq!(cross_back(&mut small, &[&frame]).unwrap_err(), Fault::Memory(1 << 20));
-    let mut large = instance_with(&Guest::rows(), |spec| spec.limits.memory = 32 << 20);
+    let mut large = instance_with(&Guest::rows(), |spec| {
+        spec.limits.memory = 32 << 20;
+        spec.limits.crossing = Duration::from_secs(1);
+    });
     assert!(cross_back(&mut large, &[&frame]).unwrap().is_empty());
 }
 
@@ -188,8 +184,7 @@ fn a_reply_of_more_nodes_than_the_memory_holds_is_a_fault_before_it_is_a_cost() 
 fn a_list_that_refers_to_the_same_bytes_a_thousand_times_is_bounded() {
     // A rewrite of 10,000 arguments, each the same 60,000 bytes: 600 MB out of 64 KiB.
     let guest = verdict(
-        "(local $at i32) (local $args i32)
-         (local.set $args (call $cabi_realloc (i32.const 0) (i32.const 0) (i32.const 4) (i32.const 80000)))
+        "(local.set $args (call $cabi_realloc (i32.const 0) (i32.const 0) (i32.const 4) (i32.const 80000)))
          (loop $next
              (i32.store offset=4 (i32.add (local.get $args) (i32.mul (local.get $at) (i32.const 8))) (i32.const 60000))
              (local.set $at (i32.add (local.get $at) (i32.const 1)))
