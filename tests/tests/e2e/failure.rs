@@ -10,7 +10,7 @@ use sluice_tests::ports::free_addr;
 use sluice_tests::wait::SOON;
 use sluice_tests::{Client, RedisServer, Topology, inline, wait_until};
 
-use crate::WORKERS;
+use crate::{Stopping, WORKERS};
 use counting::CountingServer;
 
 const CLIENTS: usize = 8;
@@ -77,7 +77,6 @@ fn killing_the_server_under_load_gives_errors_then_recovery_and_no_reply_is_swap
         assert_eq!(idle.ask("PING"), "+PONG\r\n");
         let (stop, seen) = (AtomicBool::new(false), Seen::default());
         std::thread::scope(|scope| {
-            // However this ends, the clients stop, so that a failure shows as one.
             let _stopping = Stopping(&stop);
             for name in 0..CLIENTS {
                 let client = proxy.client();
@@ -94,15 +93,6 @@ fn killing_the_server_under_load_gives_errors_then_recovery_and_no_reply_is_swap
         });
         // A session that did nothing meanwhile goes on as if nothing had been.
         assert_eq!(idle.ask("ECHO still-here"), "$10\r\nstill-here\r\n");
-    }
-}
-
-/// Sets the flag when it goes.
-struct Stopping<'a>(&'a AtomicBool);
-
-impl Drop for Stopping<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
     }
 }
 

@@ -4,6 +4,8 @@
 #![allow(missing_docs, reason = "a test's name says what it keeps")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failure here is a failed test")]
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 mod admin;
 mod clients;
 mod drain;
@@ -22,3 +24,12 @@ mod values;
 
 /// How many workers a promise is checked with that must hold for any number.
 const WORKERS: [usize; 2] = [1, 2];
+
+/// Sets the flag when it goes: however a test ends, its threads stop, so that a failure shows as one.
+struct Stopping<'a>(&'a AtomicBool);
+
+impl Drop for Stopping<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
