@@ -18,10 +18,10 @@ use crate::failure::Failure;
 use crate::store;
 
 /// A list whose items take more bytes than this is kept in segments.
-const SPLIT: usize = 8 << 10;
+const SPLIT: usize = 4 << 10;
 
 /// An end of a list, or a segment, that takes more bytes than this is closed.
-const PART: usize = 4 << 10;
+const PART: usize = 2 << 10;
 
 /// How much longer than its list a segment is kept.
 const SLACK: Duration = Duration::from_secs(1);
