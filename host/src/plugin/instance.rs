@@ -94,7 +94,7 @@ impl Instance {
         if verdicts.is_nothing() {
             return Ok(());
         }
-        let bounds = Bounds { output: limits.output, responses: plugin.phases().responses, protocol: &protocol };
+        let bounds = Bounds { output: limits.output, responses: plugin.phases().responses };
         validate::verdicts(verdicts, batch, &bounds).map_err(|invalid| Fault::InvalidAnswer(invalid.to_string()))
     }
 
@@ -109,8 +109,7 @@ impl Instance {
         live.handlers
             .responses(&mut live.store, batch, changes, &protocol)
             .map_err(|failure: Failure| fault(&live.store, plugin, failure))?;
-        validate::changes(changes, batch.sessions, &protocol)
-            .map_err(|invalid| Fault::InvalidAnswer(invalid.to_string()))
+        validate::changes(changes, batch.sessions.len()).map_err(|invalid| Fault::InvalidAnswer(invalid.to_string()))
     }
 
     /// See to it that there is a store, unless the breaker is open.

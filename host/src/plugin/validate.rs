@@ -1,7 +1,7 @@
 //! Nothing that a plugin returns is trusted: an answer is checked here against the batch that it answers.
 //!
 //! The checks make three promises to the rest of the host: an accepted answer can be read to its end without a surprise; every
-//! reply in it is exactly one complete frame that its session's protocol knows; and what it makes the host send is bounded by
+//! reply in it is exactly one complete frame; and what it makes the host send is bounded by
 //! what came in and the plugin's limit `output`, however often it refers to an argument.
 
 use crate::resp::reply::frame_length;
@@ -113,22 +113,18 @@ pub(super) enum FrameProblem {
     LineBreak,
     #[error("contains out-of-band data, which is no reply")]
     Push,
-    #[error("contains the RESP3 type `{0}` for a session that speaks RESP2")]
-    Resp3(char),
 }
 
 /// What an answer is checked against, beside its batch.
-pub(super) struct Bounds<'a> {
+pub(super) struct Bounds {
     /// The limit `output`, in bytes.
     pub(super) output: usize,
     /// Whether the component has a handler for responses.
     pub(super) responses: bool,
-    /// The protocol (2 or 3) that a session speaks.
-    pub(super) protocol: &'a dyn Fn(u64) -> u8,
 }
 
 /// Check verdicts against the batch of requests that they answer.
-pub(super) fn verdicts(verdicts: &Verdicts, batch: &RequestBatch<'_>, bounds: &Bounds<'_>) -> Result<(), Invalid> {
+pub(super) fn verdicts(verdicts: &Verdicts, batch: &RequestBatch<'_>, bounds: &Bounds) -> Result<(), Invalid> {
     let Verdicts { indices, kinds, tags, numbers, bytes } = verdicts;
     if indices.len() != kinds.len() || indices.len() != tags.len() {
         return Err(Invalid::Columns { indices: indices.len(), kinds: kinds.len(), tags: tags.len() });
@@ -162,8 +158,8 @@ pub(super) fn verdicts(verdicts: &Verdicts, batch: &RequestBatch<'_>, bounds: &B
                     cost += rest.request(at, batch, &original)?;
                 }
             }
-            Kind::Reply => rest.frame(at, batch, index, bounds, false)?,
-            Kind::Close => rest.frame(at, batch, index, bounds, true)?,
+            Kind::Reply => rest.frame(at, false)?,
+            Kind::Close => rest.frame(at, true)?,
         }
     }
     if !rest.numbers.is_empty() || !rest.bytes.is_empty() {
@@ -175,18 +171,17 @@ pub(super) fn verdicts(verdicts: &Verdicts, batch: &RequestBatch<'_>, bounds: &B
     Ok(())
 }
 
-/// Check changes against the batch of responses that they answer; `sessions` are the sessions of the batch.
-pub(super) fn changes(changes: &Changes, sessions: &[u64], protocol: &dyn Fn(u64) -> u8) -> Result<(), Invalid> {
+/// Check changes against the batch of so many responses that they answer.
+pub(super) fn changes(changes: &Changes, responses: usize) -> Result<(), Invalid> {
     let Changes { indices, lengths, bytes } = changes;
     if indices.len() != lengths.len() {
         return Err(Invalid::ChangeColumns { indices: indices.len(), lengths: lengths.len() });
     }
     let mut bytes = bytes.as_slice();
     for (at, (&index, &length)) in indices.iter().zip(lengths).enumerate() {
-        rising(indices, at, index, sessions.len())?;
+        rising(indices, at, index, responses)?;
         let (frame, rest) = bytes.split_at_checked(length as usize).ok_or(Invalid::Bytes { at })?;
-        let session = sessions.get(index as usize).copied().unwrap_or(0);
-        reply(frame, || protocol(session)).map_err(|problem| Invalid::Frame { at, problem })?;
+        reply(frame).map_err(|problem| Invalid::Frame { at, problem })?;
         bytes = rest;
     }
     if !bytes.is_empty() {
@@ -195,21 +190,18 @@ pub(super) fn changes(changes: &Changes, sessions: &[u64], protocol: &dyn Fn(u64
     Ok(())
 }
 
-/// Check that bytes are exactly one complete reply in a protocol (asked for only where it matters).
-pub(super) fn reply(frame: &[u8], protocol: impl FnOnce() -> u8) -> Result<(), FrameProblem> {
+/// Check that bytes are exactly one complete reply. What only RESP3 knows becomes its counterpart where the session speaks RESP2.
+pub(super) fn reply(frame: &[u8]) -> Result<(), FrameProblem> {
     match frame_length(frame) {
         Err(_) => return Err(FrameProblem::NotResp),
         Ok(None) => return Err(FrameProblem::Incomplete),
         Ok(Some(length)) if length == frame.len() => {}
         Ok(Some(length)) => return Err(FrameProblem::Trailing(frame.len().saturating_sub(length))),
     }
-    let mut resp3 = None;
     let mut rest = frame;
     while let Some((&kind, after)) = rest.split_first() {
-        match kind {
-            b'+' | b'-' | b':' | b'$' | b'*' => {}
-            b'>' => return Err(FrameProblem::Push),
-            other => resp3 = resp3.or(Some(char::from(other))),
+        if kind == b'>' {
+            return Err(FrameProblem::Push);
         }
         let end = after.iter().position(|byte| matches!(byte, b'\r' | b'\n')).ok_or(FrameProblem::Incomplete)?;
         let (line, tail) = after.split_at(end);
@@ -219,10 +211,7 @@ pub(super) fn reply(frame: &[u8], protocol: impl FnOnce() -> u8) -> Result<(), F
             _ => tail,
         };
     }
-    match resp3 {
-        Some(kind) if protocol() < 3 => Err(FrameProblem::Resp3(kind)),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// What follows the bytes of a bulk string whose length is `line`; a null one (`$-1`) has none.
@@ -318,22 +307,14 @@ impl Rest<'_> {
     }
 
     /// Take the frame of a verdict on the request at `index`.
-    fn frame(
-        &mut self,
-        at: usize,
-        batch: &RequestBatch<'_>,
-        index: u32,
-        bounds: &Bounds<'_>,
-        may_be_empty: bool,
-    ) -> Result<(), Invalid> {
+    fn frame(&mut self, at: usize, may_be_empty: bool) -> Result<(), Invalid> {
         let length = self.number(at)?;
         let (frame, rest) = self.bytes.split_at_checked(length as usize).ok_or(Invalid::Bytes { at })?;
         self.bytes = rest;
         if frame.is_empty() && may_be_empty {
             return Ok(());
         }
-        let session = batch.sessions.get(index as usize).copied().unwrap_or(0);
-        reply(frame, || (bounds.protocol)(session)).map_err(|problem| Invalid::Frame { at, problem })
+        reply(frame).map_err(|problem| Invalid::Frame { at, problem })
     }
 }
 

@@ -42,8 +42,8 @@ impl Columns {
     }
 }
 
-fn bounds() -> Bounds<'static> {
-    Bounds { output: 10_000, responses: true, protocol: &|_| 2 }
+fn bounds() -> Bounds {
+    Bounds { output: 10_000, responses: true }
 }
 
 fn answer(indices: &[u32], kinds: &[u8], numbers: &[u32], bytes: &[u8]) -> Verdicts {
@@ -60,8 +60,8 @@ fn check(answer: &Verdicts) -> Result<(), Invalid> {
     verdicts(answer, &Columns::new(&[2, 3, 1]).batch(), &bounds())
 }
 
-fn problem(frame: &[u8], protocol: u8) -> Option<FrameProblem> {
-    reply(frame, || protocol).err()
+fn problem(frame: &[u8]) -> Option<FrameProblem> {
+    reply(frame).err()
 }
 
 #[test]
@@ -171,27 +171,27 @@ fn a_reply_is_exactly_one_complete_frame() {
         b"*2\r\n$1\r\n>\r\n*1\r\n:1\r\n",
         b"*0\r\n",
     ] {
-        assert_eq!(problem(frame, 2), None, "{}", frame.escape_ascii());
+        assert_eq!(problem(frame), None, "{}", frame.escape_ascii());
     }
-    assert_eq!(problem(b"", 2), Some(FrameProblem::Incomplete));
-    assert_eq!(problem(b"+OK", 2), Some(FrameProblem::Incomplete));
-    assert_eq!(problem(b"$5\r\nabc\r\n", 2), Some(FrameProblem::Incomplete));
-    assert_eq!(problem(b"*2\r\n:1\r\n", 2), Some(FrameProblem::Incomplete));
-    assert_eq!(problem(b"+OK\r\n+OK\r\n", 2), Some(FrameProblem::Trailing(5)));
-    assert_eq!(problem(b"$1\r\nabc\r\n", 2), Some(FrameProblem::NotResp));
-    assert_eq!(problem(b"OK\r\n", 2), Some(FrameProblem::NotResp));
-    assert_eq!(problem(b"*?\r\n.\r\n", 3), Some(FrameProblem::NotResp));
-    assert_eq!(problem(b"+a\nb\r\n", 2), Some(FrameProblem::LineBreak));
+    assert_eq!(problem(b""), Some(FrameProblem::Incomplete));
+    assert_eq!(problem(b"+OK"), Some(FrameProblem::Incomplete));
+    assert_eq!(problem(b"$5\r\nabc\r\n"), Some(FrameProblem::Incomplete));
+    assert_eq!(problem(b"*2\r\n:1\r\n"), Some(FrameProblem::Incomplete));
+    assert_eq!(problem(b"+OK\r\n+OK\r\n"), Some(FrameProblem::Trailing(5)));
+    assert_eq!(problem(b"$1\r\nabc\r\n"), Some(FrameProblem::NotResp));
+    assert_eq!(problem(b"OK\r\n"), Some(FrameProblem::NotResp));
+    assert_eq!(problem(b"*?\r\n.\r\n"), Some(FrameProblem::NotResp));
+    assert_eq!(problem(b"+a\nb\r\n"), Some(FrameProblem::LineBreak));
 }
 
 #[test]
 fn a_push_is_no_reply_wherever_it_hides() {
-    assert_eq!(problem(b">1\r\n+x\r\n", 3), Some(FrameProblem::Push));
-    assert_eq!(problem(b"*1\r\n>1\r\n+x\r\n", 3), Some(FrameProblem::Push));
+    assert_eq!(problem(b">1\r\n+x\r\n"), Some(FrameProblem::Push));
+    assert_eq!(problem(b"*1\r\n>1\r\n+x\r\n"), Some(FrameProblem::Push));
 }
 
 #[test]
-fn resp3_is_for_sessions_that_speak_it() {
+fn what_only_resp3_knows_is_a_reply_too() {
     for frame in [
         &b"_\r\n"[..],
         b"#t\r\n",
@@ -204,8 +204,7 @@ fn resp3_is_for_sessions_that_speak_it() {
         b"|1\r\n:1\r\n:2\r\n:3\r\n",
         b"*1\r\n*1\r\n_\r\n",
     ] {
-        assert_eq!(problem(frame, 3), None, "{}", frame.escape_ascii());
-        assert!(matches!(problem(frame, 2), Some(FrameProblem::Resp3(_))), "{}", frame.escape_ascii());
+        assert_eq!(problem(frame), None, "{}", frame.escape_ascii());
     }
 }
 
@@ -213,10 +212,9 @@ fn resp3_is_for_sessions_that_speak_it() {
 fn changes_are_held_to_the_same_rules() {
     let made = |indices: &[u32], lengths: &[u32], bytes: &[u8]| {
         let answer = Changes { indices: indices.to_vec(), lengths: lengths.to_vec(), bytes: bytes.to_vec() };
-        changes(&answer, &[1, 2], &|session| if session == 1 { 2 } else { 3 })
+        changes(&answer, 2)
     };
     assert_eq!(made(&[0, 1], &[5, 3], b"+OK\r\n_\r\n"), Ok(()));
-    assert_eq!(made(&[0], &[3], b"_\r\n"), Err(Invalid::Frame { at: 0, problem: FrameProblem::Resp3('_') }));
     assert_eq!(made(&[0], &[0], b""), Err(Invalid::Frame { at: 0, problem: FrameProblem::Incomplete }));
     assert_eq!(made(&[2], &[5], b"+OK\r\n"), Err(Invalid::Index { at: 0, index: 2, batch: 2 }));
     assert_eq!(made(&[1, 0], &[5, 5], b"+OK\r\n+OK\r\n"), Err(Invalid::Order { at: 1, index: 0 }));
@@ -391,7 +389,7 @@ proptest! {
         }
         let _ = answer.iter().count();
         let answer = Changes { indices: answer.indices, lengths: answer.numbers, bytes: answer.bytes };
-        let _ = changes(&answer, &[1, 2, 3, 4], &|_| 2);
+        let _ = changes(&answer, 4);
         let _ = answer.iter().count();
     }
 
@@ -399,7 +397,7 @@ proptest! {
     fn a_frame_that_is_accepted_is_whole(bytes in vec(prop_oneof![
         Just(b'\r'), Just(b'\n'), Just(b'+'), Just(b'*'), Just(b'$'), Just(b'-'), Just(b'1'), Just(b'_'), any::<u8>()
     ], 0..24)) {
-        if reply(&bytes, || 3).is_ok() {
+        if reply(&bytes).is_ok() {
             prop_assert_eq!(frame_length(&bytes).unwrap(), Some(bytes.len()));
         }
     }
