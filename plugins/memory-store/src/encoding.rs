@@ -6,7 +6,7 @@
 //!   hash         items: field, value, field, value, …  count: u32 ┘
 //! ```
 //!
-//! A long list has another payload: see [`segments`](crate::segments).
+//! A long list has another payload: see `segments`.
 //!
 //! The tag is last, so that a payload is taken out, or added to, where it lies. Its low bits are the kind, its highest bit says that
 //! there is a deadline, the next one that the list is a long one. Numbers are little-endian. The deadline is part of the value, so that a compare-and-swap guards it too.

@@ -51,8 +51,6 @@ fn flush(call: &mut Call<'_>) -> Outcome {
         [how] if is(how, "ASYNC") || is(how, "SYNC") => {}
         _ => return Err(Failure::SYNTAX),
     }
-    for key in store::keys(b"", None) {
-        store::delete(&key);
-    }
+    store::clear();
     Ok(Reply::OK)
 }

@@ -1,7 +1,7 @@
 //! `MemoryStore`: answers the common commands by itself, from a map in memory that all workers share.
 //!
-//! A request finds its row in the [`table`]: an arity and a handler. The handlers are grouped as the server groups its commands, a file
-//! each; what they know of values is [`encoding`], and all that they know of the map is [`store`].
+//! A request finds its row in the `table`: an arity and a handler. The handlers are grouped as the server groups its commands, a file
+//! each; what they know of values is `encoding`, and all that they know of the map is `store`.
 
 mod args;
 mod clients;

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! Only the key's value is ever swapped; a segment is written before a value names it and removed after the last value that names it is
-//! gone. So whoever misses a segment holds an old value, and reads again.
+//! gone. So whoever misses a segment holds an old value, and reads again. An instance that is stopped in between leaves a segment behind, which
+//! `FLUSHALL` removes.
 
 use std::ops::Range;
 use std::time::Duration;

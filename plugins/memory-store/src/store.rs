@@ -136,6 +136,17 @@ pub(crate) fn delete(key: &[u8]) -> bool {
     update(key, |held| Ok((Edit::Remove, held.is_some()))).unwrap_or(false)
 }
 
+/// Remove everything, without a look at what it is.
+///
+/// The segments that there are at first are removed last: no value that names one of them is left by then. Those that are written meanwhile
+/// belong to lists that come after this.
+pub(crate) fn clear() {
+    let segments: Vec<_> = places(&[SEGMENTS], None).collect();
+    for place in places(&[KEYS], None).chain(segments) {
+        state::delete(&place);
+    }
+}
+
 /// How long the map is to keep a value: for ever, or for a time. `None` where that time is over.
 pub(crate) fn time_left(deadline: Option<u64>) -> Option<Option<Duration>> {
     match deadline {
@@ -146,8 +157,13 @@ pub(crate) fn time_left(deadline: Option<u64>) -> Option<Option<Duration>> {
 
 /// The keys that begin with `prefix` and sort after `after`, in byte order. Keys that come or go meanwhile may be among them.
 pub(crate) fn keys(prefix: &[u8], after: Option<Vec<u8>>) -> impl Iterator<Item = Vec<u8>> + use<> {
-    let prefix = place(prefix);
-    let mut last = after.map(|after| place(&after));
+    places(&place(prefix), after.map(|after| place(&after))).map(|mut place| place.split_off(1))
+}
+
+/// The same, of the map's own keys.
+fn places(prefix: &[u8], after: Option<Vec<u8>>) -> impl Iterator<Item = Vec<u8>> + use<> {
+    let prefix = prefix.to_vec();
+    let mut last = after;
     let mut ended = false;
     std::iter::from_fn(move || {
         if ended {
@@ -159,5 +175,4 @@ pub(crate) fn keys(prefix: &[u8], after: Option<Vec<u8>>) -> impl Iterator<Item 
         Some(page)
     })
     .flatten()
-    .map(|mut place| place.split_off(1))
 }

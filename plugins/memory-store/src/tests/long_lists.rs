@@ -138,6 +138,29 @@ fn no_segment_outlives_its_list() {
 }
 
 #[test]
+fn a_flush_removes_what_a_stopped_instance_has_left_behind() {
+    let (mut store, _) = filled(60);
+    state::delete(b"kl");
+    assert!(segments() > 5 && said(&mut store, "EXISTS l") == "0");
+    ask(&mut store, "FLUSHDB");
+    assert_eq!(segments(), 0);
+}
+
+#[test]
+fn a_list_that_has_lost_a_segment_is_gone_and_holds_nobody_up() {
+    let (mut store, _) = filled(60);
+    for segment in state::keys(b"s", None, 2) {
+        state::delete(&segment);
+    }
+    for (line, reply) in [("LRANGE l 0 -1", "[]"), ("LPOS l x", "(nil)"), ("LPOP l 1000", "(nil)"), ("PERSIST l", "0")]
+    {
+        assert_eq!(said(&mut store, line), reply, "{line}");
+    }
+    ask(&mut store, "DEL l");
+    assert_eq!(said(&mut store, "RPUSH l a"), "1");
+}
+
+#[test]
 fn a_long_list_expires_with_all_its_segments() {
     let (mut store, all) = filled(60);
     ask(&mut store, "PEXPIRE l 10000");

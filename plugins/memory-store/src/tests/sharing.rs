@@ -2,6 +2,8 @@
 
 use std::cell::Cell;
 
+use sluice_plugin::state;
+
 use super::{ask, said, store};
 use crate::encoding::{Draft, Kind};
 use crate::store::{self as shared, Edit};
@@ -33,6 +35,25 @@ fn a_change_is_made_again_where_another_worker_was_faster() {
     });
     assert_eq!((tries.get(), count.unwrap()), (2, 3));
     assert_eq!(said(&mut store, "LRANGE l 0 -1"), "[a theirs ours]");
+}
+
+#[test]
+fn a_long_list_that_comes_too_late_takes_its_segments_with_it() {
+    let mut store = store();
+    let tries = Cell::new(0);
+    let long = Draft::of(Kind::List, (0..100).map(|_| vec![b'x'; 500]));
+    shared::update(b"l", |_| {
+        tries.set(tries.get() + 1);
+        if tries.get() == 1 {
+            shared::put(b"l", Draft::string("theirs", None)).unwrap();
+        }
+        Ok((Edit::Put(long.clone()), ()))
+    })
+    .unwrap();
+    let named = state::keys(b"s", None, 1000).len();
+    assert_eq!((tries.get(), said(&mut store, "LLEN l")), (2, "100".to_owned()));
+    ask(&mut store, "DEL l");
+    assert!(named > 5 && state::keys(b"s", None, 1000).is_empty());
 }
 
 #[test]
