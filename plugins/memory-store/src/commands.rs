@@ -50,9 +50,16 @@ fn info(call: &mut Call<'_>) -> Outcome {
 }
 
 fn docs(call: &mut Call<'_>) -> Outcome {
-    let docs = named(call.rest(2))
-        .flatten()
-        .map(|(group, row)| (Reply::bulk(row.name), Reply::Map(vec![(Reply::bulk("group"), Reply::bulk(group))])));
+    let docs = named(call.rest(2)).flatten().map(|(group, row)| {
+        (
+            Reply::bulk(row.name),
+            Reply::Map(
+                [("summary", "As in Redis 7.0."), ("group", group)]
+                    .map(|(name, text)| (Reply::bulk(name), Reply::bulk(text)))
+                    .into(),
+            ),
+        )
+    });
     Ok(Reply::Map(docs.collect()))
 }
 

@@ -102,7 +102,7 @@ fn tools_are_told_the_commands() {
     let mut store = store();
     let get = "[get 2 {readonly fast} 1 1 1 {@read @string @fast} {} {} {}]";
     assert_eq!(said(&mut store, "COMMAND INFO get nosuch"), format!("[{get} (nil)]"));
-    assert_eq!(said(&mut store, "COMMAND DOCS GET"), "{get={group=string}}");
+    assert_eq!(said(&mut store, "COMMAND DOCS GET"), "{get={summary=As in Redis 7.0. group=string}}");
     let Reply::Array(all) = ask(&mut store, "COMMAND") else { panic!() };
     assert_eq!(ask(&mut store, "COMMAND COUNT"), Reply::Integer(all.len() as i64));
     assert!(all.len() > 90);
