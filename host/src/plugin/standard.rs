@@ -1,5 +1,7 @@
 //! The standard plugins: components that ship within this binary, each with a declaration that fits it.
 
+use std::time::Duration;
+
 use super::grants::{Grant, Grants};
 use super::spec::{Component, Limits, OnFault, Spec, Wasi};
 
@@ -17,10 +19,12 @@ pub struct Standard {
     memory: usize,
     /// In bytes.
     state: usize,
+    /// The time that one crossing may compute.
+    crossing: Duration,
 }
 
 const fn standard(name: &'static str, bytes: &'static [u8]) -> Standard {
-    Standard { name, bytes, grants: &[], memory: 16 << 20, state: 1 << 20 }
+    Standard { name, bytes, grants: &[], memory: 16 << 20, state: 1 << 20, crossing: Duration::from_millis(5) }
 }
 
 static ALL: [Standard; 4] = [
@@ -31,6 +35,8 @@ static ALL: [Standard; 4] = [
         grants: &[Grant::Clock, Grant::State, Grant::Random, Grant::Sessions],
         memory: 64 << 20,
         state: 256 << 20,
+        // Some of what it answers takes as long as there are keys: KEYS, DBSIZE, FLUSHALL.
+        crossing: Duration::from_secs(1),
         ..standard("MemoryStore", MEMORY_STORE)
     },
 ];
@@ -53,7 +59,7 @@ impl Standard {
             component: Component::Standard(self),
             sha256: None,
             grants: self.grants.iter().copied().collect::<Grants>(),
-            limits: Limits { memory: self.memory, state: self.state, ..Limits::default() },
+            limits: Limits { memory: self.memory, state: self.state, crossing: self.crossing, ..Limits::default() },
             on_fault: OnFault::default(),
             wasi: Wasi::None,
         }
