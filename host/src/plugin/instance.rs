@@ -119,7 +119,9 @@ impl Instance {
             return Ok(());
         }
         if let Some(retry_in) = self.breaker.suspended(Instant::now()) {
-            return Err(Fault::Suspended { retry_in });
+            let fault = Fault::Suspended { retry_in };
+            self.meter.fault(&fault);
+            return Err(fault);
         }
         self.meter.start();
         match self.transform.start(Rc::clone(&self.sessions)) {
