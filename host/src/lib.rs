@@ -18,10 +18,11 @@
 //! | `main`, `command` | the command line | everything |
 //! | [`topology`] | a YAML file becomes checked types, and those a plan for the workers | [`plugin`], [`worker`]'s plan |
 //! | [`admin`], [`logging`] | metrics, health, logs | |
-//! | [`worker`] | sessions, the turn, listeners | [`chain`], [`upstream`] |
+//! | [`worker`] | sessions, the turn, accepting clients | [`chain`], [`upstream`], [`net`] |
 //! | [`chain`] | a vector's way through the transforms and back | [`plugin`] |
 //! | [`plugin`] | wasmtime: loading, limits, crossings; nothing that a plugin returns is trusted beyond it | |
-//! | [`upstream`] | connections to servers; which reply belongs to which request | |
+//! | [`upstream`] | connections to servers; which reply belongs to which request | [`net`] |
+//! | [`net`] | listeners, addresses, and the stream that a connection is | |
 //! | [`resp`] | where frames begin and end | |
 //! | [`buffer`], [`ids`], [`bell`] | bytes in and out, the numbers of things, what wakes the turn | |
 //!
@@ -36,6 +37,7 @@ pub mod buffer;
 pub mod chain;
 pub mod ids;
 pub mod logging;
+pub mod net;
 pub mod plugin;
 pub mod resp;
 pub mod topology;

@@ -19,12 +19,12 @@ pub(crate) fn check(file: &Path, cache: &CacheChoice) -> anyhow::Result<()> {
 
 /// The way of a request: `valkey 127.0.0.1:6380 → KeyPrefix → ValkeySinkSingle 127.0.0.1:6379`.
 fn route(source: &SourcePlan) -> String {
-    let mut route = format!("  {} {}", source.name, source.listen);
+    let mut route = format!("  {} {}", source.name, source.listen.address);
     for link in &source.chain {
         route = format!("{route} → {}", link.name);
     }
     match &source.sink {
-        SinkPlan::Single { address, .. } => format!("{route} → ValkeySinkSingle {address}"),
+        SinkPlan::Single { remote, .. } => format!("{route} → ValkeySinkSingle {remote}"),
         SinkPlan::Null => format!("{route} → NullSink"),
     }
 }

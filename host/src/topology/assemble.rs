@@ -74,7 +74,7 @@ fn plan(source: &Source, plugins: &HashMap<&str, Option<Arc<plugin::Plugin>>>, r
     }
     SourcePlan {
         name: source.name.as_str().into(),
-        listen: source.listen,
+        listen: source.listen.clone(),
         connection_limit: source.connection_limit,
         limits: source.limits,
         chain,

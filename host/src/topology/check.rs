@@ -1,7 +1,6 @@
 //! From what the file says to what it means: names are resolved, and parts are held against each other.
 
 use std::collections::HashSet;
-use std::net::SocketAddr;
 
 use super::declaration::Declaration;
 use super::document::{Document, SourceEntry};
@@ -12,6 +11,7 @@ use super::problem::{Origin, Problems};
 use super::sinks;
 use super::suggest::did_you_mean;
 use super::{Link, Plugin, Source, Topology};
+use crate::net::{Address, ListenPlan};
 use crate::plugin::{Spec, standard};
 use crate::worker::SinkPlan;
 
@@ -37,7 +37,10 @@ pub(super) fn check(document: &Document<'_>, origin: Origin<'_>, problems: &mut 
         plugins: check.plugins,
         sources: sources.into_iter().collect::<Option<_>>()?,
         workers: document.workers,
-        admin: document.admin.as_ref().map(|admin| admin.socket),
+        admin: document.admin.as_ref().and_then(|admin| match admin.address {
+            Address::Tcp(address) => Some(address),
+            Address::Unix(_) => None,
+        }),
         drain_timeout: document.drain_timeout,
     })
 }
@@ -60,15 +63,18 @@ fn addresses_are_unique(document: &Document<'_>, problems: &mut Problems) {
     let addresses: Vec<_> = listens.chain(&document.admin).collect();
     for (position, address) in addresses.iter().enumerate() {
         let mut earlier = addresses[..position].iter();
-        if let Some(first) = earlier.find(|earlier| overlap(earlier.socket, address.socket)) {
-            let message = format!("{} collides with {} of {}", address.socket, first.socket, first.path);
+        if let Some(first) = earlier.find(|earlier| overlap(&earlier.address, &address.address)) {
+            let message = format!("{} collides with {} of {}", address.address, first.address, first.path);
             problems.value(&address.path, message);
         }
     }
 }
 
 /// Whether a client of one address could reach the other.
-fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
+fn overlap(a: &Address, b: &Address) -> bool {
+    let (Address::Tcp(a), Address::Tcp(b)) = (a, b) else {
+        return a == b;
+    };
     let any = a.ip().is_unspecified() || b.ip().is_unspecified();
     let same_host = a.ip() == b.ip() || (any && a.is_ipv4() == b.is_ipv4());
     // Port 0 asks for any free port.
@@ -130,7 +136,7 @@ impl Check<'_> {
         let (links, sink) = self.chain(entry.chain.as_deref()?, &entry.path.key("chain"));
         Some(Source {
             name: entry.name?.to_owned(),
-            listen: entry.listen.as_ref()?.socket,
+            listen: ListenPlan { address: entry.listen.as_ref()?.address.clone(), unix_mode: entry.unix_mode },
             connection_limit: entry.connection_limit,
             limits: entry.limits,
             chain: links?,

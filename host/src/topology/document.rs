@@ -2,7 +2,6 @@
 //!
 //! A part that could not be read is `None` here, and the reason is among the problems.
 
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use super::declaration::{self, Declaration};
 use super::node::{Fields, Key, Node};
 use super::path::Path;
 use super::problem::Problems;
+use crate::net::Address;
 use crate::worker::SessionLimits;
 
 /// A whole topology file.
@@ -18,7 +18,7 @@ pub(super) struct Document<'a> {
     pub(super) plugins: Vec<Declaration>,
     pub(super) sources: Vec<SourceEntry<'a>>,
     pub(super) workers: Option<NonZeroUsize>,
-    pub(super) admin: Option<Address>,
+    pub(super) admin: Option<Placed>,
     pub(super) drain_timeout: Duration,
 }
 
@@ -27,7 +27,8 @@ pub(super) struct Document<'a> {
 pub(super) struct SourceEntry<'a> {
     pub(super) path: Path,
     pub(super) name: Option<&'a str>,
-    pub(super) listen: Option<Address>,
+    pub(super) listen: Option<Placed>,
+    pub(super) unix_mode: Option<u32>,
     pub(super) connection_limit: usize,
     pub(super) limits: SessionLimits,
     /// The transforms and the sink, by name, each with its configuration. `None` where there is no readable chain.
@@ -36,8 +37,8 @@ pub(super) struct SourceEntry<'a> {
 
 /// An address, and where it was given.
 #[derive(Clone, Debug)]
-pub(super) struct Address {
-    pub(super) socket: SocketAddr,
+pub(super) struct Placed {
+    pub(super) address: Address,
     pub(super) path: Path,
 }
 
@@ -61,6 +62,7 @@ const KINDS: &[Key] = &[
 const SOURCE: &[Key] = &[
     Key::read("name"),
     Key::read("listen_addr"),
+    Key::read("unix_mode"),
     Key::read("connection_limit"),
     Key::read("hard_connection_limit"),
     Key::read("limits"),
@@ -89,7 +91,7 @@ impl<'a> Document<'a> {
         });
         let sources = sources(&fields, problems);
         let workers = fields.get("workers").and_then(|node| node.count(problems));
-        let admin = fields.get("admin").and_then(|node| address(&node, problems));
+        let admin = fields.get("admin").and_then(|node| admin(&node, problems));
         let drain_timeout =
             fields.get("drain_timeout").and_then(|node| node.duration(problems)).unwrap_or(DRAIN_TIMEOUT);
         Some(Self { plugins, sources, workers, admin, drain_timeout })
@@ -125,7 +127,8 @@ fn source<'a>(entry: &Node<'a>, problems: &mut Problems) -> Option<SourceEntry<'
         .require("name", "it names the source in logs and metrics", problems)
         .and_then(|node| name(&node, problems));
     let listen =
-        fields.require("listen_addr", "such as \"127.0.0.1:6379\"", problems).and_then(|node| address(&node, problems));
+        fields.require("listen_addr", "such as \"127.0.0.1:6379\"", problems).and_then(|node| listen(&node, problems));
+    let unix_mode = fields.get("unix_mode").and_then(|node| unix_mode(&node, listen.as_ref(), problems));
     let connection_limit = fields
         .get("connection_limit")
         .and_then(|node| node.count(problems))
@@ -135,7 +138,7 @@ fn source<'a>(entry: &Node<'a>, problems: &mut Problems) -> Option<SourceEntry<'
     let chain = fields
         .require("chain", "the transforms, and a sink as the last", problems)
         .and_then(|node| chain(&node, problems));
-    Some(SourceEntry { path: fields.path, name, listen, connection_limit, limits, chain })
+    Some(SourceEntry { path: fields.path, name, listen, unix_mode, connection_limit, limits, chain })
 }
 
 /// Shotover's choice of what happens beyond `connection_limit`; here there is one answer.
@@ -189,18 +192,32 @@ fn session_limits(node: &Node<'_>, problems: &mut Problems) -> Option<SessionLim
     Some(limits)
 }
 
-/// An IP address and a port.
-fn address(node: &Node<'_>, problems: &mut Problems) -> Option<Address> {
-    let text = node.text("an IP address and port", problems)?;
-    if text.starts_with("unix:") || text.starts_with('/') {
-        let message = "Unix sockets are not supported yet: give an IP address and port, such as \"127.0.0.1:6379\"";
-        problems.value(&node.path, message);
-        return None;
+/// Where clients connect.
+fn listen(node: &Node<'_>, problems: &mut Problems) -> Option<Placed> {
+    let what = "an IP address and port, such as \"127.0.0.1:6379\" or \"[::1]:6379\", or a Unix socket, such as \"unix:/run/sluice.sock\"";
+    let address = node.address(what, problems)?;
+    Some(Placed { address, path: node.path.clone() })
+}
+
+/// Where the admin address is served: an IP address and a port.
+fn admin(node: &Node<'_>, problems: &mut Problems) -> Option<Placed> {
+    let what = "an IP address and port, such as \"127.0.0.1:9001\"";
+    match node.address(what, problems)? {
+        Address::Unix(_) => node.unexpected(what, problems),
+        address => Some(Placed { address, path: node.path.clone() }),
     }
-    let Ok(socket) = text.parse() else {
-        let what = "an IP address and port, such as \"127.0.0.1:6379\" or \"[::1]:6379\"";
-        return node.unexpected(what, problems);
-    };
-    let path = node.path.clone();
-    Some(Address { socket, path })
+}
+
+/// The permissions of a Unix socket, in octal as `chmod` takes them.
+fn unix_mode(node: &Node<'_>, listen: Option<&Placed>, problems: &mut Problems) -> Option<u32> {
+    let what = "permissions in octal, in quotes, such as \"0660\"";
+    let text = node.text(what, problems)?;
+    if let Some(Placed { address: Address::Tcp(address), .. }) = listen {
+        problems.key(&node.path, format!("it is for Unix sockets, and this source listens on {address}"));
+    }
+    let octal = text.bytes().all(|c| c.is_ascii_digit()).then(|| u32::from_str_radix(text, 8).ok());
+    match octal.flatten().filter(|mode| *mode <= 0o777) {
+        None => node.unexpected(what, problems),
+        mode => mode,
+    }
 }

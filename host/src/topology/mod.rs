@@ -25,6 +25,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path as FilePath, PathBuf};
 use std::time::Duration;
 
+use crate::net::ListenPlan;
 use crate::plugin::Spec;
 use crate::worker::{SessionLimits, SinkPlan};
 use node::Node;
@@ -66,7 +67,7 @@ pub struct Source {
     /// Names it in logs and metrics.
     pub name: String,
     /// Where it listens.
-    pub listen: SocketAddr,
+    pub listen: ListenPlan,
     /// How many clients it serves at once, at least 1.
     pub connection_limit: usize,
     /// What one session may cost.

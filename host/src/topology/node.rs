@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde_yaml::{Mapping, Value};
@@ -10,6 +11,7 @@ use super::path::Path;
 use super::problem::Problems;
 use super::suggest::did_you_mean;
 use super::units;
+use crate::net::AddressError;
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
@@ -174,6 +176,18 @@ impl<'a> Node<'a> {
         match self.value {
             Value::String(text) => Some(text),
             _ => self.unexpected(what, problems),
+        }
+    }
+
+    /// An address of ours, or of a server. A Unix socket's path gets its own words where it is wrong.
+    pub(super) fn address<A: FromStr<Err = AddressError>>(&self, what: &str, problems: &mut Problems) -> Option<A> {
+        match self.text(what, problems)?.parse() {
+            Ok(address) => Some(address),
+            Err(AddressError::Neither) => self.unexpected(what, problems),
+            Err(error) => {
+                problems.value(&self.path, error.to_string());
+                None
+            }
         }
     }
 

@@ -54,14 +54,14 @@ sources:
     );
     let [source] = topology.sources.as_slice() else { panic!("{topology:?}") };
     assert_eq!(source.name, "valkey");
-    assert_eq!(source.listen, "127.0.0.1:6380".parse().unwrap());
+    assert_eq!(source.listen.address, "127.0.0.1:6380".parse().unwrap());
     assert_eq!(source.connection_limit, 3000);
     assert_eq!(source.limits, SessionLimits::default());
     assert!(source.chain.is_empty());
     assert!(matches!(
         &source.sink,
-        SinkPlan::Single { address, connect_timeout, connections: 1 }
-            if address == "127.0.0.1:6379" && *connect_timeout == Duration::from_millis(1500)
+        SinkPlan::Single { remote, connect_timeout, connections: 1 }
+            if remote.to_string() == "127.0.0.1:6379" && *connect_timeout == Duration::from_millis(1500)
     ));
     assert_eq!(topology.workers, None);
     assert_eq!(topology.admin, None);
@@ -144,7 +144,7 @@ fn an_unknown_key_is_named_with_its_place_and_a_suggestion() {
         "conf/t.yaml has 2 problems\n\
          conf/t.yaml:3:7: sources[0].Valkey: `listen_addr` is missing: such as \"127.0.0.1:6379\"\n\
          conf/t.yaml:4:7: sources[0].Valkey.listen_adr: unknown key (did you mean `listen_addr`?); expected one of \
-         `name`, `listen_addr`, `connection_limit`, `hard_connection_limit`, `limits`, `chain`"
+         `name`, `listen_addr`, `unix_mode`, `connection_limit`, `hard_connection_limit`, `limits`, `chain`"
     );
 }
 
@@ -233,7 +233,27 @@ fn every_mistake_gets_its_own_message() {
         (with_chain("[KeyPrefix: { a: .nan }, NullSink]"), "KeyPrefix.a: expected a number that JSON knows"),
         (with_chain("[{ KeyPrefix: {}, prefix: x }, NullSink]"), "found a map with 2 keys (`KeyPrefix`, `prefix`)"),
         (with_chain("[NullSink: { a: 1 }]"), "NullSink.a: unknown key; none is expected here"),
-        (with_chain("[NullSink]").replace("\"127.0.0.1:1\"", "unix:/run/s.sock"), "Unix sockets are not supported yet"),
+        (
+            with_chain("[NullSink]").replace("\"127.0.0.1:1\"", "unix:s.sock"),
+            "listen_addr: the path of a Unix socket must be absolute",
+        ),
+        (
+            with_chain("[NullSink]").replace("\"127.0.0.1:1\"", "unix:/s.sock\n      unix_mode: 660"),
+            "unix_mode: expected permissions in octal, in quotes,",
+        ),
+        (
+            with_chain("[NullSink]").replace("\"127.0.0.1:1\"", "unix:/s.sock\n      unix_mode: '0888'"),
+            "unix_mode: expected permissions in octal, in quotes,",
+        ),
+        (
+            with_chain("[NullSink]").replace("name: a", "name: a\n      unix_mode: '0660'"),
+            "unix_mode: it is for Unix sockets, and this source listens on 127.0.0.1:1",
+        ),
+        (with_top("admin: unix:/run/admin.sock"), "admin: expected an IP address and port"),
+        (
+            with_chain("[ValkeySinkSingle: { remote_address: 'unix:valkey.sock' }]"),
+            "remote_address: the path of a Unix socket must be absolute",
+        ),
         (
             with_chain("[NullSink]").replace("name: a", "name: a\n      hard_connection_limit: false"),
             "hard_connection_limit: letting clients beyond",
@@ -298,6 +318,9 @@ fn two_sources_cannot_share_an_address_but_can_ask_for_any_port() {
         let report = report(&two(a, b));
         assert!(report.contains("sources[1].Valkey.listen_addr"), "{report}");
     }
+    let report = report(&two("unix:/run/s.sock", "unix:/run/s.sock"));
+    assert!(report.contains("unix:/run/s.sock collides with unix:/run/s.sock of sources[0]"), "{report}");
+    good(&two("unix:/run/a.sock", "unix:/run/b.sock"));
     good(&two("127.0.0.1:0", "127.0.0.1:0"));
     good(&two("127.0.0.1:1", "127.0.0.2:1"));
     good(&two("[::1]:1", "127.0.0.1:1"));

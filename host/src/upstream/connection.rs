@@ -8,12 +8,12 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::{Buf, Bytes, BytesMut};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::exchange::{Belongs, Exchange, Expect};
 use super::ticket::{Failure, Ticket};
 use crate::buffer::{Flush, LARGE, Outbox};
 use crate::ids::{SessionId, TrailId};
+use crate::net::{ReadHalf, WriteHalf};
 use crate::resp::Scan;
 use crate::resp::reply::ReplyScanner;
 
@@ -57,7 +57,7 @@ pub enum Payload<'a> {
 enum State {
     /// Requests are queued until it is established.
     Connecting,
-    Ready(OwnedWriteHalf),
+    Ready(WriteHalf),
     /// Requests fail at once.
     Down,
 }
@@ -353,7 +353,7 @@ impl Connection {
     // --- for the task that establishes the connection and reads from it ---
 
     /// It is established.
-    pub(super) fn established(&mut self, socket: OwnedWriteHalf) {
+    pub(super) fn established(&mut self, socket: WriteHalf) {
         self.state = State::Ready(socket);
         self.abandoned = false;
         self.flush();
@@ -376,7 +376,7 @@ impl Connection {
     }
 
     /// Read what has arrived and write what was blocked. Ready with whether anything was read; an error once it is lost.
-    pub(super) fn poll_io(&mut self, socket: &mut OwnedReadHalf, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn poll_io(&mut self, socket: &mut ReadHalf, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.closed || self.abandoned {
             return Poll::Ready(Err(io::Error::other("it is not needed any more")));
         }
@@ -384,7 +384,7 @@ impl Connection {
             return Poll::Ready(Err(io::Error::other(reason.clone())));
         }
         while self.blocked {
-            match socket.as_ref().poll_write_ready(context) {
+            match socket.poll_write_ready(context) {
                 Poll::Ready(_) => {
                     self.blocked = false;
                     self.flush();

@@ -5,18 +5,17 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpStream;
-
 use super::back_off::BackOff;
 use super::connection::{Connection, ConnectionRef};
 use crate::bell::Bell;
 use crate::ids::SessionId;
+use crate::net::{Remote, Stream};
 
 /// A server to connect to.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// `host:port`.
-    pub address: Rc<str>,
+    /// How it is reached.
+    pub remote: Remote,
     /// How long an attempt may take.
     pub connect_timeout: Duration,
 }
@@ -67,7 +66,7 @@ pub fn open(target: &Target, lifetime: Lifetime, ready: &Rc<Ready>) -> Connectio
         Lifetime::Shared => None,
         Lifetime::Private(session) => Some(session),
     };
-    let connection = Rc::new(RefCell::new(Connection::new(target.address.clone(), owner)));
+    let connection = Rc::new(RefCell::new(Connection::new(target.remote.to_string().into(), owner)));
     tokio::task::spawn_local(keep(connection.clone(), target.clone(), lifetime, ready.clone()));
     connection
 }
@@ -77,7 +76,7 @@ async fn keep(connection: ConnectionRef, target: Target, lifetime: Lifetime, rea
     while !connection.borrow().is_closed() {
         match dial(&target).await {
             Err(reason) => {
-                tracing::warn!(upstream = &*target.address, %reason, "cannot connect");
+                tracing::warn!(upstream = %target.remote, %reason, "cannot connect");
                 connection.borrow_mut().refused(reason);
                 ready.add(&connection);
                 if lifetime != Lifetime::Shared {
@@ -86,7 +85,7 @@ async fn keep(connection: ConnectionRef, target: Target, lifetime: Lifetime, rea
                 tokio::time::sleep(back_off.next()).await;
             }
             Ok(stream) => {
-                tracing::debug!(upstream = &*target.address, ?lifetime, "connected");
+                tracing::debug!(upstream = %target.remote, ?lifetime, "connected");
                 let since = Instant::now();
                 serve(&connection, stream, lifetime, &ready).await;
                 if lifetime != Lifetime::Shared {
@@ -103,13 +102,9 @@ async fn keep(connection: ConnectionRef, target: Target, lifetime: Lifetime, rea
     }
 }
 
-async fn dial(target: &Target) -> Result<TcpStream, String> {
-    match tokio::time::timeout(target.connect_timeout, TcpStream::connect(&*target.address)).await {
-        Ok(Ok(stream)) => {
-            stream.set_nodelay(true).map_err(|error| error.to_string())?;
-            Ok(stream)
-        }
-        Ok(Err(error)) => Err(error.to_string()),
+async fn dial(target: &Target) -> Result<Stream, String> {
+    match tokio::time::timeout(target.connect_timeout, target.remote.connect()).await {
+        Ok(result) => result,
         Err(_) => Err(format!("no connection within {:?}", target.connect_timeout)),
     }
 }
@@ -133,9 +128,9 @@ impl Drop for Counted {
 }
 
 /// Read until the connection is lost, and until the turn has told those who waited for it.
-async fn serve(connection: &ConnectionRef, stream: TcpStream, lifetime: Lifetime, ready: &Rc<Ready>) {
+async fn serve(connection: &ConnectionRef, stream: Stream, lifetime: Lifetime, ready: &Rc<Ready>) {
     let _counted = Counted::new(lifetime);
-    let (mut reader, writer) = stream.into_split();
+    let (mut reader, writer) = stream.split();
     connection.borrow_mut().established(writer);
     loop {
         let result = poll_fn(|context| connection.borrow_mut().poll_io(&mut reader, context)).await;

@@ -2,11 +2,11 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::chain::Effect;
 use crate::ids::SessionId;
+use crate::net::Peer;
 use crate::plugin::{SessionDirectory, SessionInfo};
 use crate::resp::Protocol;
 
@@ -19,7 +19,7 @@ pub(super) struct Directory {
 
 #[derive(Debug)]
 struct Entry {
-    peer: SocketAddr,
+    peer: Peer,
     source: Arc<str>,
     /// `None`: the default user.
     user: Option<Arc<str>>,
@@ -28,7 +28,7 @@ struct Entry {
 }
 
 impl Directory {
-    pub(super) fn add(&self, session: SessionId, peer: SocketAddr, source: Arc<str>) {
+    pub(super) fn add(&self, session: SessionId, peer: Peer, source: Arc<str>) {
         let entry = Entry { peer, source, user: None, database: 0, protocol: Protocol::Resp2 };
         self.entries.borrow_mut().insert(session, entry);
     }

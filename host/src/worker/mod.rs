@@ -26,7 +26,6 @@ mod turn;
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -38,6 +37,7 @@ pub use proxy::{Proxy, StartError};
 use crate::bell::Bell;
 use crate::chain::{Chain, Responses, Trails, Vector};
 use crate::ids::MessageIds;
+use crate::net::Incoming;
 use crate::plugin::SessionDirectory;
 use crate::upstream::{ConnectionRef, Ready, Single, Target};
 use directory::Directory;
@@ -89,7 +89,7 @@ enum Sink {
 /// What a worker is told.
 enum Order {
     /// A client has connected to the source at this position.
-    Serve(std::net::TcpStream, SocketAddr, usize),
+    Serve(Incoming, usize),
     /// Read from no client any more; when all are answered, end.
     Drain,
     /// End now.
@@ -167,7 +167,7 @@ impl Worker {
         loop {
             tokio::select! {
                 order = orders.recv() => match order {
-                    Some(Order::Serve(stream, peer, source)) => Self::serve(&worker, stream, peer, source),
+                    Some(Order::Serve(incoming, source)) => Self::serve(&worker, incoming, source),
                     Some(Order::Drain) => worker.borrow_mut().drain(drained.clone()),
                     Some(Order::Stop) | None => break,
                 },
@@ -178,17 +178,18 @@ impl Worker {
     }
 
     /// Begin a session.
-    fn serve(worker: &Rc<RefCell<Self>>, stream: std::net::TcpStream, peer: SocketAddr, at: usize) {
+    fn serve(worker: &Rc<RefCell<Self>>, incoming: Incoming, at: usize) {
         let this = &mut *worker.borrow_mut();
         let source = &mut this.sources[at];
-        let stream = match stream.set_nodelay(true).and_then(|()| tokio::net::TcpStream::from_std(stream)) {
+        let peer = incoming.peer.clone();
+        let stream = match incoming.into_stream() {
             Ok(stream) => stream,
             Err(error) => {
                 tracing::warn!(%peer, %error, "cannot serve a client");
                 return source.sessions.leave(this.index);
             }
         };
-        let (reader, writer) = stream.into_split();
+        let (reader, writer) = stream.split();
         let shared = match &*source.sink {
             Sink::Single(single) => single.assign(),
             Sink::Null => 0,
@@ -225,8 +226,8 @@ impl Sink {
     fn new(plan: &SinkPlan, ready: &Rc<Ready>) -> Self {
         match plan {
             SinkPlan::Null => Self::Null,
-            SinkPlan::Single { address, connect_timeout, connections } => {
-                let target = Target { address: address.as_str().into(), connect_timeout: *connect_timeout };
+            SinkPlan::Single { remote, connect_timeout, connections } => {
+                let target = Target { remote: remote.clone(), connect_timeout: *connect_timeout };
                 Self::Single(Single::new(target, *connections, ready))
             }
         }

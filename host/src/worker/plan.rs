@@ -1,10 +1,10 @@
 //! What a worker is to run: the checked form of a topology's sources.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::chain::Link;
+use crate::net::{ListenPlan, Remote};
 
 /// A listener with its chain and sink.
 #[derive(Clone, Debug)]
@@ -12,7 +12,7 @@ pub struct SourcePlan {
     /// Its name, in logs and metrics.
     pub name: Arc<str>,
     /// Where clients connect.
-    pub listen: SocketAddr,
+    pub listen: ListenPlan,
     /// The most clients at a time, over all workers.
     pub connection_limit: usize,
     /// The bounds of each of its sessions.
@@ -47,8 +47,8 @@ impl Default for SessionLimits {
 pub enum SinkPlan {
     /// `ValkeySinkSingle`: one server.
     Single {
-        /// `host:port`.
-        address: String,
+        /// How it is reached.
+        remote: Remote,
         /// How long an attempt to connect may take.
         connect_timeout: Duration,
         /// How many connections the sessions of a worker share.

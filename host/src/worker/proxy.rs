@@ -1,7 +1,6 @@
 //! The proxy as a whole: listeners, and the workers that their clients go to.
 
-use std::io::{self, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -12,6 +11,7 @@ use tokio::sync::watch;
 
 use super::population::{Population, Workers};
 use super::{Order, SourcePlan, Worker, WorkerPlan};
+use crate::net::{Address, Incoming, Listener};
 
 /// A running proxy. Dropping it ends it at once; [`Proxy::shutdown`] lets it finish.
 pub struct Proxy {
@@ -30,7 +30,7 @@ pub enum StartError {
         /// The source.
         source_name: String,
         /// The address that it asked for.
-        address: SocketAddr,
+        address: Address,
         /// What the system said.
         error: io::Error,
     },
@@ -42,13 +42,11 @@ pub enum StartError {
 /// The most workers: their number is a part of message IDs.
 const MOST_WORKERS: usize = 256;
 
-/// How many sessions a listener may keep waiting to be accepted.
-const BACKLOG: i32 = 4096;
-
 /// How many tasks run before the event loop looks for new events. A turn wants all that is ready, so this is more than the usual 61.
 const TASKS_BEFORE_EVENTS: u32 = 256;
 
-struct Listener {
+/// What the acceptor knows of a source.
+struct Gate {
     source: usize,
     population: Arc<Population>,
     name: Arc<str>,
@@ -66,14 +64,14 @@ impl Proxy {
         let mut listeners = Vec::new();
         let mut plans = Vec::new();
         for (at, source) in sources.into_iter().enumerate() {
-            let socket = listen(source.listen).map_err(|error| StartError::Listen {
+            let socket = Listener::bind(&source.listen).map_err(|error| StartError::Listen {
                 source_name: source.name.to_string(),
-                address: source.listen,
+                address: source.listen.address.clone(),
                 error,
             })?;
             let population = Population::new(&source.name, source.connection_limit, &everybody);
-            let listener = Listener { source: at, population: population.clone(), name: source.name.clone() };
-            listeners.push((socket, listener));
+            let gate = Gate { source: at, population: population.clone(), name: source.name.clone() };
+            listeners.push((socket, gate));
             plans.push((source, population));
         }
         let (closing, closed) = watch::channel(false);
@@ -81,9 +79,8 @@ impl Proxy {
         for index in 0..count {
             proxy.workers.push(start_worker(WorkerPlan { index, sources: plans.clone() })?);
         }
-        for (socket, listener) in &listeners {
-            let address = socket.local_addr()?;
-            tracing::info!(source = &*listener.name, %address, "listening");
+        for (listener, gate) in &listeners {
+            tracing::info!(source = &*gate.name, address = %listener.address(), "listening");
         }
         let orders = proxy.workers.iter().map(|(orders, _)| orders.clone()).collect();
         proxy.acceptor = Some(start_acceptor(listeners, orders, closed)?);
@@ -120,16 +117,6 @@ impl Proxy {
     }
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    use socket2::{Domain, Protocol, Socket, Type};
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket.into())
-}
-
 fn start_worker(plan: WorkerPlan) -> io::Result<(UnboundedSender<Order>, JoinHandle<()>)> {
     let (sender, orders) = unbounded_channel();
     // The runtime stays on the thread that it is made on; whether it could be made is what the caller waits for.
@@ -154,7 +141,7 @@ fn start_worker(plan: WorkerPlan) -> io::Result<(UnboundedSender<Order>, JoinHan
 }
 
 fn start_acceptor(
-    listeners: Vec<(TcpListener, Listener)>,
+    listeners: Vec<(Listener, Gate)>,
     workers: Vec<UnboundedSender<Order>>,
     closed: watch::Receiver<bool>,
 ) -> io::Result<JoinHandle<()>> {
@@ -162,8 +149,8 @@ fn start_acceptor(
     std::thread::Builder::new().name("acceptor".to_owned()).spawn(move || {
         runtime.block_on(async move {
             let mut tasks = tokio::task::JoinSet::new();
-            for (socket, listener) in listeners {
-                tasks.spawn(accept(socket, listener, workers.clone(), closed.clone()));
+            for (listener, gate) in listeners {
+                tasks.spawn(accept(listener, gate, workers.clone(), closed.clone()));
             }
             tasks.join_all().await;
         });
@@ -171,44 +158,43 @@ fn start_acceptor(
 }
 
 async fn accept(
-    socket: TcpListener,
     listener: Listener,
+    gate: Gate,
     workers: Vec<UnboundedSender<Order>>,
     mut closed: watch::Receiver<bool>,
 ) {
-    let socket = match tokio::net::TcpListener::from_std(socket) {
-        Ok(socket) => socket,
-        Err(error) => return tracing::error!(source = &*listener.name, %error, "cannot accept clients"),
+    let acceptor = match listener.into_acceptor() {
+        Ok(acceptor) => acceptor,
+        Err(error) => return tracing::error!(source = &*gate.name, %error, "cannot accept clients"),
     };
     loop {
         let accepted = tokio::select! {
-            accepted = socket.accept() => accepted,
+            accepted = acceptor.accept() => accepted,
             _ = closed.wait_for(|closed| *closed) => return,
         };
-        let stream = accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer)));
-        let (stream, peer) = match stream {
-            Ok(accepted) => accepted,
+        let incoming = match accepted {
+            Ok(incoming) => incoming,
             Err(error) => {
                 // Out of file descriptors, most likely: they come back when clients leave.
-                tracing::warn!(source = &*listener.name, %error, "cannot accept a client");
+                tracing::warn!(source = &*gate.name, %error, "cannot accept a client");
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }
         };
-        match listener.population.enter() {
+        match gate.population.enter() {
             Some(worker) => {
-                if workers[worker].send(Order::Serve(stream, peer, listener.source)).is_err() {
-                    listener.population.leave(worker);
+                if workers[worker].send(Order::Serve(incoming, gate.source)).is_err() {
+                    gate.population.leave(worker);
                 }
             }
-            None => refuse(&listener, stream, peer),
+            None => refuse(&gate, incoming),
         }
     }
 }
 
 /// There are as many clients as there may be: say so as the server does.
-fn refuse(listener: &Listener, mut stream: TcpStream, peer: SocketAddr) {
-    tracing::warn!(source = &*listener.name, %peer, "refused: the source has as many clients as its connection_limit allows");
-    metrics::counter!("sluice_sessions_refused_total", "source" => listener.name.to_string()).increment(1);
-    let _ = stream.write_all(b"-ERR max number of clients reached\r\n");
+fn refuse(gate: &Gate, incoming: Incoming) {
+    tracing::warn!(source = &*gate.name, peer = %incoming.peer, "refused: the source has as many clients as its connection_limit allows");
+    metrics::counter!("sluice_sessions_refused_total", "source" => gate.name.to_string()).increment(1);
+    incoming.refuse(b"-ERR max number of clients reached\r\n");
 }

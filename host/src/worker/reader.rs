@@ -6,12 +6,12 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::tcp::OwnedReadHalf;
 
 use super::Worker;
 use super::intake::{Intake, is_large};
 use super::session::{Life, Session};
 use crate::ids::SessionId;
+use crate::net::ReadHalf;
 
 /// The most that a session reads into the vector of one turn, in bytes.
 const READ: usize = 64 * 1024;
@@ -27,7 +27,7 @@ const FULL: usize = 1024 * 1024;
 pub(super) struct Reader {
     worker: Rc<RefCell<Worker>>,
     session: SessionId,
-    socket: OwnedReadHalf,
+    socket: ReadHalf,
 }
 
 /// What came of an attempt to read.
@@ -41,7 +41,7 @@ enum Read {
 }
 
 impl Reader {
-    pub(super) fn new(worker: Rc<RefCell<Worker>>, session: SessionId, socket: OwnedReadHalf) -> Self {
+    pub(super) fn new(worker: Rc<RefCell<Worker>>, session: SessionId, socket: ReadHalf) -> Self {
         Self { worker, session, socket }
     }
 
@@ -53,7 +53,7 @@ impl Reader {
         let source = &mut sources[session.source];
         session.sleep(context.waker());
         while session.blocked {
-            match self.socket.as_ref().poll_write_ready(context) {
+            match self.socket.poll_write_ready(context) {
                 Poll::Ready(_) => {
                     session.blocked = false;
                     session.flush();
@@ -93,7 +93,7 @@ impl Reader {
         }
         bell.ring();
         // If there is more, after the turn.
-        if self.socket.as_ref().poll_read_ready(context).is_ready() {
+        if self.socket.poll_read_ready(context).is_ready() {
             context.waker().wake_by_ref();
         }
         Poll::Pending
@@ -102,7 +102,7 @@ impl Reader {
 
 /// Read into the arena, behind what there is of an unfinished request.
 fn read_small(
-    socket: &mut OwnedReadHalf,
+    socket: &mut ReadHalf,
     context: &mut Context<'_>,
     session: &mut Session,
     intake: &mut Intake<'_>,
@@ -130,7 +130,7 @@ fn read_small(
 
 /// Read into the memory of a large request.
 fn read_large(
-    socket: &mut OwnedReadHalf,
+    socket: &mut ReadHalf,
     context: &mut Context<'_>,
     session: &mut Session,
     intake: &mut Intake<'_>,

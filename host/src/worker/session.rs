@@ -12,12 +12,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::task::Waker;
 
 use bytes::{Bytes, BytesMut};
-use tokio::net::tcp::OwnedWriteHalf;
 
 use super::plan::SessionLimits;
 use crate::buffer::{Flush, Outbox};
 use crate::chain::{Frame, Kind};
 use crate::ids::{Sequence, SessionId};
+use crate::net::WriteHalf;
 use crate::resp::request::RequestScanner;
 use crate::resp::{Protocol, Span};
 use crate::upstream::{ConnectionRef, Expect, Ticket};
@@ -32,7 +32,7 @@ pub(super) struct Session {
     /// The position of its source.
     pub(super) source: usize,
     pub(super) limits: SessionLimits,
-    socket: OwnedWriteHalf,
+    socket: WriteHalf,
     pub(super) out: Outbox,
     /// Whether the socket took less than there was.
     pub(super) blocked: bool,
@@ -173,13 +173,7 @@ impl Order {
 }
 
 impl Session {
-    pub(super) fn new(
-        id: SessionId,
-        source: usize,
-        limits: SessionLimits,
-        socket: OwnedWriteHalf,
-        shared: usize,
-    ) -> Self {
+    pub(super) fn new(id: SessionId, source: usize, limits: SessionLimits, socket: WriteHalf, shared: usize) -> Self {
         Self {
             id,
             source,
