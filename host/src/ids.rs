@@ -17,6 +17,9 @@ impl SessionId {
     /// The most sessions that a worker may have at a time.
     pub const PLACES: usize = 1 << 24;
 
+    /// No session: sessions are counted from 1.
+    pub const NOBODY: Self = Self(0);
+
     /// The session at `place` of `worker`, the `count`th of that worker.
     pub fn new(worker: u8, place: usize, count: u32) -> Self {
         debug_assert!(place < Self::PLACES);

@@ -116,6 +116,11 @@ impl Outbox {
         Ok((Flush::Done, total))
     }
 
+    /// Forget the first `count` bytes that wait.
+    pub fn skip(&mut self, count: usize) {
+        self.advance(count.min(self.len));
+    }
+
     fn end_tail(&mut self) {
         if !self.tail.is_empty() {
             self.segments.push_back(self.tail.split().freeze());

@@ -24,7 +24,10 @@ fn route(source: &SourcePlan) -> String {
         route = format!("{route} → {}", link.name);
     }
     match &source.sink {
-        SinkPlan::Single { remote, .. } => format!("{route} → ValkeySinkSingle {remote}"),
+        SinkPlan::Single(plan) => {
+            let servers: Vec<String> = plan.servers.iter().map(ToString::to_string).collect();
+            format!("{route} → ValkeySinkSingle {}", servers.join(" or "))
+        }
         SinkPlan::Null => format!("{route} → NullSink"),
     }
 }

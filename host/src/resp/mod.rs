@@ -60,7 +60,7 @@ pub enum Scan {
 }
 
 /// The protocol that a session speaks.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub enum Protocol {
     /// RESP2: what every client speaks until it says HELLO 3.
     #[default]

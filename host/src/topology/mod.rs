@@ -13,6 +13,7 @@ mod locate;
 mod node;
 mod path;
 mod problem;
+mod single;
 mod sinks;
 mod suggest;
 mod units;

@@ -60,8 +60,10 @@ sources:
     assert!(source.chain.is_empty());
     assert!(matches!(
         &source.sink,
-        SinkPlan::Single { remote, connect_timeout, connections: 1 }
-            if remote.to_string() == "127.0.0.1:6379" && *connect_timeout == Duration::from_millis(1500)
+        SinkPlan::Single(plan)
+            if plan.connections == 1
+                && plan.servers.iter().map(ToString::to_string).eq(["127.0.0.1:6379".to_owned()])
+                && plan.connect_timeout == Duration::from_millis(1500)
     ));
     assert_eq!(topology.workers, None);
     assert_eq!(topology.admin, None);

@@ -1,4 +1,7 @@
 //! One connection to a server: what waits to be written, what waits for a reply, what has been read.
+//!
+//! The turn puts requests in and takes replies out; the task that `dial` starts establishes the socket, reads from it and leads the
+//! connection from one [`Phase`] to the next.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -6,15 +9,18 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 
-use super::exchange::{Belongs, Exchange, Expect};
-use super::ticket::{Failure, Ticket};
-use crate::buffer::{Flush, LARGE, Outbox};
+use super::exchange::{Exchange, Expect, Subscriptions};
+use super::failure::Failure;
+use super::gate::{Gate, Load, Waiting};
+use super::identity::Greeting;
+use super::ticket::Ticket;
+use crate::buffer::{Flush, Outbox};
 use crate::ids::{SessionId, TrailId};
 use crate::net::{ReadHalf, WriteHalf};
-use crate::resp::Scan;
 use crate::resp::reply::ReplyScanner;
 
 /// A connection as the worker and the task that reads from it share it.
@@ -37,99 +43,163 @@ pub trait Receiver {
     /// Something that came by itself, for the session that has this connection to itself.
     fn unasked(&mut self, session: SessionId, bytes: &[u8]);
 
-    /// The connection that this session had to itself is over.
-    fn ended(&mut self, session: SessionId);
+    /// The connection that this session had to itself is over, with what the server kept of it.
+    fn ended(&mut self, session: SessionId, lost: Lost);
 
     /// There will be no replies.
-    fn failed(&mut self, ticket: &Ticket, failure: &Failure);
+    fn failed(&mut self, ticket: &Ticket, failure: Failure);
 }
 
 /// Bytes to be copied, or many of them to be kept.
 #[derive(Debug)]
 pub enum Payload<'a> {
-    /// Less than [`LARGE`], or several frames.
+    /// Less than [`LARGE`](crate::buffer::LARGE), or several frames.
     Small(&'a [u8]),
     /// One large frame.
     Large(Bytes),
 }
 
+/// What was lost with a private connection.
 #[derive(Debug)]
-enum State {
-    /// Requests are queued until it is established.
+pub enum Lost {
+    /// Nothing that the session would miss.
+    Nothing,
+    /// Its subscriptions, which can be made again.
+    Subscriptions(Subscriptions),
+    /// What cannot be had again.
+    More,
+}
+
+/// Where a connection stands in its life. The picture is in the documentation of [`upstream`](super).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Phase {
+    /// The socket is being established, and the dependencies are told; requests are queued.
     Connecting,
-    Ready(WriteHalf),
-    /// Requests fail at once.
+    /// The server is told what the connection is to be: user, protocol, database, and so on; requests are queued.
+    Dependencies,
+    /// Requests and replies.
+    Ready,
+    /// Private, and given back: the server is told to forget what it knows of the connection. It is nobody's.
+    Reset,
+    /// Private, and nobody's: it waits in its pool.
+    Idle,
+    /// Requests fail at once, until the next attempt to connect.
     Down,
+    /// Nobody needs it any more.
+    Closed,
 }
 
 #[derive(Debug)]
-struct Pending {
-    ticket: Ticket,
-    /// Where its bytes begin in all that was ever queued on this connection.
+pub(super) struct Pending {
+    pub(super) ticket: Ticket,
+    /// Where its bytes begin in all that was queued on this connection.
     begins: u64,
-    expect: Expect,
+    pub(super) expect: Expect,
+}
+
+/// What a private connection has beside a shared one.
+#[derive(Debug)]
+pub(super) struct Private {
+    /// Whose it is at the moment.
+    pub(super) owner: Option<SessionId>,
+    pub(super) exchange: Exchange,
 }
 
 /// A connection to one server.
 #[derive(Debug)]
 pub struct Connection {
-    address: Rc<str>,
-    state: State,
+    server: Rc<str>,
+    phase: Phase,
+    socket: Option<WriteHalf>,
+    gate: Gate,
+    /// What the next [`Phase::Dependencies`] says.
+    greeting: Greeting,
     out: Outbox,
     /// Whether the socket took less than there was.
     blocked: bool,
     queued: u64,
     written: u64,
-    pending: VecDeque<Pending>,
-    input: BytesMut,
-    scanner: ReplyScanner,
+    pub(super) pending: VecDeque<Pending>,
+    /// How many requests `pending` stands for.
+    pub(super) in_flight: usize,
+    pub(super) input: BytesMut,
+    pub(super) scanner: ReplyScanner,
     /// How many bytes `input` must have before there is anything to learn.
-    needed: usize,
+    pub(super) needed: usize,
     /// Parts of an answer of several replies.
-    parts: Vec<u8>,
-    /// For a connection that one session has to itself.
-    exchange: Option<(SessionId, Exchange)>,
-    /// Whether the turn has given up the socket that the task still reads from.
-    abandoned: bool,
+    pub(super) parts: Vec<u8>,
+    pub(super) private: Option<Private>,
+    pulse: Pulse,
     /// Why it was lost, until the turn has told the requests.
-    lost: Option<String>,
+    lost: Option<Loss>,
     /// The task that reads.
     task: Option<Waker>,
-    /// Whether nobody needs it any more.
-    closed: bool,
+}
+
+/// Whether the server still answers.
+#[derive(Debug, Default)]
+struct Pulse {
+    /// How many bytes have ever been read.
+    read: u64,
+    /// What `read` was when it was last looked at, and when it last changed.
+    seen: (u64, Option<Instant>),
+    /// A PING of the proxy's own is on its way, since then. Requests queue behind it.
+    ping: Option<Instant>,
+}
+
+/// What became of a connection.
+#[derive(Clone, Debug)]
+pub(super) struct Loss {
+    pub(super) reason: String,
+    /// Whether the server did not accept its dependencies.
+    pub(super) refused: bool,
 }
 
 impl Connection {
-    /// A connection to `address` that is being established. `owner`: the session that has it to itself.
-    pub(super) fn new(address: Rc<str>, owner: Option<SessionId>) -> Self {
+    /// A connection to `server` that is being established. `owner`: the session that has it to itself.
+    pub(super) fn new(server: Rc<str>, gate: Gate, greeting: Greeting, owner: Option<SessionId>) -> Self {
+        let private = owner.map(|owner| Private { owner: Some(owner), exchange: Exchange::default() });
         Self {
-            address,
-            state: State::Connecting,
-            out: if owner.is_some() { Outbox::default() } else { Outbox::keeping(KEEP) },
+            server,
+            phase: Phase::Connecting,
+            socket: None,
+            gate,
+            greeting,
+            out: if private.is_some() { Outbox::default() } else { Outbox::keeping(KEEP) },
             blocked: false,
             queued: 0,
             written: 0,
             pending: VecDeque::new(),
+            in_flight: 0,
             input: BytesMut::new(),
             scanner: ReplyScanner::default(),
             needed: 1,
             parts: Vec::new(),
-            exchange: owner.map(|session| (session, Exchange::default())),
-            abandoned: false,
+            private,
+            pulse: Pulse::default(),
             lost: None,
             task: None,
-            closed: false,
         }
+    }
+
+    /// Where it stands.
+    pub fn phase(&self) -> Phase {
+        self.phase
     }
 
     /// How many bytes wait to be written.
     pub fn backlog(&self) -> usize {
-        self.out.len()
+        self.out.len() + self.gate.size()
     }
 
     /// Whether requests wait for replies.
     pub fn is_busy(&self) -> bool {
-        !self.pending.is_empty()
+        !self.pending.is_empty() || !self.gate.is_empty()
+    }
+
+    /// Whether what the server knows of its session (subscriptions, MONITOR, tracking, …) needs this connection and no other.
+    pub fn is_engaged(&self) -> bool {
+        self.private.as_ref().is_some_and(|private| private.exchange.is_engaged())
     }
 
     /// Queue the bytes of the requests of `ticket`.
@@ -138,8 +208,13 @@ impl Connection {
     ///
     /// The failure to answer them with, where the server cannot be reached at the moment. Nothing was queued.
     pub fn send(&mut self, ticket: Ticket, bytes: &[u8], expect: Expect) -> Result<(), Failure> {
-        self.admit(ticket, bytes.len(), expect)?;
-        self.out.push(bytes);
+        self.check()?;
+        if self.gate.admits(&ticket, self.load()) {
+            self.admit(ticket, bytes.len(), expect);
+            self.out.push(bytes);
+        } else {
+            self.gate.wait(Waiting { ticket, bytes: Bytes::copy_from_slice(bytes), expect });
+        }
         Ok(())
     }
 
@@ -149,33 +224,75 @@ impl Connection {
     ///
     /// As [`Connection::send`].
     pub fn send_bytes(&mut self, ticket: Ticket, bytes: Bytes, expect: Expect) -> Result<(), Failure> {
-        self.admit(ticket, bytes.len(), expect)?;
-        self.out.push_bytes(bytes);
+        self.check()?;
+        if self.gate.admits(&ticket, self.load()) {
+            self.admit(ticket, bytes.len(), expect);
+            self.out.push_bytes(bytes);
+        } else {
+            self.gate.wait(Waiting { ticket, bytes, expect });
+        }
         Ok(())
     }
 
-    fn admit(&mut self, ticket: Ticket, len: usize, expect: Expect) -> Result<(), Failure> {
-        if matches!(self.state, State::Down) || self.lost.is_some() {
+    fn check(&self) -> Result<(), Failure> {
+        // A shared one that has just been lost is established again, and what is queued until then goes with it.
+        if matches!(self.phase, Phase::Down | Phase::Closed) || (self.lost.is_some() && self.private.is_some()) {
             return Err(Failure::NotSent);
         }
+        Ok(())
+    }
+
+    #[inline]
+    fn load(&self) -> Load<'_> {
+        Load {
+            requests: self.in_flight,
+            bytes: self.pending.front().map_or(0, |oldest| (self.queued - oldest.begins) as usize),
+            last: self.pending.back().map(|last| &last.ticket),
+        }
+    }
+
+    fn admit(&mut self, ticket: Ticket, len: usize, expect: Expect) {
         let begins = self.queued;
         self.queued += len as u64;
+        self.in_flight += ticket.count as usize;
         match self.pending.back_mut() {
             Some(last) if expect == Expect::One && last.expect == Expect::One && last.ticket.joins(&ticket) => {
                 last.ticket.count += ticket.count;
             }
             _ => self.pending.push_back(Pending { ticket, begins, expect }),
         }
-        Ok(())
+    }
+
+    /// Let what waits go on, as far as the gate allows.
+    #[inline]
+    pub(super) fn let_pass(&mut self) {
+        if self.gate.is_empty() {
+            return;
+        }
+        loop {
+            let load = Load {
+                requests: self.in_flight,
+                bytes: self.pending.front().map_or(0, |oldest| (self.queued - oldest.begins) as usize),
+                last: self.pending.back().map(|last| &last.ticket),
+            };
+            let Some(Waiting { ticket, bytes, expect }) = self.gate.next(load) else { break };
+            self.admit(ticket, bytes.len(), expect);
+            self.out.push_bytes(bytes);
+        }
+        self.flush();
     }
 
     /// Write what waits, as far as the socket takes it.
     pub fn flush(&mut self) {
-        let State::Ready(socket) = &self.state else { return };
-        if self.blocked || self.out.is_empty() {
+        if self.blocked || self.out.is_empty() || self.phase != Phase::Ready {
             return;
         }
-        match self.out.flush(|pieces| socket.try_write_vectored(pieces)) {
+        let Some(socket) = &self.socket else { return };
+        match self.out.flush(|pieces| match pieces {
+            // A plain write costs the kernel a little less.
+            [piece] => socket.try_write(piece),
+            _ => socket.try_write_vectored(pieces),
+        }) {
             Ok((flush, written)) => {
                 self.written += written as u64;
                 self.blocked = flush == Flush::Blocked;
@@ -184,190 +301,294 @@ impl Connection {
                 }
             }
             // The reading task learns of it too; until then nothing more is taken.
-            Err(error) => {
-                self.lost = Some(error.to_string());
-                self.wake();
-            }
+            Err(error) => self.lose(error.to_string()),
         }
     }
 
     /// Nobody needs it any more: it is closed, and what is in flight forgotten. Returns the trails of what was.
     pub fn close(&mut self) -> impl Iterator<Item = TrailId> + use<> {
-        self.closed = true;
+        self.phase = Phase::Closed;
+        self.socket = None;
         self.wake();
-        std::mem::take(&mut self.pending).into_iter().map(|pending| pending.ticket.trail)
+        let waiting = self.gate.take().into_iter().map(|waiting| waiting.ticket.trail);
+        std::mem::take(&mut self.pending).into_iter().map(|pending| pending.ticket.trail).chain(waiting)
     }
 
-    fn wake(&mut self) {
+    /// Its session needs it no longer. It is reset for the next one where nothing is in flight, and closed otherwise. Returns the trails
+    /// of what was in flight.
+    pub fn give_back(&mut self) -> impl Iterator<Item = TrailId> + use<> {
+        let reusable = self.phase == Phase::Ready
+            && self.lost.is_none()
+            && !self.is_busy()
+            && self.out.is_empty()
+            && !self.private.as_ref().is_some_and(|private| private.exchange.streaming);
+        if !reusable {
+            return Some(self.close()).into_iter().flatten();
+        }
+        self.phase = Phase::Reset;
+        if let Some(private) = &mut self.private {
+            private.owner = None;
+            private.exchange = Exchange::default();
+        }
+        self.wake();
+        None.into_iter().flatten()
+    }
+
+    /// A session takes it from its pool: it is to be what `greeting` says.
+    pub(super) fn take(&mut self, owner: SessionId, greeting: Greeting) {
+        self.greeting = greeting;
+        self.phase = Phase::Dependencies;
+        if let Some(private) = &mut self.private {
+            private.owner = Some(owner);
+        }
+        self.wake();
+    }
+
+    /// Its greeting subscribes to this.
+    pub(super) fn subscribed(&mut self, subscriptions: Subscriptions) {
+        if let Some(private) = &mut self.private {
+            private.exchange = Exchange::subscribed(subscriptions);
+        }
+    }
+
+    /// Establish it again, when what is in flight is answered; until then everything waits.
+    pub(super) fn renew(&mut self) {
+        if self.phase == Phase::Ready && self.lost.is_none() {
+            self.gate.set_closed(true);
+            self.renew_if_idle();
+        }
+    }
+
+    fn renew_if_idle(&mut self) {
+        if self.gate.is_closed() && self.pending.is_empty() {
+            tracing::info!(upstream = &*self.server, "a shared connection is renewed");
+            self.lose("it is to be renewed".to_owned());
+        }
+    }
+
+    fn lose(&mut self, reason: String) {
+        self.lost.get_or_insert(Loss { reason, refused: false });
+        self.wake();
+    }
+
+    pub(super) fn wake(&mut self) {
         if let Some(task) = self.task.take() {
             task.wake();
         }
     }
 
+    // --- for the turn, beside requests ---
+
     /// Hand over what was read, and tell the requests of a lost connection.
     pub fn receive(&mut self, receiver: &mut impl Receiver) {
-        let result = match &self.exchange {
-            None => self.receive_shared(receiver),
-            Some(_) => self.receive_private(receiver),
-        };
-        if let Err(reason) = result {
-            self.lost = Some(reason);
-            self.wake();
+        if let Err(reason) = self.take_replies(receiver) {
+            self.lose(reason);
         }
-        if self.input.is_empty() && self.exchange.is_some() {
+        if self.input.is_empty() && self.private.is_some() {
             self.input = BytesMut::new();
         }
+        self.renew_if_idle();
         if self.lost.is_some() {
             self.fail(receiver);
+        } else {
+            self.let_pass();
         }
     }
 
-    /// Every reply belongs to the oldest request.
-    fn receive_shared(&mut self, receiver: &mut impl Receiver) -> Result<(), String> {
-        while self.input.len() >= self.needed {
-            let Some(oldest) = self.pending.front_mut() else {
-                return Err("it sent a reply that nobody had asked for".to_owned());
-            };
-            let (mut end, mut count) = (0, 0);
-            while count < oldest.ticket.count {
-                match self.scanner.scan(&self.input[end..]) {
-                    Ok(Scan::Complete(len)) if len >= LARGE => {
-                        // One by itself: hand over those before it first.
-                        if count == 0 {
-                            (end, count) = (len, 1);
-                            self.scanner = ReplyScanner::default();
-                        }
-                        break;
-                    }
-                    Ok(Scan::Complete(len)) => {
-                        self.scanner = ReplyScanner::default();
-                        end += len;
-                        count += 1;
-                        self.needed = 1;
-                    }
-                    Ok(Scan::Incomplete(needed)) => {
-                        self.needed = needed;
-                        break;
-                    }
-                    Err(error) => return Err(error.to_string()),
-                }
-            }
-            if count == 0 {
-                break;
-            }
-            let ticket = oldest.ticket.split(count);
-            if oldest.ticket.count == 0 {
-                self.pending.pop_front();
-            }
-            if end >= LARGE && count == 1 {
-                self.needed = 1;
-                receiver.reply(&ticket, Payload::Large(self.input.split_to(end).freeze()), true);
-            } else {
-                receiver.reply(&ticket, Payload::Small(&self.input[..end]), true);
-                self.input.advance(end);
-            }
-        }
-        Ok(())
+    /// A PING of the proxy's own is the oldest thing on its way.
+    pub(super) fn awaits_pong(&self) -> bool {
+        self.pulse.ping.is_some()
     }
 
-    /// Frame by frame: what a frame belongs to depends on what it is.
-    fn receive_private(&mut self, receiver: &mut impl Receiver) -> Result<(), String> {
-        let Some((owner, exchange)) = &mut self.exchange else { return Ok(()) };
-        while self.input.len() >= self.needed {
-            if exchange.streaming {
-                receiver.unasked(*owner, &self.input);
-                self.input.clear();
-                self.pending.clear();
-                break;
-            }
-            let len = match self.scanner.scan(&self.input) {
-                Ok(Scan::Complete(len)) => len,
-                Ok(Scan::Incomplete(needed)) => {
-                    self.needed = needed;
-                    break;
-                }
-                // What a replica is sent is no frame; a request for it turns framing off with the first byte.
-                Err(error) if self.pending.front().is_none_or(|oldest| oldest.expect != Expect::Stream) => {
-                    return Err(error.to_string());
-                }
-                Err(_) => self.input.len(),
-            };
-            self.scanner = ReplyScanner::default();
-            self.needed = 1;
-            let frame = self.input.split_to(len).freeze();
-            match exchange.classify(&frame, self.pending.front().map(|oldest| oldest.expect)) {
-                Belongs::Unasked => receiver.unasked(*owner, &frame),
-                Belongs::InPart => self.parts.extend_from_slice(&frame),
-                Belongs::Finally => {
-                    let Some(oldest) = self.pending.front_mut() else { continue };
-                    let ticket = oldest.ticket.split(1);
-                    if oldest.ticket.count == 0 {
-                        self.pending.pop_front();
-                    }
-                    if self.parts.is_empty() && !exchange.streaming {
-                        let payload = if len < LARGE { Payload::Small(&frame) } else { Payload::Large(frame) };
-                        receiver.reply(&ticket, payload, true);
-                    } else {
-                        let mut parts = std::mem::take(&mut self.parts);
-                        parts.extend_from_slice(&frame);
-                        receiver.reply(&ticket, Payload::Small(&parts), false);
-                    }
-                }
-            }
-        }
-        Ok(())
+    pub(super) fn pong(&mut self) {
+        self.pulse.ping = None;
     }
 
-    /// The connection is lost: every request in flight has failed.
+    /// Look after a connection now and then: answer requests that have waited for longer than `timeout`, ask the server whether it is
+    /// there once nothing was heard of it for `interval`, and give the connection up when it does not answer.
+    pub fn tend(
+        &mut self,
+        now: Instant,
+        timeout: Option<Duration>,
+        interval: Option<Duration>,
+        receiver: &mut impl Receiver,
+    ) {
+        if self.phase != Phase::Ready || self.lost.is_some() {
+            return;
+        }
+        if self.pulse.seen.0 != self.pulse.read || self.pulse.seen.1.is_none() {
+            self.pulse.seen = (self.pulse.read, Some(now));
+        }
+        let quiet = self.pulse.seen.1.map_or(Duration::ZERO, |since| now - since);
+        if let Some(timeout) = timeout {
+            self.time_out(now, timeout, receiver);
+            // Nothing at all for twice as long as any request may take: it will not come back.
+            let oldest = self.pending.front().map(|oldest| now - oldest.ticket.since);
+            let hangs = |age: Duration| age > 2 * timeout && quiet > timeout;
+            if oldest.is_some_and(hangs) && !self.waits_patiently() {
+                self.lose(format!("no reply within {timeout:?}"));
+                return self.fail(receiver);
+            }
+        }
+        let Some(interval) = interval else { return };
+        match self.pulse.ping {
+            Some(since) if now - since > interval => {
+                self.lose(format!("no reply to PING within {interval:?}"));
+                self.fail(receiver);
+            }
+            None if quiet >= interval && !self.is_busy() && self.out.is_empty() => {
+                self.pulse.ping = Some(now);
+                self.pulse.seen.1 = Some(now);
+                self.out.push(b"*1\r\n$4\r\nPING\r\n");
+                self.queued += 14;
+                self.flush();
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether the oldest request may take as long as it likes.
+    fn waits_patiently(&self) -> bool {
+        self.pending.front().is_some_and(|oldest| oldest.expect != Expect::One)
+    }
+
+    /// Answer what has waited for too long; the late replies will find nobody.
+    fn time_out(&mut self, now: Instant, timeout: Duration, receiver: &mut impl Receiver) {
+        if self.waits_patiently() {
+            return;
+        }
+        let late = |ticket: &Ticket| now - ticket.since > timeout && ticket.session != SessionId::NOBODY;
+        for pending in self.pending.iter_mut().take_while(|pending| now - pending.ticket.since > timeout) {
+            if late(&pending.ticket) && pending.expect == Expect::One {
+                receiver.failed(&pending.ticket, Failure::TimedOut);
+                pending.ticket.session = SessionId::NOBODY;
+                pending.ticket.trail = TrailId::NONE;
+            }
+        }
+    }
+
+    /// The connection is lost: every request in flight has failed, but for those that were not written, if it is to be established again.
     fn fail(&mut self, receiver: &mut impl Receiver) {
-        let reason = self.lost.take().unwrap_or_default();
-        if matches!(self.state, State::Ready(_)) && (self.exchange.is_none() || !self.pending.is_empty()) {
-            tracing::warn!(upstream = &*self.address, %reason, in_flight = self.pending.len(), "upstream connection lost");
+        let Some(Loss { reason, refused }) = self.lost.take() else { return };
+        let was_ready = matches!(self.phase, Phase::Ready);
+        let renewed = self.gate.is_closed() && self.pending.is_empty();
+        if was_ready && !renewed && (self.private.is_none() || !self.pending.is_empty()) {
+            tracing::warn!(upstream = &*self.server, %reason, in_flight = self.in_flight, "upstream connection lost");
         }
-        for pending in self.pending.drain(..) {
-            let failure = if pending.begins < self.written { Failure::InDoubt } else { Failure::NotSent };
-            receiver.failed(&pending.ticket, &failure);
+        let stays = self.private.is_none() && was_ready;
+        let mut kept = VecDeque::new();
+        for pending in std::mem::take(&mut self.pending) {
+            let failure = if refused { Failure::Refused } else { Failure::of_lost(pending.begins < self.written) };
+            if stays && failure.is_safe_to_repeat() {
+                kept.push_back(pending);
+            } else {
+                receiver.failed(&pending.ticket, failure);
+            }
         }
-        if let Some((owner, _)) = &self.exchange {
-            receiver.ended(*owner);
+        if !stays {
+            let failure = if refused { Failure::Refused } else { Failure::NotSent };
+            for waiting in self.gate.take() {
+                receiver.failed(&waiting.ticket, failure);
+            }
         }
-        self.reset();
+        self.reset(kept);
+        if let Some(Private { owner, exchange }) = &mut self.private {
+            let lost = match std::mem::take(exchange) {
+                exchange if !exchange.is_engaged() => Lost::Nothing,
+                exchange if !refused => exchange.into_subscriptions().map_or(Lost::More, Lost::Subscriptions),
+                _ => Lost::More,
+            };
+            if let Some(owner) = owner.take() {
+                receiver.ended(owner, lost);
+            }
+        }
     }
 
-    fn reset(&mut self) {
-        if let State::Ready(_) = self.state {
-            self.state = State::Connecting;
-            self.abandoned = true;
+    /// Be as new, but for what is `kept` of what was queued.
+    fn reset(&mut self, kept: VecDeque<Pending>) {
+        match kept.front() {
+            None => {
+                self.out.clear();
+                self.queued = 0;
+            }
+            Some(first) => {
+                let begins = first.begins;
+                self.out.skip((begins - self.written) as usize);
+                self.queued -= begins;
+                self.pending = kept;
+                self.pending.iter_mut().for_each(|pending| pending.begins -= begins);
+            }
         }
-        self.out.clear();
+        self.in_flight = self.pending.iter().map(|pending| pending.ticket.count as usize).sum();
+        self.phase = match self.phase {
+            _ if self.private.is_some() => Phase::Closed,
+            Phase::Ready => Phase::Connecting,
+            phase => phase,
+        };
+        self.socket = None;
         self.blocked = false;
-        self.queued = 0;
         self.written = 0;
         self.input = BytesMut::new();
         self.scanner = ReplyScanner::default();
         self.needed = 1;
         self.parts.clear();
+        self.pulse = Pulse::default();
         self.wake();
     }
 
     // --- for the task that establishes the connection and reads from it ---
 
-    /// It is established.
-    pub(super) fn established(&mut self, socket: WriteHalf) {
-        self.state = State::Ready(socket);
-        self.abandoned = false;
+    /// What is to be told to the server.
+    pub(super) fn greeting(&self) -> &Greeting {
+        &self.greeting
+    }
+
+    /// Where it goes from now on, for what it says of itself.
+    pub(super) fn moved(&mut self, server: Rc<str>) {
+        self.server = server;
+    }
+
+    /// The server has been told its dependencies: what is queued may go. `heard`: what it has sent already, behind its answers.
+    pub(super) fn ready(&mut self, socket: Option<WriteHalf>, heard: &[u8]) {
+        if self.phase == Phase::Closed {
+            return;
+        }
+        if socket.is_some() {
+            self.socket = socket;
+        }
+        self.phase = Phase::Ready;
+        self.input.extend_from_slice(heard);
+        self.gate.set_closed(false);
+        self.let_pass();
         self.flush();
     }
 
-    /// It cannot be established; until the next attempt, requests fail at once.
-    pub(super) fn refused(&mut self, reason: String) {
-        self.state = State::Down;
-        self.lost = Some(reason);
+    /// It is reset, and waits for the next session.
+    pub(super) fn idle(&mut self) {
+        if self.phase == Phase::Reset {
+            self.phase = Phase::Idle;
+            self.input = BytesMut::new();
+        }
     }
 
-    /// Whether nobody needs it any more.
-    pub(super) fn is_closed(&self) -> bool {
-        self.closed
+    /// It cannot be established or did not become what it was to be; until the next attempt, requests fail at once.
+    pub(super) fn refused(&mut self, loss: Loss) {
+        if self.phase != Phase::Closed {
+            self.phase = Phase::Down;
+            self.lost = Some(loss);
+        }
+    }
+
+    /// The next attempt to establish it begins: requests may be queued.
+    pub(super) fn connecting(&mut self) {
+        if self.phase == Phase::Down {
+            self.phase = Phase::Connecting;
+        }
+    }
+
+    /// Whether it is established again because that was asked for.
+    pub(super) fn is_renewed(&self) -> bool {
+        self.gate.is_closed()
     }
 
     /// Whether the turn has still to be told that it was lost.
@@ -375,13 +596,25 @@ impl Connection {
         self.lost.is_some()
     }
 
-    /// Read what has arrived and write what was blocked. Ready with whether anything was read; an error once it is lost.
-    pub(super) fn poll_io(&mut self, socket: &mut ReadHalf, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.closed || self.abandoned {
-            return Poll::Ready(Err(io::Error::other("it is not needed any more")));
+    /// Ready with the phase when that is another one than `phase`.
+    pub(super) fn poll_phase(&mut self, phase: Phase, context: &mut Context<'_>) -> Poll<Phase> {
+        if self.phase != phase || self.lost.is_some() {
+            return Poll::Ready(self.phase);
         }
-        if let Some(reason) = &self.lost {
-            return Poll::Ready(Err(io::Error::other(reason.clone())));
+        self.task = Some(context.waker().clone());
+        Poll::Pending
+    }
+
+    /// Take its half to write to, until it is [`Connection::ready`] again.
+    pub(super) fn take_socket(&mut self) -> Option<WriteHalf> {
+        self.socket.take()
+    }
+
+    /// Read what has arrived and write what was blocked. Ready with whether anything was read; an error once it is lost, or is not
+    /// [`Phase::Ready`] any more.
+    pub(super) fn poll_io(&mut self, socket: &mut ReadHalf, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.phase != Phase::Ready || self.lost.is_some() {
+            return Poll::Ready(Err(io::Error::other("it is not needed for requests any more")));
         }
         while self.blocked {
             match socket.poll_write_ready(context) {
@@ -401,18 +634,19 @@ impl Connection {
             }
             match tokio_util::io::poll_read_buf(Pin::new(&mut *socket), context, &mut self.input) {
                 Poll::Ready(Ok(0)) => {
-                    self.lost = Some("connection closed".to_owned());
+                    self.lose("connection closed".to_owned());
                     return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
                 }
                 Poll::Ready(Ok(count)) => {
                     read += count;
+                    self.pulse.read += count as u64;
                     if read >= READ_PER_TURN {
                         context.waker().wake_by_ref();
                         return Poll::Ready(Ok(()));
                     }
                 }
                 Poll::Ready(Err(error)) => {
-                    self.lost = Some(error.to_string());
+                    self.lose(error.to_string());
                     return Poll::Ready(Err(error));
                 }
                 Poll::Pending => {

@@ -1,36 +1,31 @@
-//! Establishing connections, and the task that reads from one for as long as it lives.
+//! The task of a connection: it establishes the socket, reads from it, and leads the connection from phase to phase.
 
-use std::cell::RefCell;
-use std::future::poll_fn;
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::back_off::BackOff;
-use super::connection::{Connection, ConnectionRef};
+use super::connection::{ConnectionRef, Loss, Phase};
+use super::greet::{Trouble, greet, reset};
 use crate::bell::Bell;
-use crate::ids::SessionId;
-use crate::net::{Remote, Stream};
+use crate::net::{ReadHalf, Remote, Stream};
 
-/// A server to connect to.
-#[derive(Clone, Debug)]
-pub struct Target {
-    /// How it is reached.
-    pub remote: Remote,
-    /// How long an attempt may take.
-    pub connect_timeout: Duration,
+/// The servers behind a sink: any of them can do the work, and one does at a time.
+#[derive(Debug)]
+pub(super) struct Servers {
+    list: Vec<(Remote, Rc<str>)>,
+    /// The one that was found to work.
+    current: Cell<usize>,
+    /// How long an attempt may take, with all that has to be said before the first request.
+    pub(super) timeout: Duration,
 }
 
 /// A connection that lasted so long was a good one.
 const STABLE: Duration = Duration::from_secs(1);
 
-/// How long a connection is kept up.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Lifetime {
-    /// Established again whenever it is lost.
-    Shared,
-    /// For one session: when it is lost it is over.
-    Private(SessionId),
-}
+/// How long a private connection that nobody needs is kept.
+const IDLE: Duration = Duration::from_secs(60);
 
 /// The connections that have brought something, for the turn.
 #[derive(Debug, Default)]
@@ -60,52 +55,180 @@ impl Ready {
     }
 }
 
-/// Open a connection; must be called inside of the worker's runtime. Requests may be sent at once: they wait until it is established.
-pub fn open(target: &Target, lifetime: Lifetime, ready: &Rc<Ready>) -> ConnectionRef {
-    let owner = match lifetime {
-        Lifetime::Shared => None,
-        Lifetime::Private(session) => Some(session),
-    };
-    let connection = Rc::new(RefCell::new(Connection::new(target.remote.to_string().into(), owner)));
-    tokio::task::spawn_local(keep(connection.clone(), target.clone(), lifetime, ready.clone()));
-    connection
+impl Servers {
+    pub(super) fn new(list: Vec<Remote>, timeout: Duration) -> Self {
+        let named = |remote: Remote| {
+            let name = remote.to_string().into();
+            (remote, name)
+        };
+        Self { list: list.into_iter().map(named).collect(), current: Cell::new(0), timeout }
+    }
+
+    /// Whether there is a choice.
+    pub(super) fn are_several(&self) -> bool {
+        self.list.len() > 1
+    }
+
+    /// The name of the one that does the work.
+    pub(super) fn current(&self) -> Rc<str> {
+        self.list.get(self.current.get()).map_or_else(|| "".into(), |(_, name)| name.clone())
+    }
+
+    /// Connect to the first that works, beginning with the one that did last, and tell it what the connection is to be.
+    async fn establish(&self, connection: &ConnectionRef) -> Result<(ReadHalf, Established), Loss> {
+        let greeting = connection.borrow().greeting().clone();
+        let mut loss = Loss { reason: "there is no server".to_owned(), refused: false };
+        let first = self.current.get();
+        for step in 0..self.list.len() {
+            let at = (first + step) % self.list.len();
+            let (remote, name) = &self.list[at];
+            let attempt = async {
+                let stream: Stream = remote.connect().await.map_err(Trouble::Lost)?;
+                let (mut reader, writer) = stream.split();
+                let heard = greet(&mut reader, &writer, &greeting).await?;
+                Ok((reader, Established { writer, heard }))
+            };
+            let trouble = match within(self.timeout, attempt).await {
+                Ok(established) => {
+                    if self.current.replace(at) != at {
+                        tracing::warn!(upstream = &**name, "another server takes over");
+                    }
+                    connection.borrow_mut().moved(name.clone());
+                    return Ok(established);
+                }
+                Err(trouble) => trouble,
+            };
+            let refused = matches!(trouble, Trouble::Refused(_));
+            let reason = trouble.into_reason();
+            tracing::warn!(upstream = &**name, %reason, "cannot connect");
+            loss = Loss { reason, refused };
+        }
+        Err(loss)
+    }
 }
 
-async fn keep(connection: ConnectionRef, target: Target, lifetime: Lifetime, ready: Rc<Ready>) {
+/// A connection that has been told what it is to be.
+struct Established {
+    writer: crate::net::WriteHalf,
+    heard: bytes::BytesMut,
+}
+
+/// As `attempt`, which fails when it takes longer than `limit`.
+async fn within<T>(limit: Duration, attempt: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
+    let late = |_| Err(Trouble::Lost(format!("no connection within {limit:?}")));
+    tokio::time::timeout(limit, attempt).await.unwrap_or_else(late)
+}
+
+/// Keep a connection that sessions share up for as long as anybody needs it: it is established again whenever it is lost.
+pub(super) async fn keep(connection: ConnectionRef, servers: Rc<Servers>, ready: Rc<Ready>) {
     let mut back_off = BackOff::default();
-    while !connection.borrow().is_closed() {
-        match dial(&target).await {
-            Err(reason) => {
-                tracing::warn!(upstream = %target.remote, %reason, "cannot connect");
-                connection.borrow_mut().refused(reason);
-                ready.add(&connection);
-                if lifetime != Lifetime::Shared {
-                    return;
-                }
-                tokio::time::sleep(back_off.next()).await;
-            }
-            Ok(stream) => {
-                tracing::debug!(upstream = %target.remote, ?lifetime, "connected");
+    while connection.borrow().phase() != Phase::Closed {
+        connection.borrow_mut().connecting();
+        let pause = match servers.establish(&connection).await {
+            Ok((mut reader, established)) => {
                 let since = Instant::now();
-                serve(&connection, stream, lifetime, &ready).await;
-                if lifetime != Lifetime::Shared {
-                    return;
-                }
+                connection.borrow_mut().ready(Some(established.writer), &established.heard);
+                ready.add(&connection);
+                let _counted = Counted::new("shared");
+                read(&connection, &mut reader, &ready).await;
+                told(&connection).await;
                 // A server that takes connections only to drop them is not there either.
-                if since.elapsed() < STABLE {
-                    tokio::time::sleep(back_off.next()).await;
-                } else {
+                if since.elapsed() >= STABLE || connection.borrow().is_renewed() {
                     back_off.reset();
+                    continue;
                 }
+                Loss { reason: "lost as soon as it was established".to_owned(), refused: false }
             }
+            Err(loss) => loss,
+        };
+        connection.borrow_mut().refused(pause);
+        ready.add(&connection);
+        tokio::time::sleep(back_off.next()).await;
+    }
+}
+
+/// Lead a private connection from session to session until it is lost or closed, or nobody needs it any more.
+pub(super) async fn lend(connection: ConnectionRef, servers: Rc<Servers>, ready: Rc<Ready>) {
+    let (mut reader, established) = match servers.establish(&connection).await {
+        Ok(established) => established,
+        Err(loss) => {
+            connection.borrow_mut().refused(loss);
+            return ready.add(&connection);
+        }
+    };
+    let _counted = Counted::new("private");
+    connection.borrow_mut().ready(Some(established.writer), &established.heard);
+    loop {
+        ready.add(&connection);
+        read(&connection, &mut reader, &ready).await;
+        if connection.borrow().phase() != Phase::Reset || connection.borrow().is_lost() {
+            break;
+        }
+        if !between(&connection, &mut reader, &servers, &ready).await {
+            break;
+        }
+    }
+    told(&connection).await;
+    let _ = connection.borrow_mut().close();
+    ready.add(&connection);
+}
+
+/// From one session to the next. Returns whether there is one.
+async fn between(connection: &ConnectionRef, reader: &mut ReadHalf, servers: &Servers, ready: &Ready) -> bool {
+    let Some(writer) = connection.borrow_mut().take_socket() else { return false };
+    if let Err(trouble) = within(servers.timeout, reset(reader, &writer)).await {
+        tracing::debug!(reason = trouble.into_reason(), "a private connection cannot be reset and is closed");
+        return false;
+    }
+    connection.borrow_mut().idle();
+    ready.add(connection);
+    // Anything that it sends now is nobody's, its end most of all.
+    let taken = async {
+        tokio::select! {
+            phase = poll_fn(|context| connection.borrow_mut().poll_phase(Phase::Idle, context)) => phase == Phase::Dependencies,
+            _ = poll_fn(|context| reader.poll_read_ready(context)) => false,
+        }
+    };
+    if !tokio::time::timeout(IDLE, taken).await.unwrap_or(false) {
+        // Unless a session took it at the very moment.
+        if connection.borrow().phase() == Phase::Dependencies {
+            connection.borrow_mut().refused(Loss { reason: "lost while it was idle".to_owned(), refused: false });
+            ready.add(connection);
+        }
+        return false;
+    }
+    let greeting = connection.borrow().greeting().clone();
+    match within(servers.timeout, greet(reader, &writer, &greeting)).await {
+        Ok(heard) => {
+            connection.borrow_mut().ready(Some(writer), &heard);
+            true
+        }
+        Err(trouble) => {
+            let refused = matches!(trouble, Trouble::Refused(_));
+            let reason = trouble.into_reason();
+            tracing::warn!(upstream = &*servers.current(), %reason, "a private connection cannot be used");
+            connection.borrow_mut().refused(Loss { reason, refused });
+            ready.add(connection);
+            false
         }
     }
 }
 
-async fn dial(target: &Target) -> Result<Stream, String> {
-    match tokio::time::timeout(target.connect_timeout, target.remote.connect()).await {
-        Ok(result) => result,
-        Err(_) => Err(format!("no connection within {:?}", target.connect_timeout)),
+/// Read until the connection is lost or is not for requests any more.
+async fn read(connection: &ConnectionRef, reader: &mut ReadHalf, ready: &Ready) {
+    loop {
+        let result = poll_fn(|context| connection.borrow_mut().poll_io(reader, context)).await;
+        if result.is_err() {
+            return ready.add(connection);
+        }
+        ready.add(connection);
+    }
+}
+
+/// Wait until the turn has told those who waited for a lost connection.
+async fn told(connection: &ConnectionRef) {
+    while connection.borrow().is_lost() && connection.borrow().phase() != Phase::Closed {
+        tokio::task::yield_now().await;
     }
 }
 
@@ -113,8 +236,7 @@ async fn dial(target: &Target) -> Result<Stream, String> {
 struct Counted(metrics::Gauge);
 
 impl Counted {
-    fn new(lifetime: Lifetime) -> Self {
-        let kind = if lifetime == Lifetime::Shared { "shared" } else { "private" };
+    fn new(kind: &'static str) -> Self {
         let gauge = metrics::gauge!("sluice_upstream_connections", "kind" => kind);
         gauge.increment(1.0);
         Self(gauge)
@@ -124,22 +246,5 @@ impl Counted {
 impl Drop for Counted {
     fn drop(&mut self) {
         self.0.decrement(1.0);
-    }
-}
-
-/// Read until the connection is lost, and until the turn has told those who waited for it.
-async fn serve(connection: &ConnectionRef, stream: Stream, lifetime: Lifetime, ready: &Rc<Ready>) {
-    let _counted = Counted::new(lifetime);
-    let (mut reader, writer) = stream.split();
-    connection.borrow_mut().established(writer);
-    loop {
-        let result = poll_fn(|context| connection.borrow_mut().poll_io(&mut reader, context)).await;
-        ready.add(connection);
-        if result.is_err() {
-            break;
-        }
-    }
-    while connection.borrow().is_lost() && !connection.borrow().is_closed() {
-        tokio::task::yield_now().await;
     }
 }

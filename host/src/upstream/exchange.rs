@@ -14,6 +14,8 @@ use crate::resp::reply;
 pub enum Expect {
     /// One reply.
     One,
+    /// One reply, and nobody knows when: a blocking command.
+    Eventually,
     /// A confirmation for each of so many channels. An error is one reply all the same.
     Confirmations(Subscription, u32),
     /// A confirmation for each channel that the session still has, at least one.
@@ -77,10 +79,27 @@ pub(super) enum Belongs {
     Finally,
 }
 
+/// What a connection is subscribed to.
+#[derive(Debug, Default)]
+pub struct Subscriptions([HashSet<Vec<u8>>; 3]);
+
+impl Subscriptions {
+    /// Whether it is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(HashSet::is_empty)
+    }
+
+    /// The commands that subscribe to all of it: their names, each with its channels.
+    pub(super) fn commands(&self) -> impl Iterator<Item = (&'static str, &HashSet<Vec<u8>>)> {
+        let subscribing = SUBSCRIPTIONS.iter().filter(|(.., ends)| !ends);
+        subscribing.map(|(name, kind, _)| (*name, &self.0[*kind as usize])).filter(|(_, channels)| !channels.is_empty())
+    }
+}
+
 /// The state of such a connection.
 #[derive(Debug, Default)]
 pub(super) struct Exchange {
-    subscriptions: [HashSet<Vec<u8>>; 3],
+    subscriptions: Subscriptions,
     monitoring: bool,
     /// Nothing is framed any more.
     pub(super) streaming: bool,
@@ -89,6 +108,21 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
+    /// The state of a connection that is subscribed to this before anything else is sent.
+    pub(super) fn subscribed(subscriptions: Subscriptions) -> Self {
+        Self { subscriptions, ..Self::default() }
+    }
+
+    /// Whether the server sends, or will send, what nobody asks for.
+    pub(super) fn is_engaged(&self) -> bool {
+        !self.subscriptions.is_empty() || self.monitoring || self.streaming
+    }
+
+    /// What it was subscribed to, if that is all that it was for.
+    pub(super) fn into_subscriptions(self) -> Option<Subscriptions> {
+        (!self.subscriptions.is_empty() && !self.monitoring && !self.streaming).then_some(self.subscriptions)
+    }
+
     /// Say what `frame` is, given what the oldest request expects (`None`: nothing is waiting).
     pub(super) fn classify(&mut self, frame: &[u8], expect: Option<Expect>) -> Belongs {
         let words = first_words(frame);
@@ -98,7 +132,7 @@ impl Exchange {
             Expect::Confirmations(kind, channels) if confirmed == Some(kind) => self.count(channels),
             Expect::AllConfirmations(kind) if confirmed == Some(kind) => {
                 // This confirmation has been taken off already.
-                let still = self.subscriptions[kind as usize].len() as u32;
+                let still = self.subscriptions.0[kind as usize].len() as u32;
                 self.count(still + 1)
             }
             _ if self.is_unasked(frame, words) => Belongs::Unasked,
@@ -110,7 +144,7 @@ impl Exchange {
                 self.streaming = true;
                 Belongs::Finally
             }
-            Expect::One | Expect::Confirmations(..) | Expect::AllConfirmations(_) => {
+            Expect::One | Expect::Eventually | Expect::Confirmations(..) | Expect::AllConfirmations(_) => {
                 self.left = None;
                 Belongs::Finally
             }
@@ -126,7 +160,7 @@ impl Exchange {
     /// Keep the subscriptions as the server has just confirmed them.
     fn confirm(&mut self, word: &[u8], channel: &[u8]) -> Option<Subscription> {
         let (_, kind, ends) = SUBSCRIPTIONS.iter().find(|(name, ..)| name.as_bytes() == word)?;
-        let channels = &mut self.subscriptions[*kind as usize];
+        let channels = &mut self.subscriptions.0[*kind as usize];
         if *ends {
             channels.remove(channel);
         } else {
@@ -136,7 +170,7 @@ impl Exchange {
     }
 
     fn is_unasked(&self, frame: &[u8], words: Option<(&[u8], &[u8])>) -> bool {
-        let subscribed = self.subscriptions.iter().any(|channels| !channels.is_empty());
+        let subscribed = !self.subscriptions.is_empty();
         let is_message = || words.is_some_and(|(word, _)| MESSAGES.contains(&word));
         // A line of MONITOR: a time, and a database and an address in brackets.
         let is_monitor_line = || {
@@ -146,6 +180,16 @@ impl Exchange {
         };
         reply::is_push(frame) || (subscribed && is_message()) || (self.monitoring && is_monitor_line())
     }
+}
+
+/// Whether a frame confirms a subscription.
+pub(super) fn is_confirmation(frame: &[u8]) -> bool {
+    first_word(frame).is_some_and(|word| SUBSCRIPTIONS.iter().any(|(name, ..)| name.as_bytes() == word))
+}
+
+/// The first element of an array or push, where it is a bulk string.
+pub(super) fn first_word(frame: &[u8]) -> Option<&[u8]> {
+    first_words(frame).map(|(word, _)| word)
 }
 
 /// The first two elements of an array or push of at least two bulk strings (the second may be null).

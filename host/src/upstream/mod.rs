@@ -1,27 +1,41 @@
 //! The servers behind a sink, and the connections to them.
 //!
 //! A [`Connection`] is a queue of requests that were written and not answered yet, over one socket: replies belong to requests by
-//! their order. Sessions of a worker share connections; one whose commands would disturb the others has a connection of its own
-//! (`exchange` knows how replies belong to requests there).
+//! their order. Sessions of a worker that are the same to the server share connections ([`Identity`], `shared`); one whose commands
+//! would disturb the others is lent a connection of its own from a bounded pool (`private`), where `exchange` knows how replies belong
+//! to requests. What becomes of requests when a connection is lost is written in [`Failure`].
 //!
 //! ```text
-//!            connect            established              lost
-//!   (new) ───────────► CONNECTING ─────────► READY ─────────────┐
-//!                        ▲  │ refused                           │ in flight: answered with an error
-//!                        │  ▼                                   │
-//!                        │ DOWN: requests fail at once ◄─ ─ ─ ─ ┤ (if it is refused again)
-//!                        └──┴── after a back-off ◄──────────────┘ a private one ends here instead
+//!                                                      CLOSED ◄── not needed any more, or private and lost
+//!
+//!                connect                    told: user,
+//!   (new) ─► CONNECTING ─► DEPENDENCIES ── database, … ──► READY ── shared and lost ──► CONNECTING: what was not written is kept
+//!                ▲  │ refused    ▲                           │
+//!                │  ▼            │                           │ private and given back
+//!     back-off ─ DOWN            │                           ▼
+//!   requests fail at once        └── lent again ── IDLE ◄── RESET
 //! ```
 
 mod back_off;
 mod connection;
 mod dial;
 mod exchange;
+mod failure;
+mod gate;
+mod greet;
+mod identity;
+mod private;
+mod replies;
+mod shared;
 mod single;
 mod ticket;
 
-pub use connection::{Connection, ConnectionRef, Payload, Receiver};
-pub use dial::{Lifetime, Ready, Target, open};
-pub use exchange::Expect;
-pub use single::Single;
-pub use ticket::{Failure, Ticket};
+pub use connection::{Connection, ConnectionRef, Lost, Payload, Phase, Receiver};
+pub use dial::Ready;
+pub use exchange::{Expect, Subscriptions};
+pub use failure::Failure;
+pub use gate::{InFlight, Pipelining};
+pub use identity::{Credentials, Identity, Profile};
+pub use private::{Introduction, PrivateLimits};
+pub use single::{Single, SinglePlan};
+pub use ticket::Ticket;

@@ -1,56 +1,168 @@
-//! `ValkeySinkSingle`: one server.
+//! `ValkeySinkSingle`: one server, or the first of several that works.
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
-use super::connection::ConnectionRef;
-use super::dial::{Lifetime, Ready, Target, open};
+use super::connection::{ConnectionRef, Receiver};
+use super::dial::{Ready, Servers};
+use super::exchange::Subscriptions;
+use super::gate::{InFlight, Pipelining};
+use super::identity::Identity;
+use super::private::{Introduction, PrivateLimits, Privates};
+use super::shared::{Shared, Sharing};
 use crate::ids::SessionId;
+use crate::net::Remote;
 
-/// The connections of one worker to one server.
+/// What is configured of a `ValkeySinkSingle`.
+#[derive(Clone, Debug)]
+pub struct SinglePlan {
+    /// The servers, at least one: the first that works is used, and another one when it fails. Where there are several, one that says
+    /// that it is a replica does not work.
+    pub servers: Vec<Remote>,
+    /// How long an attempt to connect may take, with all that has to be said before the first request.
+    pub connect_timeout: Duration,
+    /// How long a reply may take, blocking commands aside; `None`: as long as it likes.
+    pub request_timeout: Option<Duration>,
+    /// How long a shared connection may be silent before the server is asked whether it is there; `None`: for ever.
+    pub health_interval: Option<Duration>,
+    /// How many connections the sessions of a worker share, for each user, database and protocol.
+    pub connections: usize,
+    /// Whether requests on shared connections wait for each other.
+    pub pipelining: Pipelining,
+    /// The bounds of what is in flight on a shared connection.
+    pub in_flight: InFlight,
+    /// The bounds of the private connections.
+    pub private: PrivateLimits,
+    /// The user and password of sessions that have not authenticated: a user's name and a password.
+    pub credentials: Option<(String, String)>,
+    /// Counts how often the users of the server have changed, as far as a worker has seen it.
+    pub epoch: Arc<AtomicU64>,
+}
+
+/// The connections of one worker to the server of a sink.
 #[derive(Debug)]
 pub struct Single {
-    target: Target,
-    ready: Rc<Ready>,
-    shared: Vec<ConnectionRef>,
-    next: Cell<usize>,
+    identity: Rc<Identity>,
+    shared: Shared,
+    privates: Privates,
+    request_timeout: Option<Duration>,
+    health_interval: Option<Duration>,
+    one_by_one: bool,
+    epoch: Arc<AtomicU64>,
+    /// The epoch of the connections.
+    seen: Cell<u64>,
 }
 
 /// How much may wait to be written to a shared connection before its sessions are read no more, in bytes.
 const CONGESTED: usize = 64 * 1024 * 1024;
 
 impl Single {
-    /// Connect to `target` with `connections` (at least one) connections that sessions share.
-    pub fn new(target: Target, connections: usize, ready: &Rc<Ready>) -> Self {
-        let shared = (0..connections.max(1)).map(|_| open(&target, Lifetime::Shared, ready)).collect();
-        Self { target, ready: ready.clone(), shared, next: Cell::new(0) }
+    /// Connect as `plan` says; must be called inside of the worker's runtime.
+    pub fn new(plan: &SinglePlan, ready: &Rc<Ready>) -> Self {
+        let servers = Rc::new(Servers::new(plan.servers.clone(), plan.connect_timeout));
+        let sharing = Sharing { connections: plan.connections, pipelining: plan.pipelining, in_flight: plan.in_flight };
+        let credentials = plan.credentials.as_ref().map(|(user, password)| {
+            Rc::new(super::Credentials { user: user.as_bytes().into(), password: password.as_bytes().into() })
+        });
+        let identity = Rc::new(Identity { credentials, ..Identity::default() });
+        let shared = Shared::new(servers.clone(), ready.clone(), sharing);
+        shared.prepare(&identity);
+        Self {
+            identity,
+            shared,
+            privates: Privates::new(servers, ready.clone(), plan.private),
+            request_timeout: plan.request_timeout,
+            health_interval: plan.health_interval,
+            one_by_one: plan.pipelining == Pipelining::Off,
+            epoch: plan.epoch.clone(),
+            seen: Cell::new(plan.epoch.load(Ordering::Relaxed)),
+        }
     }
 
-    /// The shared connection that a new session is to use, by its position: it uses no other, so that its requests stay in order.
-    pub fn assign(&self) -> usize {
-        let next = (self.next.get() + 1) % self.shared.len();
-        self.next.replace(next)
+    /// Whether shared connections must be given requests one by one, however they came.
+    pub fn sends_one_by_one(&self) -> bool {
+        self.one_by_one
     }
 
-    /// The shared connection at a position that [`Single::assign`] gave.
-    pub fn shared(&self, at: usize) -> &ConnectionRef {
-        &self.shared[at % self.shared.len()]
+    /// What a session is before it has said anything.
+    pub fn identity(&self) -> &Rc<Identity> {
+        &self.identity
     }
 
-    /// A connection for one session alone.
-    pub fn private(&self, session: SessionId) -> ConnectionRef {
-        open(&self.target, Lifetime::Private(session), &self.ready)
+    /// A session of this identity joins: the shared connection that it is to use, until it leaves.
+    pub fn join(&self, identity: &Rc<Identity>) -> ConnectionRef {
+        self.shared.join(identity)
+    }
+
+    /// A session that has joined leaves.
+    pub fn leave(&self, identity: &Identity) {
+        self.shared.leave(identity);
+    }
+
+    /// A connection for one session alone, until it gives it back; `None`: there is none now, and the session will be among those of
+    /// [`Single::next_private`].
+    pub fn lend(&self, of: Introduction<'_>, now: Instant) -> Option<ConnectionRef> {
+        self.privates.lend(of, None, now)
+    }
+
+    /// As [`Single::lend`], for a session that has just come out of the queue, or that is to be subscribed again; it is not put into the
+    /// queue.
+    pub fn try_lend(&self, of: Introduction<'_>, subscriptions: Option<Subscriptions>) -> Option<ConnectionRef> {
+        self.privates.try_lend(of, subscriptions)
+    }
+
+    /// Something has happened to a private connection.
+    pub fn settle(&self) {
+        self.privates.settle();
+    }
+
+    /// A session that has waited for a private connection and may have one now.
+    pub fn next_private(&self) -> Option<SessionId> {
+        self.privates.next()
+    }
+
+    /// A session that has waited for a private connection for too long.
+    pub fn late_private(&self, now: Instant) -> Option<SessionId> {
+        self.privates.late(now)
+    }
+
+    /// The users of the server, or their passwords, have changed. Shared connections that never said who they are belong to whoever the
+    /// server took them for when they were established: they are established again, on all workers.
+    pub fn users_changed(&self) {
+        self.epoch.fetch_add(1, Ordering::Relaxed);
+        self.follow_epoch();
+    }
+
+    fn follow_epoch(&self) {
+        let epoch = self.epoch.load(Ordering::Relaxed);
+        if self.seen.replace(epoch) != epoch {
+            self.shared.renew_anonymous();
+        }
     }
 
     /// Write what waits on the shared connections.
     pub fn flush(&self) {
-        for connection in &self.shared {
-            connection.borrow_mut().flush();
-        }
+        self.shared.flush();
     }
 
     /// Whether so much waits to be written that no more should be read for it.
     pub fn is_congested(&self) -> bool {
-        self.shared.iter().any(|connection| connection.borrow().backlog() > CONGESTED)
+        self.shared.has_backlog(CONGESTED)
+    }
+
+    /// Look after the connections; to be called a few times a second.
+    pub fn tend(&self, now: Instant, receiver: &mut impl Receiver) {
+        self.follow_epoch();
+        for connection in self.shared.all() {
+            connection.borrow_mut().tend(now, self.request_timeout, self.health_interval, receiver);
+        }
+        for connection in self.privates.all() {
+            connection.borrow_mut().tend(now, self.request_timeout, None, receiver);
+        }
+        self.shared.tidy(now);
+        self.privates.settle();
     }
 }

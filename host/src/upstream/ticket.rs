@@ -41,15 +41,3 @@ impl Ticket {
         first
     }
 }
-
-/// Why a request has no reply. The texts are what its client is told: where the server is and what exactly went wrong is for the
-/// operator's log.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum Failure {
-    /// It was never written: nothing has happened, and it may be sent again.
-    #[error("ERR the upstream is unreachable; this request was not sent")]
-    NotSent,
-    /// It was written, at least in part, before the connection was lost: it may have been executed or not.
-    #[error("ERR the upstream was lost before it answered; whether this request was executed is unknown")]
-    InDoubt,
-}

@@ -1,4 +1,4 @@
-//! Which commands may share a connection with other sessions.
+//! Which commands may share a connection with other sessions, and what the others need instead.
 
 use std::sync::LazyLock;
 
@@ -11,16 +11,34 @@ use crate::chain::vector::Arguments;
 pub(super) enum Affinity {
     /// Nothing: it may run between the commands of other sessions.
     Shared,
-    /// It changes the state of its connection, or holds it up: its session gets a connection of its own.
-    Private,
-    /// As [`Affinity::Private`], and its reply may never come.
-    Blocking,
-    /// As [`Affinity::Blocking`] where it has an argument BLOCK, otherwise [`Affinity::Shared`].
-    BlockingOption,
     /// It concerns the session alone and never reaches a server: QUIT.
     Quit,
     /// It concerns the session alone and never reaches a server: CLIENT REPLY.
     ClientReply,
+    /// It changes who the session is to the server. Nothing is sent past it, and then it is the proxy's to know.
+    State,
+    /// It speaks of the connection that it runs on, or needs one to itself while it runs.
+    Momentary,
+    /// As [`Affinity::Momentary`], and its reply may never come.
+    Blocking,
+    /// As [`Affinity::Blocking`] where it has an argument BLOCK, otherwise [`Affinity::Shared`].
+    BlockingOption,
+    /// MULTI: the connection is needed until the transaction has ended.
+    Multi,
+    /// EXEC: it ends a transaction, and the watch.
+    Exec,
+    /// DISCARD: as [`Affinity::Exec`].
+    Discard,
+    /// WATCH: the connection is needed until the next EXEC, DISCARD or UNWATCH.
+    Watch,
+    /// UNWATCH.
+    Unwatch,
+    /// Subscriptions and MONITOR: the connection is needed for as long as the server may send something by itself.
+    Listen,
+    /// CLIENT TRACKING: the connection is needed while it is on.
+    Tracking,
+    /// What it does to the connection cannot be done again on another one, so the session keeps it.
+    Pin,
 }
 
 /// The commands that are not [`Affinity::Shared`], but for those that the table flags as blocking.
@@ -29,42 +47,54 @@ const BY_NAME: &[(&str, Affinity)] = &[
     ("client|reply", Affinity::ClientReply),
     ("xread", Affinity::BlockingOption),
     ("xreadgroup", Affinity::BlockingOption),
-    // Who the connection is.
-    ("auth", Affinity::Private),
-    ("hello", Affinity::Private),
-    ("select", Affinity::Private),
-    ("reset", Affinity::Private),
-    ("readonly", Affinity::Private),
-    ("readwrite", Affinity::Private),
-    ("asking", Affinity::Private),
-    ("client|id", Affinity::Private),
-    ("client|info", Affinity::Private),
-    ("client|setname", Affinity::Private),
-    ("client|getname", Affinity::Private),
-    ("client|setinfo", Affinity::Private),
-    ("client|no-evict", Affinity::Private),
-    ("client|no-touch", Affinity::Private),
-    ("client|capa", Affinity::Private),
-    ("client|import-source", Affinity::Private),
-    // What it remembers.
-    ("multi", Affinity::Private),
-    ("watch", Affinity::Private),
-    ("client|tracking", Affinity::Private),
-    ("client|trackinginfo", Affinity::Private),
-    ("client|caching", Affinity::Private),
-    ("client|getredir", Affinity::Private),
-    ("script|debug", Affinity::Private),
+    // Who the session is.
+    ("auth", Affinity::State),
+    ("hello", Affinity::State),
+    ("select", Affinity::State),
+    ("reset", Affinity::State),
+    ("readonly", Affinity::State),
+    ("readwrite", Affinity::State),
+    ("client|setname", Affinity::State),
+    ("client|setinfo", Affinity::State),
+    ("client|no-evict", Affinity::State),
+    ("client|no-touch", Affinity::State),
+    ("client|getname", Affinity::Momentary),
+    ("client|info", Affinity::Momentary),
+    // Transactions.
+    ("multi", Affinity::Multi),
+    ("exec", Affinity::Exec),
+    ("discard", Affinity::Discard),
+    ("watch", Affinity::Watch),
+    ("unwatch", Affinity::Unwatch),
     // What it is sent.
-    ("subscribe", Affinity::Private),
-    ("psubscribe", Affinity::Private),
-    ("ssubscribe", Affinity::Private),
-    ("unsubscribe", Affinity::Private),
-    ("punsubscribe", Affinity::Private),
-    ("sunsubscribe", Affinity::Private),
-    ("monitor", Affinity::Private),
-    ("sync", Affinity::Private),
-    ("psync", Affinity::Private),
-    ("replconf", Affinity::Private),
+    ("subscribe", Affinity::Listen),
+    ("psubscribe", Affinity::Listen),
+    ("ssubscribe", Affinity::Listen),
+    ("unsubscribe", Affinity::Listen),
+    ("punsubscribe", Affinity::Listen),
+    ("sunsubscribe", Affinity::Listen),
+    ("monitor", Affinity::Listen),
+    ("client|tracking", Affinity::Tracking),
+    ("client|trackinginfo", Affinity::Momentary),
+    ("client|caching", Affinity::Momentary),
+    ("client|getredir", Affinity::Momentary),
+    // Whoever asks for its ID wants to be found by it.
+    ("client|id", Affinity::Pin),
+    ("client|capa", Affinity::Pin),
+    ("client|import-source", Affinity::Pin),
+    ("asking", Affinity::Pin),
+    ("script|debug", Affinity::Pin),
+    // What must get through where everything else waits.
+    ("script|kill", Affinity::Momentary),
+    ("function|kill", Affinity::Momentary),
+    // What changes who may do what.
+    ("acl|setuser", Affinity::Momentary),
+    ("acl|deluser", Affinity::Momentary),
+    ("acl|load", Affinity::Momentary),
+    ("config|set", Affinity::Momentary),
+    ("sync", Affinity::Pin),
+    ("psync", Affinity::Pin),
+    ("replconf", Affinity::Pin),
 ];
 
 static TABLE: LazyLock<Vec<Affinity>> = LazyLock::new(|| {
@@ -100,6 +130,16 @@ impl Affinity {
             (1..).map_while(|at| arguments.get(at)).take_while(|word| !word.eq_ignore_ascii_case(b"STREAMS"));
         if options.any(|word| word.eq_ignore_ascii_case(b"BLOCK")) { Self::Blocking } else { Self::Shared }
     }
+
+    /// Whether it must not run on a connection that sessions share. What ends something that never began may.
+    pub(super) fn needs_private(self) -> bool {
+        !matches!(self, Self::Shared | Self::Quit | Self::ClientReply | Self::Exec | Self::Discard | Self::Unwatch)
+    }
+}
+
+/// Whether the server takes a command that it does not know for a web browser that was lured into sending it, and closes the connection.
+pub(super) fn is_from_a_browser(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"POST") || name.eq_ignore_ascii_case(b"Host:")
 }
 
 #[cfg(test)]
@@ -131,13 +171,17 @@ mod test {
             ("GET a", Affinity::Shared),
             ("MODULE.COMMAND a", Affinity::Shared),
             ("blpop a 0", Affinity::Blocking),
+            ("wait 1 0", Affinity::Blocking),
             ("XREAD COUNT 2 STREAMS BLOCK 0", Affinity::Shared),
             ("xread block 0 streams a 0", Affinity::Blocking),
-            ("SELECT 1", Affinity::Private),
+            ("SELECT 1", Affinity::State),
             ("CLIENT REPLY OFF", Affinity::ClientReply),
-            ("CLIENT SETNAME x", Affinity::Private),
+            ("CLIENT SETNAME x", Affinity::State),
             ("CLIENT LIST", Affinity::Shared),
+            ("MULTI", Affinity::Multi),
+            ("subscribe a", Affinity::Listen),
             ("quit", Affinity::Quit),
+            ("POST / HTTP/1.1", Affinity::Shared),
         ] {
             assert_eq!(affinity(line), expected, "{line}");
         }

@@ -4,16 +4,16 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::Source;
 use super::directory::Directory;
 use super::meter::Meter;
 use super::session::{Parked, Route, Session};
 use super::sessions::Sessions;
+use super::{Sink, Source};
 use crate::buffer::LARGE;
 use crate::chain::{Answer, Effect, Kind, Responses, Step, Trails};
 use crate::ids::SessionId;
 use crate::resp::{Protocol, downgrade, encode, reply};
-use crate::upstream::{Failure, Payload, Receiver, Ticket};
+use crate::upstream::{Failure, Lost, Payload, Receiver, Ticket};
 
 /// The parts of a worker that responses are delivered with.
 pub(super) struct Delivery<'a> {
@@ -35,6 +35,12 @@ impl Delivery<'_> {
             // Nobody waits for it any more.
             return self.trails.discard(ticket.trail);
         };
+        if !session.changes.is_empty()
+            && session.confirm(ticket.sequence, body.bytes())
+            && let Sink::Single(sink) = &*self.sources[session.source].sink
+        {
+            sink.users_changed();
+        }
         if session.order.head() != ticket.sequence {
             session.order.park(Parked { ticket: *ticket, bytes: body.keep(), kind, foreign });
             return;
@@ -57,6 +63,13 @@ enum Body<'a> {
 }
 
 impl Body<'_> {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Seen(bytes) => bytes,
+            Self::Kept(bytes) => bytes,
+        }
+    }
+
     fn keep(&self) -> Bytes {
         match self {
             Self::Seen(bytes) => Bytes::copy_from_slice(bytes),
@@ -92,10 +105,7 @@ fn emit(session: &mut Session, body: &Body<'_>, kind: Kind, foreign: bool) {
     if session.is_mute() {
         return;
     }
-    let bytes = match body {
-        Body::Seen(bytes) => *bytes,
-        Body::Kept(bytes) => &bytes[..],
-    };
+    let bytes = body.bytes();
     match body {
         _ if foreign && session.protocol == Protocol::Resp2 => match downgrade::to_resp2(bytes) {
             Some(plain) => session.out.push(&plain),
@@ -188,7 +198,7 @@ impl Receiver for Delivery<'_> {
         self.sessions.note(session);
     }
 
-    fn failed(&mut self, ticket: &Ticket, failure: &Failure) {
+    fn failed(&mut self, ticket: &Ticket, failure: Failure) {
         self.meter.failed(ticket.count);
         let answer = Answer::error(&failure.to_string());
         if ticket.count == 1 {
@@ -199,12 +209,25 @@ impl Receiver for Delivery<'_> {
         self.deliver(ticket, &Body::Kept(&answers), Kind::Several, false);
     }
 
-    fn ended(&mut self, session: SessionId) {
+    fn ended(&mut self, session: SessionId, lost: Lost) {
         let Some(entry) = self.sessions.get(session) else { return };
-        // What its connection knew (a transaction, subscriptions, a database) is lost; the client must not go on as if it were not.
-        if matches!(entry.route, Route::Private(_)) {
-            entry.end();
-            self.sessions.note(session);
+        let Route::Private(lease) = &entry.route else { return };
+        let Sink::Single(sink) = &*self.sources[entry.source].sink else { return };
+        match lost {
+            Lost::Nothing if !lease.holds_state() => entry.join(sink),
+            Lost::Subscriptions(subscriptions) if !lease.holds_state() => {
+                entry.join(sink);
+                entry.resubscribe = Some(subscriptions);
+                self.sessions.resubscribe_later(session);
+            }
+            // What the server knew (a transaction, watched keys) is lost; the client must not go on as if it were not.
+            Lost::Nothing | Lost::Subscriptions(_) | Lost::More => {
+                entry.end();
+                for held in std::mem::take(&mut entry.held) {
+                    self.failed(&held.ticket, Failure::NotSent);
+                }
+            }
         }
+        self.sessions.note(session);
     }
 }

@@ -150,7 +150,7 @@ pub(super) fn is_large(partial: &Partial) -> bool {
 /// Whether the response to a command may say something of its session.
 #[inline]
 fn concerns_session(command: CommandId) -> bool {
-    matches!(Affinity::of(command), Affinity::Private | Affinity::ClientReply)
+    matches!(Affinity::of(command), Affinity::State | Affinity::ClientReply)
 }
 
 /// What the response to a request will mean for its session. Silence first: it is the last step of all.

@@ -11,10 +11,13 @@
 //! and never leaves anything half done, so no other task ever sees a worker in the middle of one.
 
 mod affinity;
+mod change;
 mod deliver;
 mod directory;
 mod intake;
+mod lease;
 mod meter;
+mod passage;
 mod plan;
 mod population;
 mod proxy;
@@ -28,6 +31,7 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -39,13 +43,17 @@ use crate::chain::{Chain, Responses, Trails, Vector};
 use crate::ids::MessageIds;
 use crate::net::Incoming;
 use crate::plugin::SessionDirectory;
-use crate::upstream::{ConnectionRef, Ready, Single, Target};
+use crate::upstream::{ConnectionRef, Ready, Single};
+use change::Standing;
 use directory::Directory;
 use meter::Meter;
 use population::Population;
 use reader::Reader;
-use session::Session;
+use session::{Route, Session};
 use sessions::Sessions;
+
+/// How often a worker looks after what happens by itself, or does not: timeouts, silence, subscribers without a connection.
+const TICK: Duration = Duration::from_millis(100);
 
 /// The state of a worker. Its tasks borrow it for as long as they do not wait.
 pub(crate) struct Worker {
@@ -82,7 +90,7 @@ struct Source {
 }
 
 enum Sink {
-    Single(Single),
+    Single(Box<Single>),
     Null,
 }
 
@@ -164,6 +172,8 @@ impl Worker {
             }
         });
         let drained = Arc::new(tokio::sync::Notify::new());
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 order = orders.recv() => match order {
@@ -172,6 +182,7 @@ impl Worker {
                     Some(Order::Stop) | None => break,
                 },
                 () = drained.notified() => break,
+                _ = ticks.tick() => worker.borrow_mut().tend(),
             }
         }
         turns.abort();
@@ -190,12 +201,14 @@ impl Worker {
             }
         };
         let (reader, writer) = stream.split();
-        let shared = match &*source.sink {
-            Sink::Single(single) => single.assign(),
-            Sink::Null => 0,
+        let (route, standing) = match &*source.sink {
+            Sink::Single(single) => {
+                (Route::Shared(single.join(single.identity())), Standing::new(single.identity().clone()))
+            }
+            Sink::Null => (Route::Nowhere, Standing::new(Rc::default())),
         };
         let limits = source.limits;
-        let id = this.sessions.add(|id| Session::new(id, at, limits, writer, shared));
+        let id = this.sessions.add(|id| Session::new(id, at, limits, writer, route, standing));
         this.directory.add(id, peer, source.name.clone());
         if this.drained.is_some() {
             this.end(id);
@@ -226,10 +239,7 @@ impl Sink {
     fn new(plan: &SinkPlan, ready: &Rc<Ready>) -> Self {
         match plan {
             SinkPlan::Null => Self::Null,
-            SinkPlan::Single { remote, connect_timeout, connections } => {
-                let target = Target { remote: remote.clone(), connect_timeout: *connect_timeout };
-                Self::Single(Single::new(target, *connections, ready))
-            }
+            SinkPlan::Single(plan) => Self::Single(Box::new(Single::new(plan, ready))),
         }
     }
 }

@@ -1,10 +1,10 @@
 //! What a worker is to run: the checked form of a topology's sources.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::chain::Link;
-use crate::net::{ListenPlan, Remote};
+use crate::net::ListenPlan;
+use crate::upstream::SinglePlan;
 
 /// A listener with its chain and sink.
 #[derive(Clone, Debug)]
@@ -45,15 +45,8 @@ impl Default for SessionLimits {
 /// Where requests leave.
 #[derive(Clone, Debug)]
 pub enum SinkPlan {
-    /// `ValkeySinkSingle`: one server.
-    Single {
-        /// How it is reached.
-        remote: Remote,
-        /// How long an attempt to connect may take.
-        connect_timeout: Duration,
-        /// How many connections the sessions of a worker share.
-        connections: usize,
-    },
+    /// `ValkeySinkSingle`: one server, or the first of several that works.
+    Single(SinglePlan),
     /// `NullSink`: whatever comes is answered with an error.
     Null,
 }

@@ -1,11 +1,13 @@
 //! From the chain to the upstreams: every request that is still on its way is sent where its session's requests go.
 
-use std::collections::VecDeque;
-
 use super::Sink;
-use super::affinity::Affinity;
+use sluice_commands::CommandId;
+
+use super::affinity::{Affinity, is_from_a_browser};
+use super::change::Change;
 use super::deliver::Delivery;
-use super::session::{Held, Route};
+use super::passage::{Piece, Step, expectation, pass};
+use super::session::{Errand, Held, Route};
 use crate::chain::vector::Request;
 use crate::chain::{Answer, Frame, Kind, Outcome, Vector};
 use crate::ids::SessionId;
@@ -16,9 +18,13 @@ use crate::upstream::{Expect, Receiver, Single, Ticket};
 pub(super) fn route(source: usize, delivery: &mut Delivery<'_>) {
     let mut vector = std::mem::take(&mut delivery.sources[source].inbox);
     let sink = delivery.sources[source].sink.clone();
+    let together = match &*sink {
+        Sink::Single(single) => !single.sends_one_by_one(),
+        Sink::Null => true,
+    };
     for run in vector.runs() {
         let requests = run.requests.start as usize..run.requests.end as usize;
-        Run { session: run.session, vector: &vector, sink: &sink, delivery }.route(requests);
+        Run { session: run.session, vector: &vector, sink: &sink, together, delivery }.route(requests);
         if let Some(session) = delivery.sessions.get(run.session) {
             session.sent(run.bytes);
         }
@@ -32,6 +38,8 @@ struct Run<'a, 'd> {
     session: SessionId,
     vector: &'a Vector,
     sink: &'a Sink,
+    /// Whether requests that lie side by side may leave as one.
+    together: bool,
     delivery: &'a mut Delivery<'d>,
 }
 
@@ -51,14 +59,16 @@ impl Run<'_, '_> {
                 && request.trail.is_none()
                 && let Some(place) = self.vector.place(request)
                 && Affinity::of(request.command) == Affinity::Shared
+                && request.command != CommandId::UNKNOWN
                 && let Sink::Single(_) = self.sink
                 && let Some(session) = self.delivery.sessions.get(self.session)
                 && let Route::Shared(_) = session.route
+                && session.held.is_empty()
                 && !session.dismissed
             {
                 let sequence = session.order.issue(1);
                 match &mut stretch {
-                    Some(stretch) if stretch.bytes.end == place.start => {
+                    Some(stretch) if stretch.bytes.end == place.start && self.together => {
                         stretch.bytes.end = place.end;
                         stretch.ticket.count += 1;
                     }
@@ -84,12 +94,11 @@ impl Run<'_, '_> {
     /// A stretch to the shared connection.
     fn leave(&mut self, stretch: Option<Stretch>) {
         let Some(Stretch { ticket, bytes }) = stretch else { return };
-        let Sink::Single(sink) = self.sink else { return };
         let Some(session) = self.delivery.sessions.get(self.session) else { return };
-        let Route::Shared(shared) = session.route else { return };
-        let sent = sink.shared(shared).borrow_mut().send(ticket, self.vector.arena().get(bytes), Expect::One);
+        let Route::Shared(connection) = &session.route else { return };
+        let sent = connection.borrow_mut().send(ticket, self.vector.arena().get(bytes), Expect::One);
         if let Err(failure) = sent {
-            self.delivery.failed(&ticket, &failure);
+            self.delivery.failed(&ticket, failure);
         }
     }
 
@@ -109,6 +118,12 @@ impl Run<'_, '_> {
             }
         }
         let arguments = self.vector.arguments(request);
+        if request.command == CommandId::UNKNOWN && arguments.get(0).is_some_and(is_from_a_browser) {
+            // It would end a connection that others use.
+            tracing::warn!(session = %self.session, "closed: its client sends HTTP");
+            let nothing = Answer { frame: bytes::Bytes::new(), foreign: false };
+            return self.dismiss(&ticket, &nothing);
+        }
         let affinity = Affinity::of(request.command).with(&arguments);
         let ok = Answer { frame: bytes::Bytes::from_static(encode::OK), foreign: false };
         match (affinity, self.sink) {
@@ -125,9 +140,9 @@ impl Run<'_, '_> {
                 self.delivery.answer(&ticket, &Answer::error(&text), Kind::Single);
             }
             (affinity, Sink::Single(sink)) => {
-                let expect = Expect::of(request.command, self.vector.spans(request).len());
-                let frame = self.vector.frame(request);
-                self.send(sink, affinity, ticket, frame, expect);
+                let change = if affinity == Affinity::Shared { None } else { Change::of(request.command, &arguments) };
+                let expect = expectation(affinity, request.command, self.vector.spans(request).len());
+                self.send(sink, ticket, self.vector.frame(request), Errand { affinity, change, expect });
             }
         }
     }
@@ -141,31 +156,22 @@ impl Run<'_, '_> {
         self.delivery.answer(ticket, answer, Kind::Last);
     }
 
-    fn send(&mut self, sink: &Single, affinity: Affinity, ticket: Ticket, frame: Frame, expect: Expect) {
+    fn send(&mut self, sink: &Single, ticket: Ticket, frame: Frame, errand: Errand) {
         let Some(session) = self.delivery.sessions.get(self.session) else { return };
-        let private = matches!(affinity, Affinity::Private | Affinity::Blocking);
-        if affinity == Affinity::Blocking {
+        if errand.affinity == Affinity::Blocking {
             session.blocking_until = ticket.sequence + 1;
         }
-        if private && let Route::Shared(_) = session.route {
-            session.route = Route::Moving(VecDeque::new());
-        }
         let arena = self.vector.arena().bytes();
-        let connection = match &mut session.route {
-            Route::Moving(held) => {
-                held.push_back(Held::new(ticket, frame, arena, expect));
-                return move_when_ready(self.session, sink, self.delivery);
-            }
-            Route::Private(connection) => connection.clone(),
-            Route::Shared(shared) => sink.shared(*shared).clone(),
+        if !session.held.is_empty() || session.step(Some((ticket.sequence, errand.affinity))) != Step::Send {
+            session.held.push_back(Held::new(ticket, frame, arena, errand));
+            return pass(self.session, sink, self.delivery);
+        }
+        let piece = match frame {
+            Frame::Arena(range) => Piece::Seen(arena.get(range).unwrap_or_default()),
+            Frame::Large(bytes) => Piece::Kept(bytes),
         };
-        // On a shared connection every request has one reply; what has more never gets there.
-        let sent = match frame {
-            Frame::Arena(range) => connection.borrow_mut().send(ticket, arena.get(range).unwrap_or_default(), expect),
-            Frame::Large(bytes) => connection.borrow_mut().send_bytes(ticket, bytes, expect),
-        };
-        if let Err(failure) = sent {
-            self.delivery.failed(&ticket, &failure);
+        if let Err(failure) = session.send(ticket, piece, errand) {
+            self.delivery.failed(&ticket, failure);
         }
         self.delivery.sessions.note(self.session);
     }
@@ -175,23 +181,4 @@ impl Run<'_, '_> {
 fn is_client_reply(mode: Option<&[u8]>, more: Option<&[u8]>) -> bool {
     more.is_none()
         && mode.is_some_and(|mode| [&b"ON"[..], b"OFF", b"SKIP"].iter().any(|known| mode.eq_ignore_ascii_case(known)))
-}
-
-/// If a session waits to move to a connection of its own and nothing of it is in flight any more, let it move.
-pub(super) fn move_when_ready(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>) {
-    let Some(session) = delivery.sessions.get(id) else { return };
-    let Route::Moving(held) = &mut session.route else { return };
-    if held.front().is_some_and(|first| first.ticket.sequence != session.order.head()) {
-        return;
-    }
-    let held = std::mem::take(held);
-    let connection = sink.private(id);
-    session.route = Route::Private(connection.clone());
-    for Held { ticket, frame, expect } in held {
-        // A connection that is being established takes everything.
-        if let Err(failure) = connection.borrow_mut().send_bytes(ticket, frame, expect) {
-            delivery.failed(&ticket, &failure);
-        }
-    }
-    delivery.sessions.note(id);
 }

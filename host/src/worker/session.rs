@@ -5,14 +5,18 @@
 //!    │                                                                 │
 //!    └─── client gone, output limit ──► GONE ◄─── all written ──────────┘
 //!
-//!   SHARED ── a command that would disturb others ──► MOVING: wait for what is in flight ──► PRIVATE, until the session ends
 //! ```
+//!
+//! Which connection its requests take, and when they wait, is in `passage`.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::task::Waker;
 
 use bytes::{Bytes, BytesMut};
 
+use super::affinity::Affinity;
+use super::change::{Change, Standing, elements};
+use super::lease::Lease;
 use super::plan::SessionLimits;
 use crate::buffer::{Flush, Outbox};
 use crate::chain::{Frame, Kind};
@@ -20,7 +24,7 @@ use crate::ids::{Sequence, SessionId};
 use crate::net::WriteHalf;
 use crate::resp::request::RequestScanner;
 use crate::resp::{Protocol, Span};
-use crate::upstream::{ConnectionRef, Expect, Ticket};
+use crate::upstream::{ConnectionRef, Expect, Subscriptions, Ticket};
 
 /// The memory that an idle session keeps for replies, in bytes: enough for a short one, so that it needs no allocation.
 const KEEP: usize = 512;
@@ -48,6 +52,18 @@ pub(super) struct Session {
     in_flight: usize,
     pub(super) partial: Option<Box<Partial>>,
     pub(super) route: Route,
+    /// What it is to the server.
+    pub(super) standing: Standing,
+    /// Requests that wait for a reply, or for a connection of their own.
+    pub(super) held: VecDeque<Held>,
+    /// Nothing is sent before everything in front of this is answered.
+    pub(super) barrier: Sequence,
+    /// Changes that were asked for, by the requests whose replies will tell.
+    pub(super) changes: VecDeque<(Sequence, Change)>,
+    /// Whether it is in the queue for a private connection.
+    pub(super) queued: bool,
+    /// What it was subscribed to on a connection that was lost.
+    pub(super) resubscribe: Option<Subscriptions>,
     /// Behind the last request whose reply may never come.
     pub(super) blocking_until: Sequence,
     pub(super) protocol: Protocol,
@@ -72,19 +88,28 @@ pub(super) enum Life {
 /// Where its requests go.
 #[derive(Debug)]
 pub(super) enum Route {
-    /// To a connection that it shares, by its position.
-    Shared(usize),
-    /// Nowhere until what is in flight is answered; then to a connection of its own.
-    Moving(VecDeque<Held>),
+    /// Nowhere: the chain answers them.
+    Nowhere,
+    /// To a connection that it shares.
+    Shared(ConnectionRef),
     /// To a connection of its own.
-    Private(ConnectionRef),
+    Private(Box<Lease>),
 }
 
-/// A request that waits for its session's move.
+/// A request that waits.
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) ticket: Ticket,
     pub(super) frame: Bytes,
+    pub(super) errand: Errand,
+}
+
+/// What is to be known of a request to send it.
+#[derive(Clone, Debug)]
+pub(super) struct Errand {
+    pub(super) affinity: Affinity,
+    /// What it asks to change.
+    pub(super) change: Option<Change>,
     pub(super) expect: Expect,
 }
 
@@ -173,7 +198,14 @@ impl Order {
 }
 
 impl Session {
-    pub(super) fn new(id: SessionId, source: usize, limits: SessionLimits, socket: WriteHalf, shared: usize) -> Self {
+    pub(super) fn new(
+        id: SessionId,
+        source: usize,
+        limits: SessionLimits,
+        socket: WriteHalf,
+        route: Route,
+        standing: Standing,
+    ) -> Self {
         Self {
             id,
             source,
@@ -188,7 +220,13 @@ impl Session {
             reads: VecDeque::new(),
             in_flight: 0,
             partial: None,
-            route: Route::Shared(shared),
+            route,
+            standing,
+            held: VecDeque::new(),
+            barrier: 0,
+            changes: VecDeque::new(),
+            queued: false,
+            resubscribe: None,
             blocking_until: 0,
             protocol: Protocol::Resp2,
             replies: Replies::On,
@@ -253,6 +291,33 @@ impl Session {
         }
     }
 
+    /// The reply to a request has come: if it tells of a change, that is done. Returns whether the server's users have changed.
+    pub(super) fn confirm(&mut self, sequence: Sequence, reply: &[u8]) -> bool {
+        let mut users = false;
+        while let Some((of, change)) = self.changes.pop_front_if(|(of, _)| *of <= sequence) {
+            if of != sequence {
+                continue;
+            }
+            let confirmed = change.is_confirmed_by(reply);
+            if let Route::Private(lease) = &mut self.route {
+                lease.answered(sequence, &change, confirmed);
+            }
+            match change {
+                Change::Exec(changes) if confirmed => {
+                    let replies: Vec<&[u8]> = elements(reply).collect();
+                    let done = |(at, change): &(usize, Change)| {
+                        replies.get(*at).is_some_and(|reply| change.is_confirmed_by(reply))
+                    };
+                    changes.into_iter().filter(done).for_each(|(_, change)| self.standing.apply(change));
+                }
+                Change::Users => users |= confirmed,
+                change if confirmed => self.standing.apply(change),
+                _ => {}
+            }
+        }
+        users
+    }
+
     /// Read no more. What is in flight is answered still.
     pub(super) fn end(&mut self) {
         if self.life == Life::Open {
@@ -298,11 +363,11 @@ impl Session {
 
 impl Held {
     /// Keep a request of a vector.
-    pub(super) fn new(ticket: Ticket, frame: Frame, arena: &[u8], expect: Expect) -> Self {
+    pub(super) fn new(ticket: Ticket, frame: Frame, arena: &[u8], errand: Errand) -> Self {
         let frame = match frame {
             Frame::Arena(range) => Bytes::copy_from_slice(arena.get(range).unwrap_or_default()),
             Frame::Large(bytes) => bytes,
         };
-        Self { ticket, frame, expect }
+        Self { ticket, frame, errand }
     }
 }

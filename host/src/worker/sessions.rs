@@ -13,11 +13,13 @@ pub(super) struct Sessions {
     places: Slab<Session>,
     /// Sessions to be looked at at the end of the turn: to be written to, to be read from again, or to be removed.
     noted: Vec<SessionId>,
+    /// Sessions to be subscribed again, in a while.
+    later: Vec<SessionId>,
 }
 
 impl Sessions {
     pub(super) fn of_worker(worker: u8) -> Self {
-        Self { worker, count: 0, places: Slab::new(), noted: Vec::new() }
+        Self { worker, count: 0, places: Slab::new(), noted: Vec::new(), later: Vec::new() }
     }
 
     pub(super) fn add(&mut self, make: impl FnOnce(SessionId) -> Session) -> SessionId {
@@ -55,6 +57,21 @@ impl Sessions {
             session.noted = true;
             self.noted.push(id);
         }
+    }
+
+    /// Have a session subscribed again at the next tick.
+    pub(super) fn resubscribe_later(&mut self, id: SessionId) {
+        self.later.push(id);
+    }
+
+    /// The sessions to be subscribed again.
+    pub(super) fn take_later(&mut self) -> Vec<SessionId> {
+        std::mem::take(&mut self.later)
+    }
+
+    /// Whether there is any session to look at.
+    pub(super) fn has_noted(&self) -> bool {
+        !self.noted.is_empty()
     }
 
     /// The sessions that were noted. Give the list back to [`Sessions::give_back`].

@@ -3,10 +3,12 @@
 use std::time::Instant;
 
 use super::deliver::{Delivery, emit_staged};
-use super::route::{move_when_ready, route};
+use super::passage::{denied, granted, pass, resubscribe};
+use super::route::route;
 use super::session::{Life, Route};
 use super::{Sink, Worker};
 use crate::ids::SessionId;
+use crate::upstream::Phase;
 
 impl Worker {
     /// Replies to their sessions, requests through their chains to the upstreams; then one write for each upstream and one for each
@@ -33,11 +35,53 @@ impl Worker {
         let mut connections = std::mem::take(&mut self.received);
         self.ready.take(&mut connections);
         let mut delivery = self.delivery(now);
+        let mut freed = false;
         for connection in &connections {
-            connection.borrow_mut().receive(&mut delivery);
+            let mut connection = connection.borrow_mut();
+            connection.receive(&mut delivery);
+            freed |= matches!(connection.phase(), Phase::Idle | Phase::Closed);
         }
         connections.clear();
         self.received = connections;
+        if freed {
+            self.lend(now);
+        }
+    }
+
+    /// Let sessions that wait for a private connection have those that are free.
+    fn lend(&mut self, now: Instant) {
+        for at in 0..self.sources.len() {
+            let sink = self.sources[at].sink.clone();
+            let Sink::Single(single) = &*sink else { continue };
+            single.settle();
+            while let Some(session) = single.next_private() {
+                granted(session, single, &mut self.delivery(now));
+            }
+        }
+    }
+
+    /// Look after what happens by itself, or does not: to be called a few times a second, and the turn after it.
+    pub(super) fn tend(&mut self) {
+        let now = Instant::now();
+        for at in 0..self.sources.len() {
+            let sink = self.sources[at].sink.clone();
+            let Sink::Single(single) = &*sink else { continue };
+            single.tend(now, &mut self.delivery(now));
+            while let Some(session) = single.late_private(now) {
+                denied(session, single, &mut self.delivery(now));
+            }
+        }
+        for session in self.sessions.take_later() {
+            let Some(source) = self.sessions.get(session).map(|session| session.source) else { continue };
+            let sink = self.sources[source].sink.clone();
+            if let Sink::Single(single) = &*sink {
+                resubscribe(session, single, &mut self.delivery(now));
+            }
+        }
+        self.lend(now);
+        if self.sessions.has_noted() {
+            self.bell.ring();
+        }
     }
 
     /// Carry what the clients of a source have sent through its chain, and send it on.
@@ -115,13 +159,9 @@ impl Worker {
         let could_read = session.may_read();
         session.settle_reads();
         session.flush();
-        match &session.route {
-            Route::Private(connection) => connection.borrow_mut().flush(),
-            Route::Moving(_) => {
-                let source = session.source;
-                self.let_move(id, source, now);
-            }
-            Route::Shared(_) => {}
+        if !session.held.is_empty() || matches!(session.route, Route::Private(_)) {
+            let source = session.source;
+            self.pass(id, source, now);
         }
         let Some(session) = self.sessions.get(id) else { return };
         if session.is_over() {
@@ -131,11 +171,15 @@ impl Worker {
         }
     }
 
-    fn let_move(&mut self, id: SessionId, source: usize, now: Instant) {
+    /// Let what a session holds go on, and write what waits on the connection that it has to itself.
+    fn pass(&mut self, id: SessionId, source: usize, now: Instant) {
         let sink = self.sources[source].sink.clone();
-        if let Sink::Single(single) = &*sink {
-            let mut delivery = self.delivery(now);
-            move_when_ready(id, single, &mut delivery);
+        let Sink::Single(single) = &*sink else { return };
+        pass(id, single, &mut self.delivery(now));
+        match self.sessions.get(id).map(|session| &session.route) {
+            Some(Route::Private(lease)) => lease.connection.borrow_mut().flush(),
+            Some(Route::Shared(connection)) => connection.borrow_mut().flush(),
+            Some(Route::Nowhere) | None => {}
         }
     }
 
@@ -147,14 +191,15 @@ impl Worker {
         for parked in session.order.take_parked() {
             self.trails.discard(parked.ticket.trail);
         }
-        match &mut session.route {
-            Route::Private(connection) => {
-                for trail in connection.borrow_mut().close() {
+        session.held.drain(..).for_each(|held| self.trails.discard(held.ticket.trail));
+        match (&session.route, &*self.sources[session.source].sink) {
+            (Route::Private(lease), _) => {
+                for trail in lease.connection.borrow_mut().give_back() {
                     self.trails.discard(trail);
                 }
             }
-            Route::Moving(held) => held.drain(..).for_each(|held| self.trails.discard(held.ticket.trail)),
-            Route::Shared(_) => {}
+            (Route::Shared(_), Sink::Single(single)) => single.leave(&session.standing.identity),
+            _ => {}
         }
         self.directory.remove(id);
         self.sources[session.source].sessions.leave(self.index);

@@ -384,19 +384,25 @@ fn going_private_in_the_middle_of_a_pipeline_keeps_the_order() {
 fn what_a_session_leaves_behind_ends_with_it() {
     story(|server, proxy| {
         let mut others = neighbours(proxy);
-        let connected = |server: &RedisServer| {
-            let list = server.client().ask("CLIENT LIST");
-            // All but the one that asks.
-            String::from_utf8_lossy(&list).matches("id=").count() - 1
-        };
-        let before = connected(server);
-        for request in ["MULTI", "SUBSCRIBE a", "MONITOR", "SELECT 2", "WATCH a"] {
+        for request in
+            ["MULTI", "SUBSCRIBE a", "MONITOR", "SELECT 2", "WATCH a", "CLIENT NO-EVICT ON", "CLIENT SETNAME x"]
+        {
             let mut clients: Vec<Client> = (0..5).map(|_| proxy.client()).collect();
             for client in &mut clients {
                 assert!(!client.ask(request).starts_with(b"-"), "{request}");
             }
         }
-        wait_until("the private connections are closed", SOON, || (connected(server) <= before).then_some(()));
+        // What is left waits for the next session, and knows nothing of the one before.
+        wait_until("no connection to the server has a trace of them", SOON, || {
+            let list = server.client().ask("CLIENT LIST");
+            let list = String::from_utf8_lossy(&list).into_owned();
+            let clean = |line: &&str| {
+                let flags = line.split(" flags=").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or_default();
+                !flags.contains(['O', 'P', 'x', 't'])
+                    && ["name= ", "sub=0 ", "multi=-1 "].iter().all(|said| line.contains(said))
+            };
+            list.lines().filter(|line| line.starts_with("id=")).all(|line| clean(&line)).then_some(())
+        });
         undisturbed(&mut others, "after private sessions have gone");
     });
 }

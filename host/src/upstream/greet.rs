@@ -1,0 +1,124 @@
+//! The words between the proxy and a server before and after requests: making a connection what it is to be, and making it nobody's
+//! again. The task of the connection speaks them, straight through; the turn never sees their replies.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
+
+use bytes::{Buf, BytesMut};
+
+use super::exchange;
+use super::identity::{Greeting, Own};
+use crate::net::{ReadHalf, WriteHalf};
+use crate::resp::Scan;
+use crate::resp::reply::{self, ReplyScanner};
+
+/// Why a connection did not become what it was to be.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// It is broken; why.
+    Lost(String),
+    /// The server did not accept what it was told; its answer.
+    Refused(String),
+    /// The server is a replica, and a primary is wanted.
+    Replica,
+}
+
+impl Trouble {
+    pub(super) fn into_reason(self) -> String {
+        match self {
+            Self::Lost(reason) => reason,
+            Self::Refused(answer) => format!("the server answered: {answer}"),
+            Self::Replica => "it is a replica".to_owned(),
+        }
+    }
+}
+
+/// Tell the server what the connection is to be. Returns what else it has sent: messages to subscriptions that were told.
+pub(super) async fn greet(reader: &mut ReadHalf, writer: &WriteHalf, greeting: &Greeting) -> Result<BytesMut, Trouble> {
+    let mut heard = BytesMut::new();
+    if greeting.replies.is_empty() {
+        return Ok(heard);
+    }
+    send(reader, writer, &greeting.bytes).await.map_err(Trouble::Lost)?;
+    let mut replies: VecDeque<Own> = greeting.replies.iter().copied().collect();
+    let mut frames = Frames::default();
+    while let Some(own) = replies.front() {
+        let frame = frames.next(reader).await.map_err(Trouble::Lost)?;
+        match own {
+            Own::Must if reply::is_error(&frame) => return Err(Trouble::Refused(line(&frame))),
+            Own::Confirmation if !reply::is_error(&frame) && !exchange::is_confirmation(&frame) => {
+                heard.extend_from_slice(&frame);
+                continue;
+            }
+            Own::Confirmation if reply::is_error(&frame) => return Err(Trouble::Refused(line(&frame))),
+            Own::Role if exchange::first_word(&frame) == Some(b"slave") => return Err(Trouble::Replica),
+            Own::Must | Own::May | Own::Role | Own::Confirmation => {}
+        }
+        replies.pop_front();
+    }
+    heard.extend_from_slice(&frames.input);
+    Ok(heard)
+}
+
+/// Have the server forget everything that it knows of the connection: transaction, watched keys, subscriptions, user, database, …
+pub(super) async fn reset(reader: &mut ReadHalf, writer: &WriteHalf) -> Result<(), Trouble> {
+    send(reader, writer, b"*1\r\n$5\r\nRESET\r\n").await.map_err(Trouble::Lost)?;
+    let mut frames = Frames::default();
+    loop {
+        let frame = frames.next(reader).await.map_err(Trouble::Lost)?;
+        // What was on its way before it: messages, invalidations, lines of MONITOR.
+        if reply::is_error(&frame) {
+            return Err(Trouble::Refused(line(&frame)));
+        }
+        if *frame == *b"+RESET\r\n" {
+            return Ok(());
+        }
+    }
+}
+
+async fn send(reader: &ReadHalf, writer: &WriteHalf, mut bytes: &[u8]) -> Result<(), String> {
+    while !bytes.is_empty() {
+        match writer.try_write(bytes) {
+            Ok(written) => bytes.advance(written),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                poll_fn(|context| reader.poll_write_ready(context)).await.map_err(|error| error.to_string())?;
+            }
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    Ok(())
+}
+
+/// Reads frame by frame.
+#[derive(Default)]
+struct Frames {
+    input: BytesMut,
+}
+
+impl Frames {
+    async fn next(&mut self, reader: &mut ReadHalf) -> Result<BytesMut, String> {
+        let mut scanner = ReplyScanner::default();
+        let mut needed = 1;
+        loop {
+            if self.input.len() >= needed {
+                match scanner.scan(&self.input).map_err(|error| error.to_string())? {
+                    Scan::Complete(len) => return Ok(self.input.split_to(len)),
+                    Scan::Incomplete(more) => needed = more,
+                }
+            }
+            let input = &mut self.input;
+            input.reserve(4096);
+            match poll_fn(|context| tokio_util::io::poll_read_buf(Pin::new(&mut *reader), context, input)).await {
+                Ok(0) => return Err("connection closed".to_owned()),
+                Ok(_) => {}
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+    }
+}
+
+/// An error's text, for the log.
+fn line(frame: &[u8]) -> String {
+    String::from_utf8_lossy(frame.get(1..).unwrap_or_default()).trim_end().escape_debug().to_string()
+}

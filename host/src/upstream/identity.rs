@@ -1,0 +1,177 @@
+//! Who a connection is to its server: what a session has said of itself, and how that is said again on another connection.
+//!
+//! A server keeps the user, the database and the protocol with the connection. Sessions that agree in all of it can share connections;
+//! the rest ([`Profile`]) matters on a session's private connection only.
+
+use std::fmt;
+use std::rc::Rc;
+
+use super::exchange::Subscriptions;
+use crate::resp::{Protocol, encode};
+
+/// The state of a connection that decides what its commands do. Sessions of the same identity share connections.
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+pub struct Identity {
+    /// The user, once authenticated; `None`: whoever the server takes a new connection for.
+    pub credentials: Option<Rc<Credentials>>,
+    /// The database.
+    pub database: u32,
+    /// The protocol.
+    pub protocol: Protocol,
+    /// READONLY.
+    pub readonly: bool,
+    /// CLIENT NO-EVICT.
+    pub no_evict: bool,
+    /// CLIENT NO-TOUCH.
+    pub no_touch: bool,
+}
+
+/// A user and the password that the server accepted. Shown nowhere.
+#[derive(Clone, Eq, Hash, PartialEq)]
+pub struct Credentials {
+    /// The user's name; `default` where only a password was given.
+    pub user: Box<[u8]>,
+    /// The password.
+    pub password: Box<[u8]>,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Credentials({}, …)", self.user.escape_ascii())
+    }
+}
+
+/// What a session has said of itself that changes nothing but how the server lists it.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Profile {
+    /// CLIENT SETNAME.
+    pub name: Option<Box<[u8]>>,
+    /// CLIENT SETINFO LIB-NAME.
+    pub library: Option<Box<[u8]>>,
+    /// CLIENT SETINFO LIB-VER.
+    pub library_version: Option<Box<[u8]>>,
+}
+
+/// What to make of the reply to a command of the proxy's own.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Own {
+    /// An error means that the connection is not what it was to be.
+    Must,
+    /// Any reply will do.
+    May,
+    /// The server must not be a replica: another one of its list is the primary.
+    Role,
+    /// One of the confirmations of a subscription; messages may come before it.
+    Confirmation,
+}
+
+/// Commands that make a new connection what it is to be, and what to make of their replies.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Greeting {
+    pub(super) bytes: Vec<u8>,
+    pub(super) replies: Vec<Own>,
+}
+
+impl Greeting {
+    /// What a connection that sessions of an identity share begins with. Nothing where the server takes it for that anyway.
+    pub(super) fn shared(identity: &Identity) -> Self {
+        let mut greeting = Self::default();
+        let credentials = identity.credentials.as_deref();
+        match (identity.protocol, credentials) {
+            (Protocol::Resp3, Some(Credentials { user, password })) => {
+                greeting.add(Own::Must, &[b"HELLO", b"3", b"AUTH", user, password]);
+            }
+            (Protocol::Resp3, None) => greeting.add(Own::Must, &[b"HELLO", b"3"]),
+            // Servers older than users know passwords only.
+            (Protocol::Resp2, Some(Credentials { user, password })) if **user == *b"default" => {
+                greeting.add(Own::Must, &[b"AUTH", password]);
+            }
+            (Protocol::Resp2, Some(Credentials { user, password })) => {
+                greeting.add(Own::Must, &[b"AUTH", user, password]);
+            }
+            (Protocol::Resp2, None) => {}
+        }
+        if identity.database != 0 {
+            greeting.add(Own::Must, &[b"SELECT", identity.database.to_string().as_bytes()]);
+        }
+        for (wanted, words) in [
+            (identity.readonly, &[&b"READONLY"[..]][..]),
+            (identity.no_evict, &[b"CLIENT", b"NO-EVICT", b"ON"]),
+            (identity.no_touch, &[b"CLIENT", b"NO-TOUCH", b"ON"]),
+        ] {
+            if wanted {
+                greeting.add(Own::Must, words);
+            }
+        }
+        greeting
+    }
+
+    /// What a connection for one session begins with. Never nothing: behind its reply, everything that was answered before on other
+    /// connections is in the connection's past, which is what WAIT goes by.
+    pub(super) fn private(identity: &Identity, profile: &Profile) -> Self {
+        let mut greeting = Self::shared(identity);
+        for (value, words) in [
+            (&profile.name, &[&b"CLIENT"[..], b"SETNAME"][..]),
+            (&profile.library, &[b"CLIENT", b"SETINFO", b"LIB-NAME"]),
+            (&profile.library_version, &[b"CLIENT", b"SETINFO", b"LIB-VER"]),
+        ] {
+            if let Some(value) = value {
+                let words: Vec<&[u8]> = words.iter().copied().chain([&value[..]]).collect();
+                greeting.add(Own::May, &words);
+            }
+        }
+        if greeting.replies.is_empty() {
+            greeting.add(Own::May, &[b"PING"]);
+        }
+        greeting
+    }
+
+    /// Add a command with one reply.
+    pub(super) fn add(&mut self, own: Own, words: &[&[u8]]) {
+        encode::request(&mut self.bytes, words.iter().copied());
+        self.replies.push(own);
+    }
+
+    /// Subscribe again.
+    pub(super) fn subscribe(&mut self, subscriptions: &Subscriptions) {
+        for (command, channels) in subscriptions.commands() {
+            let words = [command.as_bytes()].into_iter().chain(channels.iter().map(Vec::as_slice));
+            encode::request(&mut self.bytes, words);
+            self.replies.extend(std::iter::repeat_n(Own::Confirmation, channels.len()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    fn words(greeting: &Greeting) -> String {
+        let text = String::from_utf8_lossy(&greeting.bytes);
+        text.split("\r\n").filter(|word| !word.starts_with(['*', '$'])).collect::<Vec<_>>().join(" ").trim().to_owned()
+    }
+
+    fn credentials(user: &str) -> Option<Rc<Credentials>> {
+        Some(Rc::new(Credentials { user: user.as_bytes().into(), password: b"secret"[..].into() }))
+    }
+
+    #[test]
+    fn a_new_connection_says_what_its_sessions_have_said() {
+        let plain = Identity::default();
+        assert_eq!(words(&Greeting::shared(&plain)), "");
+        assert_eq!(words(&Greeting::private(&plain, &Profile::default())), "PING");
+        let old = Identity { credentials: credentials("default"), database: 2, ..Identity::default() };
+        assert_eq!(words(&Greeting::shared(&old)), "AUTH secret SELECT 2");
+        let new = Identity { credentials: credentials("joe"), protocol: Protocol::Resp3, no_evict: true, ..plain };
+        let profile = Profile { name: Some(b"me"[..].into()), ..Profile::default() };
+        let greeting = Greeting::private(&new, &profile);
+        assert_eq!(words(&greeting), "HELLO 3 AUTH joe secret CLIENT NO-EVICT ON CLIENT SETNAME me");
+        assert_eq!(greeting.replies, [Own::Must, Own::Must, Own::May]);
+    }
+
+    #[test]
+    fn passwords_are_not_shown() {
+        let identity = Identity { credentials: credentials("joe"), ..Identity::default() };
+        assert!(!format!("{identity:?}").contains("secret"));
+    }
+}

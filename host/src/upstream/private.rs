@@ -1,0 +1,159 @@
+//! The private connections of a worker to a sink: a bounded pool, lent to sessions for as long as they need one.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use super::connection::{Connection, ConnectionRef, Phase};
+use super::dial::{Ready, Servers, lend};
+use super::exchange::Subscriptions;
+use super::gate::{Gate, InFlight, Pipelining};
+use super::identity::{Greeting, Identity, Profile};
+use crate::ids::SessionId;
+
+/// The bounds of a pool of private connections.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct PrivateLimits {
+    /// The most connections, for each worker.
+    pub limit: usize,
+    /// The most that are kept while no session needs them, for each worker.
+    pub idle: usize,
+    /// How long a session waits for one.
+    pub wait: Duration,
+}
+
+impl Default for PrivateLimits {
+    fn default() -> Self {
+        Self { limit: 1000, idle: 16, wait: Duration::from_secs(5) }
+    }
+}
+
+/// A pool of private connections.
+#[derive(Debug)]
+pub(super) struct Privates {
+    servers: Rc<Servers>,
+    ready: Rc<Ready>,
+    limits: PrivateLimits,
+    /// All that are not closed, those that are lent included.
+    all: RefCell<Vec<ConnectionRef>>,
+    /// Sessions that wait for one, since when.
+    queue: RefCell<VecDeque<(SessionId, Instant)>>,
+    /// Whether one may have become free since the queue was looked at.
+    stirred: Cell<bool>,
+}
+
+/// What a session says of itself to its private connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Introduction<'a> {
+    /// Whose it is to be.
+    pub session: SessionId,
+    /// What its commands depend on.
+    pub identity: &'a Identity,
+    /// The rest.
+    pub profile: &'a Profile,
+}
+
+impl Privates {
+    pub(super) fn new(servers: Rc<Servers>, ready: Rc<Ready>, limits: PrivateLimits) -> Self {
+        let (all, queue) = (RefCell::default(), RefCell::default());
+        Self { servers, ready, limits, all, queue, stirred: Cell::new(false) }
+    }
+
+    /// A connection for a session; `None`: there is none now, the session is in the queue and will be given by [`Privates::next`].
+    pub(super) fn lend(
+        &self,
+        of: Introduction<'_>,
+        subscriptions: Option<Subscriptions>,
+        now: Instant,
+    ) -> Option<ConnectionRef> {
+        if !self.queue.borrow().is_empty() {
+            self.queue.borrow_mut().push_back((of.session, now));
+            return None;
+        }
+        let lent = self.try_lend(of, subscriptions);
+        if lent.is_none() {
+            self.queue.borrow_mut().push_back((of.session, now));
+        }
+        lent
+    }
+
+    /// As [`Privates::lend`], for a session that [`Privates::next`] gave.
+    pub(super) fn try_lend(&self, of: Introduction<'_>, subscriptions: Option<Subscriptions>) -> Option<ConnectionRef> {
+        let mut greeting = Greeting::private(of.identity, of.profile);
+        if let Some(subscriptions) = &subscriptions {
+            greeting.subscribe(subscriptions);
+        }
+        let mut all = self.all.borrow_mut();
+        let idle = all.iter().find(|connection| connection.borrow().phase() == Phase::Idle);
+        let connection = match idle {
+            Some(connection) => {
+                connection.borrow_mut().take(of.session, greeting);
+                connection.clone()
+            }
+            None if all.len() < self.limits.limit => {
+                if self.servers.are_several() {
+                    greeting.add(super::identity::Own::Role, &[b"ROLE"]);
+                }
+                // Nobody else's requests are on it: it needs no bounds beyond those of its session.
+                let gate = Gate::new(Pipelining::Auto, InFlight { requests: usize::MAX, bytes: usize::MAX });
+                let connection = Connection::new(self.servers.current(), gate, greeting, Some(of.session));
+                let connection = Rc::new(RefCell::new(connection));
+                tokio::task::spawn_local(lend(connection.clone(), self.servers.clone(), self.ready.clone()));
+                all.push(connection.clone());
+                connection
+            }
+            None => return None,
+        };
+        if let Some(subscriptions) = subscriptions {
+            connection.borrow_mut().subscribed(subscriptions);
+        }
+        Some(connection)
+    }
+
+    /// Look at what has become of a connection of the pool, whatever it was.
+    pub(super) fn settle(&self) {
+        let mut idle = 0;
+        self.all.borrow_mut().retain(|connection| {
+            let mut connection = connection.borrow_mut();
+            if connection.phase() == Phase::Idle {
+                idle += 1;
+                if idle > self.limits.idle && self.queue.borrow().is_empty() {
+                    let _ = connection.close();
+                }
+            }
+            connection.phase() != Phase::Closed
+        });
+        self.stirred.set(true);
+    }
+
+    /// A session from the queue whose turn has come; it must [`Privates::try_lend`] if it still wants one.
+    pub(super) fn next(&self) -> Option<SessionId> {
+        if !self.stirred.get() {
+            return None;
+        }
+        let all = self.all.borrow();
+        if all.len() >= self.limits.limit && !all.iter().any(|connection| connection.borrow().phase() == Phase::Idle) {
+            self.stirred.set(false);
+            return None;
+        }
+        let next = self.queue.borrow_mut().pop_front();
+        self.stirred.set(next.is_some());
+        next.map(|(session, _)| session)
+    }
+
+    /// A session that has waited for too long, taken from the queue.
+    pub(super) fn late(&self, now: Instant) -> Option<SessionId> {
+        let mut queue = self.queue.borrow_mut();
+        let &(session, since) = queue.front()?;
+        (now.duration_since(since) > self.limits.wait).then(|| {
+            queue.pop_front();
+            session
+        })
+    }
+
+    /// All connections.
+    pub(super) fn all(&self) -> Vec<ConnectionRef> {
+        self.all.borrow().clone()
+    }
+}

@@ -1,0 +1,165 @@
+//! From what a connection has read to replies: each belongs to the oldest request.
+
+use bytes::Buf;
+
+use super::connection::{Connection, Payload, Private, Receiver};
+use super::exchange::{Belongs, Expect};
+use crate::buffer::LARGE;
+use crate::ids::SessionId;
+use crate::resp::Scan;
+use crate::resp::reply::ReplyScanner;
+
+impl Connection {
+    /// Hand over the replies that have arrived whole.
+    ///
+    /// # Errors
+    ///
+    /// What the server did wrong: nothing that follows can be understood.
+    pub(super) fn take_replies(&mut self, receiver: &mut impl Receiver) -> Result<(), String> {
+        match &self.private {
+            None => self.take_shared(receiver),
+            Some(_) => self.take_private(receiver),
+        }
+    }
+
+    /// Every frame is the reply to the oldest request.
+    fn take_shared(&mut self, receiver: &mut impl Receiver) -> Result<(), String> {
+        if self.awaits_pong() && !self.take_pong()? {
+            return Ok(());
+        }
+        while self.input.len() >= self.needed {
+            let Some(oldest) = self.pending.front_mut() else {
+                return Err("it sent a reply that nobody had asked for".to_owned());
+            };
+            let (mut end, mut count) = (0, 0);
+            while count < oldest.ticket.count {
+                if self.input.get(end) == Some(&b'>') {
+                    break;
+                }
+                match self.scanner.scan(&self.input[end..]) {
+                    Ok(Scan::Complete(len)) if len >= LARGE => {
+                        // One by itself: hand over those before it first.
+                        if count == 0 {
+                            (end, count) = (len, 1);
+                            self.scanner = ReplyScanner::default();
+                        }
+                        break;
+                    }
+                    Ok(Scan::Complete(len)) => {
+                        self.scanner = ReplyScanner::default();
+                        end += len;
+                        count += 1;
+                        self.needed = 1;
+                    }
+                    Ok(Scan::Incomplete(needed)) => {
+                        self.needed = needed;
+                        break;
+                    }
+                    Err(error) => return Err(error.to_string()),
+                }
+            }
+            if count == 0 {
+                let session = oldest.ticket.session;
+                if self.input.first() == Some(&b'>') && self.take_push(session, receiver)? {
+                    continue;
+                }
+                break;
+            }
+            let ticket = oldest.ticket.split(count);
+            if oldest.ticket.count == 0 {
+                self.pending.pop_front();
+            }
+            self.in_flight -= count as usize;
+            if end >= LARGE && count == 1 {
+                self.needed = 1;
+                receiver.reply(&ticket, Payload::Large(self.input.split_to(end).freeze()), true);
+            } else {
+                receiver.reply(&ticket, Payload::Small(&self.input[..end]), true);
+                self.input.advance(end);
+            }
+        }
+        Ok(())
+    }
+
+    /// Out-of-band data on a connection that nobody has to himself belongs to the request that is being executed. Returns whether it was
+    /// there whole.
+    fn take_push(&mut self, session: SessionId, receiver: &mut impl Receiver) -> Result<bool, String> {
+        match self.scanner.scan(&self.input).map_err(|error| error.to_string())? {
+            Scan::Incomplete(needed) => {
+                self.needed = needed;
+                Ok(false)
+            }
+            Scan::Complete(len) => {
+                self.scanner = ReplyScanner::default();
+                self.needed = 1;
+                receiver.unasked(session, &self.input.split_to(len));
+                Ok(true)
+            }
+        }
+    }
+
+    /// Take the reply to a PING of the proxy's own off. Returns whether it was there.
+    fn take_pong(&mut self) -> Result<bool, String> {
+        match self.scanner.scan(&self.input).map_err(|error| error.to_string())? {
+            Scan::Incomplete(_) => Ok(false),
+            Scan::Complete(len) => {
+                self.scanner = ReplyScanner::default();
+                self.needed = 1;
+                self.input.advance(len);
+                self.pong();
+                Ok(true)
+            }
+        }
+    }
+
+    /// Frame by frame: what a frame belongs to depends on what it is.
+    fn take_private(&mut self, receiver: &mut impl Receiver) -> Result<(), String> {
+        let Some(Private { owner: Some(owner), exchange }) = &mut self.private else { return Ok(()) };
+        let owner = *owner;
+        while self.input.len() >= self.needed {
+            if exchange.streaming {
+                receiver.unasked(owner, &self.input);
+                self.input.clear();
+                self.pending.clear();
+                self.in_flight = 0;
+                break;
+            }
+            let len = match self.scanner.scan(&self.input) {
+                Ok(Scan::Complete(len)) => len,
+                Ok(Scan::Incomplete(needed)) => {
+                    self.needed = needed;
+                    break;
+                }
+                // What a replica is sent is no frame; a request for it turns framing off with the first byte.
+                Err(error) if self.pending.front().is_none_or(|oldest| oldest.expect != Expect::Stream) => {
+                    return Err(error.to_string());
+                }
+                Err(_) => self.input.len(),
+            };
+            self.scanner = ReplyScanner::default();
+            self.needed = 1;
+            let frame = self.input.split_to(len).freeze();
+            match exchange.classify(&frame, self.pending.front().map(|oldest| oldest.expect)) {
+                Belongs::Unasked => receiver.unasked(owner, &frame),
+                Belongs::InPart => self.parts.extend_from_slice(&frame),
+                Belongs::Finally => {
+                    let Some(oldest) = self.pending.front_mut() else { continue };
+                    let ticket = oldest.ticket.split(1);
+                    if oldest.ticket.count == 0 {
+                        self.pending.pop_front();
+                    }
+                    self.in_flight -= 1;
+                    if self.parts.is_empty() && !exchange.streaming {
+                        let payload = if len < LARGE { Payload::Small(&frame) } else { Payload::Large(frame) };
+                        receiver.reply(&ticket, payload, true);
+                    } else {
+                        let mut parts = std::mem::take(&mut self.parts);
+                        parts.extend_from_slice(&frame);
+                        receiver.reply(&ticket, Payload::Small(&parts), false);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}

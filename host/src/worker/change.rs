@@ -1,0 +1,237 @@
+//! What a command changes of its session, once the server has agreed: kept by the proxy, so that it can be said again on any connection.
+//!
+//! A change is noted when its request is sent and applied when the server's reply says so. In a transaction that is the reply to EXEC.
+
+use std::rc::Rc;
+
+use sluice_commands::CommandId;
+
+use crate::chain::vector::Arguments;
+use crate::resp::Scan;
+use crate::resp::reply::{self, ReplyScanner};
+use crate::resp::{Protocol, encode};
+use crate::upstream::{Credentials, Identity, Profile};
+
+/// One change.
+#[derive(Clone, Debug)]
+pub(super) enum Change {
+    /// HELLO, with what it was given.
+    Hello { protocol: Option<Protocol>, credentials: Option<Rc<Credentials>>, name: Option<Box<[u8]>> },
+    /// AUTH.
+    Auth(Rc<Credentials>),
+    /// SELECT.
+    Select(u32),
+    /// READONLY, READWRITE.
+    Readonly(bool),
+    /// CLIENT NO-EVICT.
+    NoEvict(bool),
+    /// CLIENT NO-TOUCH.
+    NoTouch(bool),
+    /// CLIENT SETNAME.
+    Name(Box<[u8]>),
+    /// CLIENT SETINFO LIB-NAME.
+    Library(Box<[u8]>),
+    /// CLIENT SETINFO LIB-VER.
+    LibraryVersion(Box<[u8]>),
+    /// CLIENT TRACKING.
+    Tracking(bool),
+    /// ACL SETUSER and the like: a new connection may be taken for less than the old ones are.
+    Users,
+    /// RESET.
+    Reset,
+    /// MULTI.
+    Multi,
+    /// WATCH.
+    Watch,
+    /// EXEC, with the changes of its transaction, each with its place among the replies.
+    Exec(Vec<(usize, Change)>),
+}
+
+/// What a session is to the server, as the proxy keeps it.
+#[derive(Clone, Debug)]
+pub(super) struct Standing {
+    /// What it was before the client said anything.
+    beginning: Rc<Identity>,
+    pub(super) identity: Rc<Identity>,
+    pub(super) profile: Profile,
+}
+
+impl Change {
+    /// The change that a request asks for, if it asks for one.
+    pub(super) fn of(command: CommandId, arguments: &Arguments<'_>) -> Option<Self> {
+        let name = command.get()?.name();
+        let word = |at: usize| arguments.get(at);
+        let boxed = |at: usize| word(at).map(Box::<[u8]>::from);
+        let is = |at: usize, wanted: &[u8]| word(at).is_some_and(|word| word.eq_ignore_ascii_case(wanted));
+        Some(match name {
+            "hello" => hello(arguments),
+            "auth" => Self::Auth(Rc::new(match (boxed(1)?, boxed(2)) {
+                (user, Some(password)) => Credentials { user, password },
+                (password, None) => Credentials { user: b"default"[..].into(), password },
+            })),
+            "select" => Self::Select(std::str::from_utf8(word(1)?).ok()?.parse().ok()?),
+            "readonly" => Self::Readonly(true),
+            "readwrite" => Self::Readonly(false),
+            "client|no-evict" => Self::NoEvict(is(2, b"ON")),
+            "client|no-touch" => Self::NoTouch(is(2, b"ON")),
+            "client|setname" => Self::Name(boxed(2)?),
+            "client|setinfo" if is(2, b"LIB-NAME") => Self::Library(boxed(3)?),
+            "client|setinfo" if is(2, b"LIB-VER") => Self::LibraryVersion(boxed(3)?),
+            "client|tracking" => Self::Tracking(is(2, b"ON")),
+            "acl|setuser" | "acl|deluser" | "acl|load" => Self::Users,
+            "config|set" if (2..).map_while(word).any(|word| word.eq_ignore_ascii_case(b"requirepass")) => Self::Users,
+            "reset" => Self::Reset,
+            "multi" => Self::Multi,
+            "watch" => Self::Watch,
+            _ => return None,
+        })
+    }
+
+    /// Whether the server's reply says that it was done.
+    pub(super) fn is_confirmed_by(&self, reply: &[u8]) -> bool {
+        match self {
+            Self::Users => !reply::is_error(reply),
+            Self::Hello { .. } => !reply::is_error(reply) && !reply.starts_with(b"+QUEUED"),
+            Self::Reset => reply.starts_with(b"+RESET"),
+            Self::Exec(_) => reply.starts_with(b"*") && !reply.starts_with(b"*-1"),
+            _ => reply == encode::OK,
+        }
+    }
+}
+
+fn hello(arguments: &Arguments<'_>) -> Change {
+    let protocol = match arguments.get(1) {
+        Some(b"2") => Some(Protocol::Resp2),
+        Some(b"3") => Some(Protocol::Resp3),
+        _ => None,
+    };
+    let (mut credentials, mut name) = (None, None);
+    let mut at = 2;
+    while let Some(option) = arguments.get(at) {
+        if option.eq_ignore_ascii_case(b"AUTH") {
+            if let (Some(user), Some(password)) = (arguments.get(at + 1), arguments.get(at + 2)) {
+                credentials = Some(Rc::new(Credentials { user: user.into(), password: password.into() }));
+            }
+            at += 3;
+        } else {
+            name = arguments.get(at + 1).map(Box::from);
+            at += 2;
+        }
+    }
+    Change::Hello { protocol, credentials, name }
+}
+
+impl Standing {
+    pub(super) fn new(beginning: Rc<Identity>) -> Self {
+        Self { identity: beginning.clone(), beginning, profile: Profile::default() }
+    }
+
+    /// The server has confirmed a change of this.
+    pub(super) fn apply(&mut self, change: Change) {
+        let identity = || Rc::unwrap_or_clone(self.identity.clone());
+        let name = |name: Box<[u8]>| (!name.is_empty()).then_some(name);
+        match change {
+            Change::Hello { protocol, credentials, name: given } => {
+                let mut identity = identity();
+                identity.protocol = protocol.unwrap_or(identity.protocol);
+                if credentials.is_some() {
+                    identity.credentials = credentials;
+                }
+                if let Some(given) = given {
+                    self.profile.name = name(given);
+                }
+                self.identity = Rc::new(identity);
+            }
+            Change::Auth(credentials) => {
+                self.identity = Rc::new(Identity { credentials: Some(credentials), ..identity() });
+            }
+            Change::Select(database) => self.identity = Rc::new(Identity { database, ..identity() }),
+            Change::Readonly(readonly) => self.identity = Rc::new(Identity { readonly, ..identity() }),
+            Change::NoEvict(no_evict) => self.identity = Rc::new(Identity { no_evict, ..identity() }),
+            Change::NoTouch(no_touch) => self.identity = Rc::new(Identity { no_touch, ..identity() }),
+            Change::Name(given) => self.profile.name = name(given),
+            Change::Library(given) => self.profile.library = name(given),
+            Change::LibraryVersion(given) => self.profile.library_version = name(given),
+            Change::Reset => *self = Self::new(self.beginning.clone()),
+            // What these change is not the session's, but its connection's or the server's.
+            Change::Tracking(_) | Change::Users | Change::Multi | Change::Watch | Change::Exec(_) => {}
+        }
+    }
+}
+
+/// The elements of an array, in order, as far as they are whole.
+pub(super) fn elements(array: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest =
+        array.iter().position(|&byte| byte == b'\n').and_then(|end| array.get(end + 1..)).unwrap_or_default();
+    std::iter::from_fn(move || match ReplyScanner::default().scan(rest) {
+        Ok(Scan::Complete(len)) => {
+            let (element, behind) = rest.split_at(len);
+            rest = behind;
+            Some(element)
+        }
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod test {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::resp::{Span, request::RequestScanner};
+
+    fn change(line: &str) -> Option<Change> {
+        let mut frame = Vec::new();
+        encode::request(&mut frame, line.split(' ').map(str::as_bytes));
+        let mut spans: Vec<Span> = Vec::new();
+        RequestScanner::default().scan(&frame, &mut spans).unwrap();
+        let arguments = Arguments::new(&frame, &spans);
+        Change::of(crate::chain::vector::lookup(&arguments), &arguments)
+    }
+
+    fn after(lines: &[&str]) -> Standing {
+        let mut standing = Standing::new(Rc::default());
+        lines.iter().for_each(|line| standing.apply(change(line).unwrap()));
+        standing
+    }
+
+    #[test]
+    fn what_a_session_says_of_itself_is_kept() {
+        let standing = after(&["HELLO 3 AUTH joe secret SETNAME me", "SELECT 5", "CLIENT NO-EVICT ON"]);
+        let identity = &*standing.identity;
+        assert_eq!((identity.protocol, identity.database, identity.no_evict), (Protocol::Resp3, 5, true));
+        assert_eq!(&*identity.credentials.as_ref().unwrap().user, b"joe");
+        assert_eq!(standing.profile.name.as_deref(), Some(&b"me"[..]));
+        let standing = after(&["AUTH secret", "HELLO", "CLIENT SETNAME a"]);
+        assert_eq!(&*standing.identity.credentials.as_ref().unwrap().user, b"default");
+        assert_eq!(standing.identity.protocol, Protocol::Resp2);
+    }
+
+    #[test]
+    fn reset_and_an_empty_name_forget() {
+        let standing = after(&["SELECT 5", "CLIENT SETNAME a", "RESET"]);
+        assert_eq!(*standing.identity, Identity::default());
+        assert_eq!(standing.profile, Profile::default());
+    }
+
+    #[test]
+    fn only_what_the_server_confirms_has_happened() {
+        for (line, reply, expected) in [
+            ("SELECT 1", &b"+OK\r\n"[..], true),
+            ("SELECT 1", b"-ERR DB index is out of range\r\n", false),
+            ("SELECT 1", b"+QUEUED\r\n", false),
+            ("HELLO 3", b"%7\r\n", true),
+            ("HELLO 3", b"-NOPROTO sorry\r\n", false),
+            ("RESET", b"+RESET\r\n", true),
+        ] {
+            assert_eq!(change(line).unwrap().is_confirmed_by(reply), expected, "{line}");
+        }
+        assert!(change("GET a").is_none() && change("AUTH").is_none() && change("SELECT x").is_none());
+    }
+
+    #[test]
+    fn the_replies_of_a_transaction_are_told_apart() {
+        let replies: Vec<&[u8]> = elements(b"*3\r\n+OK\r\n*1\r\n:1\r\n-ERR no\r\n").collect();
+        assert_eq!(replies, [&b"+OK\r\n"[..], b"*1\r\n:1\r\n", b"-ERR no\r\n"]);
+        assert_eq!(elements(b"*-1\r\n").count(), 0);
+    }
+}

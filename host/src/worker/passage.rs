@@ -1,0 +1,184 @@
+//! Which connection a request takes, and when it has to wait.
+//!
+//! ```text
+//!              a command that needs a connection of its own,
+//!              everything before it answered                     granted, or nobody in front
+//!   ┌────────┐ ──────────────────────────────► (in the queue) ─────────────────────────────► ┌─────────┐
+//!   │ SHARED │                                                                               │ PRIVATE │
+//!   └────────┘ ◄──────────────────────────────────────────────────────────────────────────── └─────────┘
+//!              not needed any more, everything answered: given back, and joined anew as who the session is now
+//! ```
+//!
+//! Requests go in order, so one that has to wait holds those behind it up: behind a change of state until the server has agreed, before
+//! a change of connection until the old one has answered. What the session is to the server ([`Standing`](super::change::Standing)) is
+//! the same on either side: a shared connection belongs to all sessions that agree in it, a private one is told when it is lent.
+
+use super::deliver::Delivery;
+use super::session::{Errand, Held, Route, Session};
+use crate::chain::{Answer, Kind};
+use crate::ids::{Sequence, SessionId};
+use crate::upstream::{Expect, Failure, Introduction, Receiver, Single, Ticket};
+
+use super::affinity::Affinity;
+use super::lease::Lease;
+
+/// What a session is to do next.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Step {
+    /// Wait for replies, for a connection, or for requests.
+    Rest,
+    /// Send the request.
+    Send,
+    /// Get a connection of its own.
+    Borrow,
+    /// Give the connection of its own back.
+    Return,
+}
+
+/// The bytes of a request: to be copied, or to be passed on.
+pub(super) enum Piece<'a> {
+    Seen(&'a [u8]),
+    Kept(bytes::Bytes),
+}
+
+impl Session {
+    /// What to do, given the request whose turn it is.
+    pub(super) fn step(&self, next: Option<(Sequence, Affinity)>) -> Step {
+        let head = self.order.head();
+        if self.queued || self.resubscribe.is_some() || head < self.barrier {
+            return Step::Rest;
+        }
+        match (&self.route, next) {
+            (Route::Nowhere, _) | (Route::Shared(_), None) => Step::Rest,
+            (Route::Shared(_), Some((_, affinity))) if !affinity.needs_private() => Step::Send,
+            (Route::Shared(_), Some((sequence, _))) if head == sequence => Step::Borrow,
+            (Route::Private(lease), Some((_, affinity))) if affinity.needs_private() || lease.is_needed(head) => {
+                Step::Send
+            }
+            (Route::Private(_), Some((sequence, _))) if head == sequence => Step::Return,
+            (Route::Private(lease), None) if self.order.is_idle() && !lease.is_needed(head) => Step::Return,
+            _ => Step::Rest,
+        }
+    }
+
+    /// Send a request on the connection that it has come to.
+    ///
+    /// # Errors
+    ///
+    /// Why it was not sent.
+    pub(super) fn send(&mut self, ticket: Ticket, piece: Piece<'_>, errand: Errand) -> Result<(), Failure> {
+        let Errand { affinity, change, expect } = errand;
+        let connection = match &mut self.route {
+            Route::Nowhere => return Err(Failure::NotSent),
+            Route::Shared(connection) => connection,
+            Route::Private(lease) => {
+                let alone = affinity == Affinity::State && !lease.in_transaction();
+                let change = lease.sent(ticket.sequence, affinity, change);
+                if alone || matches!(change, Some(super::change::Change::Exec(_))) {
+                    self.barrier = ticket.sequence + 1;
+                }
+                self.changes.extend(change.map(|change| (ticket.sequence, change)));
+                &mut lease.connection
+            }
+        };
+        let mut connection = connection.borrow_mut();
+        match piece {
+            Piece::Seen(bytes) => connection.send(ticket, bytes, expect),
+            Piece::Kept(bytes) => connection.send_bytes(ticket, bytes, expect),
+        }
+    }
+
+    /// What it says of itself to a private connection.
+    fn introduction(&self) -> Introduction<'_> {
+        Introduction { session: self.id, identity: &self.standing.identity, profile: &self.standing.profile }
+    }
+
+    /// Give its connection up, for the one that it shares.
+    pub(super) fn join(&mut self, sink: &Single) {
+        self.route = Route::Shared(sink.join(&self.standing.identity));
+    }
+}
+
+/// Let the requests of a session that wait go on, as far as they can.
+pub(super) fn pass(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>) {
+    loop {
+        let Some(session) = delivery.sessions.get(id) else { return };
+        let next = session.held.front().map(|held| (held.ticket.sequence, held.errand.affinity));
+        match session.step(next) {
+            Step::Rest => return,
+            Step::Send => {
+                let Some(Held { ticket, frame, errand }) = session.held.pop_front() else { return };
+                if let Err(failure) = session.send(ticket, Piece::Kept(frame), errand) {
+                    delivery.failed(&ticket, failure);
+                }
+                delivery.sessions.note(id);
+            }
+            Step::Borrow => {
+                let lent = sink.lend(session.introduction(), delivery.now);
+                let Some(connection) = lent else {
+                    session.queued = true;
+                    return;
+                };
+                sink.leave(&session.standing.identity);
+                session.route = Route::Private(Box::new(Lease::new(connection)));
+            }
+            Step::Return => {
+                if let Route::Private(lease) = &session.route {
+                    // Nothing is in flight, so there are no trails.
+                    let _ = lease.connection.borrow_mut().give_back();
+                }
+                session.join(sink);
+            }
+        }
+    }
+}
+
+/// A session has come out of the queue for private connections, because one is there.
+pub(super) fn granted(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>) {
+    if let Some(session) = delivery.sessions.get(id) {
+        session.queued = false;
+        pass(id, sink, delivery);
+    }
+}
+
+/// A session has come out of the queue for private connections, because it has waited for too long.
+pub(super) fn denied(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>) {
+    let Some(session) = delivery.sessions.get(id) else { return };
+    session.queued = false;
+    let Some(Held { ticket, errand, .. }) = session.held.pop_front() else { return };
+    if matches!(errand.affinity, Affinity::Multi | Affinity::Watch) {
+        // What follows would be executed, and not as the transaction that it was meant to be.
+        delivery.answer(&ticket, &Answer::error(&Failure::NoConnection.to_string()), Kind::Last);
+    } else {
+        delivery.failed(&ticket, Failure::NoConnection);
+        pass(id, sink, delivery);
+    }
+}
+
+/// Subscribe a session again that has lost the connection that it was subscribed on.
+pub(super) fn resubscribe(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>) {
+    let Some(session) = delivery.sessions.get(id) else { return };
+    let Some(subscriptions) = session.resubscribe.take() else { return };
+    match sink.try_lend(session.introduction(), Some(subscriptions)) {
+        Some(connection) => {
+            if let Route::Shared(_) = session.route {
+                sink.leave(&session.standing.identity);
+            }
+            session.route = Route::Private(Box::new(Lease::new(connection)));
+            pass(id, sink, delivery);
+        }
+        None => {
+            tracing::warn!(session = %id, "a subscriber is closed: there is no private upstream connection to subscribe it again");
+            session.end();
+            delivery.sessions.note(id);
+        }
+    }
+}
+
+/// What a server sends for a request.
+pub(super) fn expectation(affinity: Affinity, command: sluice_commands::CommandId, arguments: usize) -> Expect {
+    match affinity {
+        Affinity::Blocking => Expect::Eventually,
+        _ => Expect::of(command, arguments),
+    }
+}
