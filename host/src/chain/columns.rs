@@ -66,18 +66,29 @@ impl Columns {
         self.built_for = Some(interest.clone());
     }
 
-    /// Build the columns of one session's requests out of those that `all` has.
-    pub(super) fn build_part(&mut self, vector: &Vector, interest: &Interest, session: u64, all: &Self) {
+    /// Build the columns of some sessions' requests out of those that `all` has.
+    pub(super) fn build_part(
+        &mut self,
+        vector: &Vector,
+        interest: &Interest,
+        all: &Self,
+        belongs: impl Fn(u64) -> bool,
+    ) {
         self.clear();
         for (row, &at) in all.positions.iter().enumerate() {
-            if all.sessions[row] == session {
+            if belongs(all.sessions[row]) {
                 self.positions.push(at);
                 self.ids.push(all.ids[row]);
-                self.sessions.push(session);
+                self.sessions.push(all.sessions[row]);
                 self.commands.push(all.commands[row]);
             }
         }
         self.gather(vector, interest);
+    }
+
+    /// The session of each request of the batch.
+    pub(super) fn sessions(&self) -> &[u64] {
+        &self.sessions
     }
 
     /// The sessions of the batch, each once.

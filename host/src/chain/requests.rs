@@ -2,7 +2,8 @@
 //!
 //! A fault costs a whole crossing, and a crossing carries the requests of many sessions. So that nobody pays for his neighbour, the
 //! requests of a crossing that failed cross again, each session's apart, into a new instance; what fails then is the session's own
-//! doing, and `on_fault` is applied to it. (A host function that the failed crossing had called is called again for them.)
+//! doing, and `on_fault` is applied to it. (A host function that the failed crossing had called is called again for them.) A
+//! session that does it again and again is suspended: its requests do not cross, and those of the others cross together as ever.
 
 use bytes::Bytes;
 
@@ -11,7 +12,7 @@ use super::trail::{Step, Trails};
 use super::vector::{Answer, NewArgument, Outcome, Request, Vector};
 use super::{Chain, Station};
 use crate::ids::MessageIds;
-use crate::plugin::{Action, Argument, Arguments, Fault, OnFault, Verdicts};
+use crate::plugin::{Action, Argument, Arguments, Fault, OnFault, Phase, Suspended, Verdicts};
 
 impl Chain {
     /// Carry a vector through all transforms. Requests that end on the way have an outcome afterwards.
@@ -22,13 +23,10 @@ impl Chain {
             if self.columns.positions.is_empty() {
                 continue;
             }
-            let verdicts = &mut self.verdicts;
-            let changed = match station.instance.requests(&self.columns.batch(vector), verdicts) {
-                Ok(()) if verdicts.is_empty() => false,
-                Ok(()) => apply(&self.columns, verdicts, position, vector, trails, ids),
-                Err(fault) => {
-                    station.each_apart(position, fault, &self.columns, &mut self.part, verdicts, vector, trails, ids)
-                }
+            let mut passage = Passage { position, verdicts: &mut self.verdicts, vector, trails, ids };
+            let changed = match station.instance.suspended(Phase::Requests, self.columns.sessions()) {
+                None => station.cross(&self.columns, &mut self.part, &mut passage),
+                Some(suspended) => station.cross_without(&suspended, &self.columns, &mut self.part, &mut passage),
             };
             if changed {
                 self.columns.invalidate();
@@ -37,36 +35,65 @@ impl Chain {
     }
 }
 
+/// What a crossing works on: a vector that has come to a transform.
+struct Passage<'a> {
+    /// The transform's place in the chain.
+    position: usize,
+    verdicts: &'a mut Verdicts,
+    vector: &'a mut Vector,
+    trails: &'a mut Trails,
+    ids: &'a mut MessageIds,
+}
+
 impl Station {
-    /// A crossing failed: let each session's requests cross by themselves.
-    #[allow(clippy::too_many_arguments, reason = "the parts of a chain that a crossing needs, borrowed one by one")]
-    fn each_apart(
+    /// Let requests cross together. Returns whether any of them changed or ended.
+    #[inline]
+    fn cross(&mut self, columns: &Columns, part: &mut Columns, passage: &mut Passage<'_>) -> bool {
+        match self.instance.requests(&columns.batch(passage.vector), passage.verdicts) {
+            Ok(()) if passage.verdicts.is_empty() => false,
+            Ok(()) => passage.apply(columns),
+            Err(fault) => self.each_apart(&fault, columns, part, passage),
+        }
+    }
+
+    /// Some sessions may not cross: their requests are treated as if they had, and failed. The others cross together.
+    #[cold]
+    fn cross_without(
         &mut self,
-        position: usize,
-        fault: Fault,
+        suspended: &Suspended,
         all: &Columns,
         part: &mut Columns,
-        verdicts: &mut Verdicts,
-        vector: &mut Vector,
-        trails: &mut Trails,
-        ids: &mut MessageIds,
+        passage: &mut Passage<'_>,
     ) -> bool {
+        part.build_part(passage.vector, &self.interest, all, |session| suspended.contains(session));
+        let mut changed = self.apply_fault(suspended.fault(), part, passage.vector);
+        let mut rest = Columns::default();
+        rest.build_part(passage.vector, &self.interest, all, |session| !suspended.contains(session));
+        if !rest.positions.is_empty() {
+            changed |= self.cross(&rest, part, passage);
+        }
+        changed
+    }
+
+    /// A crossing failed: let each session's requests cross by themselves.
+    #[cold]
+    fn each_apart(&mut self, fault: &Fault, all: &Columns, part: &mut Columns, passage: &mut Passage<'_>) -> bool {
         let sessions = all.distinct_sessions();
         if sessions.len() == 1 || matches!(fault, Fault::Suspended { .. }) {
-            return self.apply_fault(&fault, all, vector);
+            return self.apply_fault(fault, all, passage.vector);
         }
         // Fan out moves requests, so it is left to the end: positions stay those of `all` until then.
         let mut changed = false;
         let mut replacements = Vec::new();
         for session in sessions {
-            part.build_part(vector, &self.interest, session, all);
-            match self.instance.requests(&part.batch(vector), verdicts) {
-                Ok(()) => changed |= apply_in_place(part, verdicts, position, vector, trails, &mut replacements),
-                Err(fault) => changed |= self.apply_fault(&fault, part, vector),
+            part.build_part(passage.vector, &self.interest, all, |other| other == session);
+            match self.instance.requests(&part.batch(passage.vector), passage.verdicts) {
+                Ok(()) => changed |= passage.apply_in_place(part, &mut replacements),
+                Err(fault) => changed |= self.apply_fault(&fault, part, passage.vector),
             }
         }
         replacements.sort_by_key(|(at, _)| *at);
-        vector.replace(replacements, ids);
+        passage.vector.replace(replacements, passage.ids);
         changed
     }
 
@@ -83,62 +110,52 @@ impl Station {
     }
 }
 
-/// Do what the verdicts say. Returns whether any request changed or ended.
-fn apply(
-    columns: &Columns,
-    verdicts: &Verdicts,
-    position: usize,
-    vector: &mut Vector,
-    trails: &mut Trails,
-    ids: &mut MessageIds,
-) -> bool {
-    let mut replacements = Vec::new();
-    let changed = apply_in_place(columns, verdicts, position, vector, trails, &mut replacements);
-    vector.replace(replacements, ids);
-    changed
-}
-
-/// As [`apply`], but for fan out, which is left in `replacements`.
-fn apply_in_place(
-    columns: &Columns,
-    verdicts: &Verdicts,
-    position: usize,
-    vector: &mut Vector,
-    trails: &mut Trails,
-    replacements: &mut Vec<(usize, Vec<Request>)>,
-) -> bool {
-    let mut changed = false;
-    for verdict in verdicts.iter() {
-        let at = columns.positions[verdict.index as usize] as usize;
-        if let Some(tag) = verdict.watch {
-            let request = vector.request_mut(at);
-            request.trail = trails.push(request.trail, Step::Watch { position, tag });
-        }
-        match verdict.action {
-            Action::Forward => continue,
-            Action::Rewrite(arguments) => {
-                let new = vector.write(at, new_arguments(arguments));
-                *vector.request_mut(at) = new;
-            }
-            Action::Reply(frame) => vector.end(at, Outcome::Reply(foreign(frame))),
-            Action::Close(frame) => vector.end(at, Outcome::Close(frame.map(foreign))),
-            Action::FanOut(requests) => {
-                let trail = vector.request(at).trail;
-                let new = requests
-                    .clone()
-                    .zip(trails.fan_out(trail, position, requests.len()))
-                    .map(|(arguments, trail)| {
-                        let mut request = vector.write(at, new_arguments(arguments));
-                        request.trail = trail;
-                        request
-                    })
-                    .collect();
-                replacements.push((at, new));
-            }
-        }
-        changed = true;
+impl Passage<'_> {
+    /// Do what the verdicts say. Returns whether any request changed or ended.
+    fn apply(&mut self, columns: &Columns) -> bool {
+        let mut replacements = Vec::new();
+        let changed = self.apply_in_place(columns, &mut replacements);
+        self.vector.replace(replacements, self.ids);
+        changed
     }
-    changed
+
+    /// As [`Passage::apply`], but for fan out, which is left in `replacements`.
+    fn apply_in_place(&mut self, columns: &Columns, replacements: &mut Vec<(usize, Vec<Request>)>) -> bool {
+        let Passage { position, verdicts, vector, trails, .. } = self;
+        let position = *position;
+        let mut changed = false;
+        for verdict in verdicts.iter() {
+            let at = columns.positions[verdict.index as usize] as usize;
+            if let Some(tag) = verdict.watch {
+                let request = vector.request_mut(at);
+                request.trail = trails.push(request.trail, Step::Watch { position, tag });
+            }
+            match verdict.action {
+                Action::Forward => continue,
+                Action::Rewrite(arguments) => {
+                    let new = vector.write(at, new_arguments(arguments));
+                    *vector.request_mut(at) = new;
+                }
+                Action::Reply(frame) => vector.end(at, Outcome::Reply(foreign(frame))),
+                Action::Close(frame) => vector.end(at, Outcome::Close(frame.map(foreign))),
+                Action::FanOut(requests) => {
+                    let trail = vector.request(at).trail;
+                    let new = requests
+                        .clone()
+                        .zip(trails.fan_out(trail, position, requests.len()))
+                        .map(|(arguments, trail)| {
+                            let mut request = vector.write(at, new_arguments(arguments));
+                            request.trail = trail;
+                            request
+                        })
+                        .collect();
+                    replacements.push((at, new));
+                }
+            }
+            changed = true;
+        }
+        changed
+    }
 }
 
 fn foreign(frame: &[u8]) -> Answer {

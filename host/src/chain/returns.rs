@@ -3,7 +3,7 @@
 use super::responses::{Kind, Responses};
 use super::trail::{Step, Trails};
 use super::{Chain, Station};
-use crate::plugin::{Changes, Fault, OnFault, ResponseBatch};
+use crate::plugin::{Changes, Fault, OnFault, Phase, ResponseBatch, Suspended};
 
 /// What stands in the array for a command that has more than one reply.
 const NOT_ONE: &[u8] = b"-ERR a command with several replies cannot be fanned out\r\n";
@@ -54,11 +54,11 @@ impl Batch {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// The part of `all` that belongs to one session.
-    fn build_part(&mut self, all: &Self, session: u64, responses: &Responses) {
+    /// The part of `all` that belongs to some sessions.
+    fn build_part(&mut self, all: &Self, responses: &Responses, belongs: impl Fn(u64) -> bool) {
         self.clear();
         for (row, &at) in all.positions.iter().enumerate() {
-            if all.sessions[row] == session {
+            if belongs(all.sessions[row]) {
                 self.add(at, all.tags[row], responses);
             }
         }
@@ -132,23 +132,52 @@ fn take_watch(at: usize, position: usize, responses: &mut Responses, trails: &mu
 
 impl Station {
     fn watched(&mut self, batch: &Batch, changes: &mut Changes, responses: &mut Responses) {
+        match self.instance.suspended(Phase::Responses, &batch.sessions) {
+            None => self.watched_together(batch, changes, responses),
+            Some(suspended) => self.watched_without(&suspended, batch, changes, responses),
+        }
+    }
+
+    /// As for requests: those of suspended sessions do not cross, the others' do.
+    #[cold]
+    fn watched_without(
+        &mut self,
+        suspended: &Suspended,
+        batch: &Batch,
+        changes: &mut Changes,
+        responses: &mut Responses,
+    ) {
+        let mut part = Batch::default();
+        part.build_part(batch, responses, |session| suspended.contains(session));
+        self.apply_return_fault(suspended.fault(), &part, responses);
+        part.build_part(batch, responses, |session| !suspended.contains(session));
+        if !part.positions.is_empty() {
+            self.watched_together(&part, changes, responses);
+        }
+    }
+
+    fn watched_together(&mut self, batch: &Batch, changes: &mut Changes, responses: &mut Responses) {
         match self.instance.responses(&batch.columns(), changes) {
             Ok(()) => apply(batch, changes, responses),
-            Err(fault) => {
-                let mut sessions = batch.sessions.clone();
-                sessions.sort_unstable();
-                sessions.dedup();
-                if sessions.len() == 1 || matches!(fault, Fault::Suspended { .. }) {
-                    return self.apply_return_fault(&fault, batch, responses);
-                }
-                let mut part = Batch::default();
-                for session in sessions {
-                    part.build_part(batch, session, responses);
-                    match self.instance.responses(&part.columns(), changes) {
-                        Ok(()) => apply(&part, changes, responses),
-                        Err(fault) => self.apply_return_fault(&fault, &part, responses),
-                    }
-                }
+            Err(fault) => self.watched_apart(&fault, batch, changes, responses),
+        }
+    }
+
+    /// A crossing failed: let each session's responses cross by themselves.
+    #[cold]
+    fn watched_apart(&mut self, fault: &Fault, batch: &Batch, changes: &mut Changes, responses: &mut Responses) {
+        let mut sessions = batch.sessions.clone();
+        sessions.sort_unstable();
+        sessions.dedup();
+        if sessions.len() == 1 || matches!(fault, Fault::Suspended { .. }) {
+            return self.apply_return_fault(fault, batch, responses);
+        }
+        let mut part = Batch::default();
+        for session in sessions {
+            part.build_part(batch, responses, |other| other == session);
+            match self.instance.responses(&part.columns(), changes) {
+                Ok(()) => apply(&part, changes, responses),
+                Err(fault) => self.apply_return_fault(&fault, &part, responses),
             }
         }
     }

@@ -1,16 +1,16 @@
-//! A plugin that keeps faulting is left alone for a while, and for longer each time.
+//! What keeps faulting is left alone for a while, and for longer each time.
 //!
-//! An instance may fault [`TOLERATED`] times in a row and is simply started anew. From then on each further fault suspends it,
-//! first for [`FIRST`] and then twice as long as before, up to [`LONGEST`]. One success closes the breaker.
+//! The first [`TOLERATED`] faults in a row cost nothing but a new instance. From then on each further fault suspends whatever it
+//! is counted for, first for [`FIRST`] and then twice as long as before, up to [`LONGEST`]. One success closes the breaker.
 
 use std::time::{Duration, Instant};
 
 /// Faults in a row that cost nothing but a new instance.
-const TOLERATED: u32 = 3;
+pub(super) const TOLERATED: u32 = 3;
 /// The first suspension.
-const FIRST: Duration = Duration::from_millis(100);
+pub(super) const FIRST: Duration = Duration::from_millis(100);
 /// The longest suspension.
-const LONGEST: Duration = Duration::from_secs(30);
+pub(super) const LONGEST: Duration = Duration::from_secs(30);
 
 /// Counts faults in a row.
 #[derive(Debug, Default)]
@@ -20,23 +20,18 @@ pub(super) struct Breaker {
 }
 
 impl Breaker {
-    /// How long the plugin must not be called; `None` if it may be called at once.
+    /// One that tolerates nothing any more: the next fault suspends.
+    pub(super) fn at_its_limit() -> Breaker {
+        Breaker { faults: TOLERATED, until: None }
+    }
+
+    /// How long it is still suspended; `None` if it may be tried at once.
     pub(super) fn suspended(&self, now: Instant) -> Option<Duration> {
         let left = self.until?.checked_duration_since(now)?;
         (!left.is_zero()).then_some(left)
     }
 
-    /// Whether nothing has gone wrong since the last success.
-    pub(super) fn is_closed(&self) -> bool {
-        self.faults == 0
-    }
-
-    /// A crossing succeeded.
-    pub(super) fn success(&mut self) {
-        *self = Breaker::default();
-    }
-
-    /// A crossing failed. Gives how long the plugin is now suspended, if it is.
+    /// Something went wrong. Gives the suspension that it costs, if it costs one.
     pub(super) fn fault(&mut self, now: Instant) -> Option<Duration> {
         self.faults = self.faults.saturating_add(1);
         let beyond = self.faults.checked_sub(TOLERATED + 1)?;
@@ -65,25 +60,12 @@ mod tests {
     #[test]
     fn suspensions_double_up_to_a_cap_and_end() {
         let now = Instant::now();
-        let mut breaker = Breaker::default();
+        let mut breaker = Breaker::at_its_limit();
         let pauses: Vec<_> = (0..40).filter_map(|_| breaker.fault(now)).collect();
+        assert_eq!((pauses.len(), pauses[0]), (40, FIRST));
         assert_eq!(pauses[0] * 2, pauses[1]);
         assert_eq!(pauses.last(), Some(&LONGEST));
         assert!(pauses.is_sorted());
         assert_eq!(breaker.suspended(now + LONGEST), None);
-        assert!(!breaker.is_closed());
-    }
-
-    #[test]
-    fn a_success_forgives_everything() {
-        let now = Instant::now();
-        let mut breaker = Breaker::default();
-        for _ in 0..10 {
-            breaker.fault(now);
-        }
-        breaker.success();
-        assert!(breaker.is_closed());
-        assert_eq!(breaker.suspended(now), None);
-        assert_eq!(breaker.fault(now), None);
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::batch::{RequestBatch, ResponseBatch};
+use super::blame::{Blame, Sentence};
 use super::breaker::Breaker;
 use super::changes::Changes;
 use super::fault::Fault;
@@ -16,14 +17,46 @@ use super::store;
 use super::transform::{Live, Transform, fault};
 use super::validate::{self, Bounds};
 use super::verdicts::Verdicts;
+use crate::ids::SessionId;
 
 /// A transform on one worker. Its store is made at the first crossing, and again at the first one after a fault.
 pub struct Instance {
     transform: Arc<Transform>,
     sessions: Rc<dyn SessionDirectory>,
     live: Option<Live>,
-    breaker: Breaker,
+    /// What went wrong while it was started, which no session can be blamed for.
+    starts: Breaker,
+    /// What went wrong in crossings, by phase.
+    blame: [Blame; 2],
     meter: Meter,
+}
+
+/// A direction of crossings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Requests on their way out.
+    Requests,
+    /// Watched responses on their way back.
+    Responses,
+}
+
+/// Sessions whose frames must not cross for now, because earlier ones made the plugin fault.
+#[derive(Debug)]
+pub struct Suspended {
+    sessions: Vec<u64>,
+    fault: Fault,
+}
+
+impl Suspended {
+    /// Whether this session is one of them.
+    pub fn contains(&self, session: u64) -> bool {
+        self.sessions.binary_search(&session).is_ok()
+    }
+
+    /// What becomes of their frames: [`Fault::Suspended`], until the last of them may cross again.
+    pub fn fault(&self) -> &Fault {
+        &self.fault
+    }
 }
 
 /// The protocol that is assumed of a session that has gone: its replies go nowhere, so any will do.
@@ -32,12 +65,27 @@ const PROTOCOL_OF_THE_GONE: u8 = 3;
 impl Instance {
     pub(super) fn new(transform: Arc<Transform>, sessions: Rc<dyn SessionDirectory>) -> Instance {
         let meter = Meter::new(&transform.spec().name);
-        Instance { transform, sessions, live: None, breaker: Breaker::default(), meter }
+        Instance { transform, sessions, live: None, starts: Breaker::default(), blame: Default::default(), meter }
     }
 
     /// The transform that it is an instance of.
     pub fn transform(&self) -> &Arc<Transform> {
         &self.transform
+    }
+
+    /// Those of `sessions` whose frames must not cross now: the caller keeps them out of the batch, so that what they did costs the
+    /// others nothing. Costs one comparison as long as no session is blamed for anything.
+    #[inline]
+    pub fn suspended(&mut self, phase: Phase, sessions: &[u64]) -> Option<Suspended> {
+        if self.blame[phase as usize].is_troubled() { self.look_up(phase, sessions) } else { None }
+    }
+
+    #[cold]
+    fn look_up(&mut self, phase: Phase, sessions: &[u64]) -> Option<Suspended> {
+        let (sessions, retry_in) = self.blame[phase as usize].suspended(sessions, Instant::now())?;
+        let fault = Fault::Suspended { retry_in };
+        sessions.iter().for_each(|_| self.meter.fault(&fault));
+        Some(Suspended { sessions, fault })
     }
 
     /// Let a batch of requests cross. On success `verdicts` holds the checked answer; whatever it held before is gone.
@@ -47,14 +95,14 @@ impl Instance {
     /// See [`Fault`]. The verdicts are then empty, and the next call begins with a new store.
     pub fn requests(&mut self, batch: &RequestBatch<'_>, verdicts: &mut Verdicts) -> Result<(), Fault> {
         verdicts.clear();
-        self.wake()?;
+        self.wake(Phase::Requests)?;
         let begun = Instant::now();
         let result = self.cross_requests(batch, verdicts);
         self.meter.requests.crossing(batch.ids.len(), begun.elapsed());
         if result.is_err() {
             verdicts.clear();
         }
-        self.settle(result)
+        self.settle(result, Phase::Requests, batch.sessions)
     }
 
     /// Let a batch of watched responses cross. On success `changes` holds the checked answer; whatever it held before is gone.
@@ -69,14 +117,14 @@ impl Instance {
         if !self.transform.plugin().phases().responses {
             return Ok(());
         }
-        self.wake()?;
+        self.wake(Phase::Responses)?;
         let begun = Instant::now();
         let result = self.cross_responses(batch, changes);
         self.meter.responses.crossing(batch.ids.len(), begun.elapsed());
         if result.is_err() {
             changes.clear();
         }
-        self.settle(result)
+        self.settle(result, Phase::Responses, batch.sessions)
     }
 
     fn cross_requests(&mut self, batch: &RequestBatch<'_>, verdicts: &mut Verdicts) -> Result<(), Fault> {
@@ -112,55 +160,79 @@ impl Instance {
         validate::changes(changes, batch.sessions.len()).map_err(|invalid| Fault::InvalidAnswer(invalid.to_string()))
     }
 
-    /// See to it that there is a store, unless the breaker is open.
+    /// See to it that there is a store, unless the plugin is suspended for everyone.
     #[inline]
-    fn wake(&mut self) -> Result<(), Fault> {
-        if self.live.is_some() {
+    fn wake(&mut self, phase: Phase) -> Result<(), Fault> {
+        if self.live.is_some() && !self.blame[phase as usize].is_troubled() {
             return Ok(());
         }
-        if let Some(retry_in) = self.breaker.suspended(Instant::now()) {
+        self.start(phase)
+    }
+
+    #[cold]
+    fn start(&mut self, phase: Phase) -> Result<(), Fault> {
+        let now = Instant::now();
+        let starts = if self.live.is_none() { self.starts.suspended(now) } else { None };
+        if let Some(retry_in) = self.blame[phase as usize].everyone_suspended(now).max(starts) {
             let fault = Fault::Suspended { retry_in };
             self.meter.fault(&fault);
             return Err(fault);
+        }
+        if self.live.is_some() {
+            return Ok(());
         }
         self.meter.start();
         match self.transform.start(Rc::clone(&self.sessions)) {
             Ok(live) => {
                 self.live = Some(live);
-                Ok(())
-            }
-            Err(fault) => self.settle(Err(fault)),
-        }
-    }
-
-    /// Keep the books: a fault costs the store, a success closes the breaker.
-    #[inline]
-    fn settle(&mut self, result: Result<(), Fault>) -> Result<(), Fault> {
-        match result {
-            Ok(()) if self.breaker.is_closed() => Ok(()),
-            Ok(()) => {
-                self.breaker.success();
+                self.starts = Breaker::default();
                 Ok(())
             }
             Err(fault) => {
-                self.faulted(&fault);
+                let everyone = self.starts.fault(Instant::now());
+                self.report(&fault, None, Sentence { session: None, everyone });
+                Err(fault)
+            }
+        }
+    }
+
+    /// Keep the books: a fault costs the store and is held against the session that was alone in the crossing, if one was; a success
+    /// forgives.
+    #[inline]
+    fn settle(&mut self, result: Result<(), Fault>, phase: Phase, sessions: &[u64]) -> Result<(), Fault> {
+        match result {
+            Ok(()) if !self.blame[phase as usize].is_troubled() => Ok(()),
+            Ok(()) => {
+                self.blame[phase as usize].success(sessions);
+                Ok(())
+            }
+            Err(fault) => {
+                self.faulted(&fault, phase, sessions);
                 Err(fault)
             }
         }
     }
 
     #[cold]
-    fn faulted(&mut self, fault: &Fault) {
+    fn faulted(&mut self, fault: &Fault, phase: Phase, sessions: &[u64]) {
         self.live = None;
+        let alone = sessions.first().copied().filter(|first| sessions.iter().all(|session| session == first));
+        let sentence =
+            alone.map(|session| self.blame[phase as usize].fault(session, Instant::now())).unwrap_or_default();
+        self.report(fault, alone, sentence);
+    }
+
+    fn report(&self, fault: &Fault, session: Option<u64>, sentence: Sentence) {
         self.meter.fault(fault);
-        let suspended = self.breaker.fault(Instant::now());
         let site = self.transform.site();
         tracing::warn!(
             plugin = self.transform.spec().name,
             source = site.source,
             position = site.position,
             kind = fault.kind(),
-            suspended_ms = suspended.map(|pause| pause.as_millis()),
+            session = session.map(|session| tracing::field::display(SessionId(session))),
+            session_suspended_ms = sentence.session.map(|pause| pause.as_millis()),
+            all_suspended_ms = sentence.everyone.map(|pause| pause.as_millis()),
             "the plugin {fault}",
         );
     }
@@ -171,7 +243,8 @@ impl fmt::Debug for Instance {
         f.debug_struct("Instance")
             .field("transform", &self.transform)
             .field("live", &self.live.is_some())
-            .field("breaker", &self.breaker)
+            .field("starts", &self.starts)
+            .field("blame", &self.blame)
             .finish_non_exhaustive()
     }
 }

@@ -8,9 +8,11 @@
 //!
 //! A plugin is hostile until proven otherwise. Its imports are checked against its grants by name before anything is compiled,
 //! its memory, time, stack and output are bounded, and nothing that it returns leaves this room before it has been checked
-//! against the batch that it answers. A fault costs the store, never the worker: the next crossing begins with a new one.
+//! against the batch that it answers. A fault costs the store, never the worker: the next crossing begins with a new one. What
+//! keeps faulting is suspended: the session that does it (`blame`), and only if it is everyone's fault the plugin.
 
 mod batch;
+mod blame;
 mod breaker;
 mod cache;
 mod changes;
@@ -43,7 +45,7 @@ pub use self::contract::{Lane, Phases};
 pub use self::fault::Fault;
 pub use self::grants::{Grant, Grants, UnknownGrant};
 pub use self::host::sessions::{NoSessions, SessionDirectory, SessionInfo};
-pub use self::instance::Instance;
+pub use self::instance::{Instance, Phase, Suspended};
 pub use self::interest::{CommandSet, Interest, View};
 pub use self::load::{LoadError, LoadProblem, Plugin};
 pub use self::runtime::{Runtime, RuntimeError, RuntimeOptions};

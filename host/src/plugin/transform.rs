@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use wasmtime::component::TypedFunc;
-use wasmtime::{Store, Trap};
+use wasmtime::{Store, Trap, WasmBacktrace};
 
 use super::cache::hex;
 use super::fault::Fault;
@@ -240,24 +240,25 @@ pub(super) fn fault(store: &Store<Data>, plugin: &Plugin, failure: Failure) -> F
         Failure::TooLarge => return Fault::Memory(data.memory.limit()),
     };
     tracing::debug!(plugin = plugin.spec.name, error = ?error, "a call into a plugin failed");
-    if data.memory.refused {
-        return Fault::Memory(data.memory.limit());
-    }
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => Fault::Deadline(data.deadline.budget()),
         Some(Trap::StackOverflow) => Fault::Stack,
+        _ if data.memory.refused => Fault::Memory(data.memory.limit()),
         Some(trap) => {
             let text = trap.to_string();
             let reason = text.strip_prefix("wasm trap: ").unwrap_or(&text);
             Fault::Trap(reason.to_owned())
         }
         None => {
-            let reason = error.root_cause().to_string();
+            let reason = one_line(&error.root_cause().to_string());
             // The only sign of an answer that was too large: its type is private to wasmtime.
             if reason.contains("fuel allocated for hostcalls has been exhausted") {
                 Fault::Output(plugin.spec.limits.output)
+            } else if error.is::<WasmBacktrace>() {
+                // Wasm code was running: a function of the host refused what it was called for.
+                Fault::Trap(reason)
             } else {
-                Fault::InvalidAnswer(one_line(&reason))
+                Fault::InvalidAnswer(reason)
             }
         }
     }

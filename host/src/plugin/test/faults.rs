@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::guest::Guest;
 use super::harness::{Requests, cross, cross_back, instance, instance_with, one_request};
-use crate::plugin::Fault;
+use crate::plugin::{Fault, Grant, Instance, Phase, Suspended};
 
 /// A guest that does something when the first request's session is 666, and forwards everything otherwise.
 fn poisoned_by(deed: &str) -> Guest {
@@ -165,29 +165,126 @@ fn a_fault_discards_what_the_instance_remembered() {
     }
 }
 
-#[test]
-fn repeated_faults_suspend_the_plugin_and_it_returns_by_itself() {
-    let mut instance = instance(&poisoned_by("unreachable"));
-    let mut faults = 0;
-    let suspended = loop {
-        match cross(&mut instance, &poison()).unwrap_err() {
-            Fault::Suspended { retry_in } => break retry_in,
-            Fault::Trap(_) => faults += 1,
-            other => panic!("{other}"),
-        }
-    };
-    assert!((2..10).contains(&faults), "{faults}");
-    // Suspended for everyone, and without a call.
-    let begun = Instant::now();
-    assert_eq!(cross(&mut instance, &one_request()).unwrap_err().kind(), "suspended");
-    let until = begun + suspended;
+/// What a chain asks before it lets the frames of sessions 1 and 666 cross.
+fn suspended(instance: &mut Instance) -> Option<Suspended> {
+    instance.suspended(Phase::Requests, &[1, 666])
+}
+
+fn wait_for(time: Duration) {
+    let until = Instant::now() + time;
     while Instant::now() <= until {
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+#[test]
+fn a_session_that_keeps_faulting_is_suspended_alone_and_returns_by_itself() {
+    let mut instance = instance(&poisoned_by("unreachable"));
+    let mut faults = 0;
+    let found = loop {
+        match suspended(&mut instance) {
+            Some(found) => break found,
+            None => assert_eq!(cross(&mut instance, &poison()).unwrap_err().kind(), "trap"),
+        }
+        faults += 1;
+    };
+    assert!((2..10).contains(&faults), "{faults}");
+    assert!(found.contains(666) && !found.contains(1));
+    let Fault::Suspended { retry_in } = *found.fault() else { panic!("{:?}", found.fault()) };
+    // The others go on, and their successes do not forgive.
     cross(&mut instance, &one_request()).unwrap();
-    // Forgiven: the next fault does not suspend it.
+    assert!(suspended(&mut instance).is_some());
+    wait_for(retry_in);
+    assert!(suspended(&mut instance).is_none());
+    // What it does well forgives: the next fault does not suspend it.
+    let mut good = poison();
+    good.sessions[0] = 1;
+    good.push(666, &[b"GET", b"k"]);
+    cross(&mut instance, &good).unwrap();
     assert_eq!(cross(&mut instance, &poison()).unwrap_err().kind(), "trap");
+    assert!(suspended(&mut instance).is_none());
+}
+
+#[test]
+fn nobody_is_blamed_for_a_fault_in_company() {
+    // Faults for the second of a batch.
+    let guest = Guest::columns()
+        .requests("(if (i32.gt_u (local.get $ids_len) (i32.const 1)) (then unreachable)) (i32.const 0x100)");
+    let mut instance = instance(&guest);
+    let both = Requests::of(&[&[b"GET", b"k"], &[b"GET", b"k"]]);
+    for _ in 0..100 {
+        assert_eq!(cross(&mut instance, &both).unwrap_err().kind(), "trap");
+        assert!(instance.suspended(Phase::Requests, &[1, 2]).is_none());
+    }
     cross(&mut instance, &one_request()).unwrap();
+}
+
+#[test]
+fn what_a_session_does_well_with_requests_does_not_forgive_its_responses() {
+    let mut instance = instance(&Guest::columns().responses("unreachable"));
+    for _ in 0..10 {
+        cross(&mut instance, &one_request()).unwrap();
+        cross_back(&mut instance, &[b"+OK\r\n"]).unwrap_err();
+    }
+    assert!(instance.suspended(Phase::Responses, &[1]).is_some());
+    assert!(instance.suspended(Phase::Requests, &[1]).is_none());
+}
+
+#[test]
+fn a_plugin_that_fails_for_everyone_is_suspended_for_all_and_returns_by_itself() {
+    // Fails for every session but 0.
+    let guest = Guest::columns()
+        .requests("(if (i64.ne (i64.load (local.get $sessions)) (i64.const 0)) (then unreachable)) (i32.const 0x100)");
+    let mut instance = instance(&guest);
+    let request_of = |session| {
+        let mut request = one_request();
+        request.sessions[0] = session;
+        request
+    };
+    let (faults, retry_in) = (1..100)
+        .find_map(|session| match cross(&mut instance, &request_of(session)).unwrap_err() {
+            Fault::Suspended { retry_in } => Some((session - 1, retry_in)),
+            fault => {
+                assert_eq!(fault.kind(), "trap");
+                None
+            }
+        })
+        .unwrap();
+    assert!((8..50).contains(&faults), "{faults}");
+    assert_eq!(cross(&mut instance, &request_of(0)).unwrap_err().kind(), "suspended", "without a call");
+    wait_for(retry_in);
+    cross(&mut instance, &request_of(0)).unwrap();
+}
+
+#[test]
+fn a_plugin_that_cannot_be_started_is_suspended_and_nobody_is_blamed() {
+    // Is set up well once, which is when the topology is checked; then five times not at all, and then well again.
+    let mut guest = Guest::columns().import("state", "increment", "(param i32 i32 i64 i32 i64 i32)");
+    let key = guest.put(b"n");
+    let guest = guest.configure(&format!(
+        "(call $increment (i32.const {key}) (i32.const 1) (i64.const 1) (i32.const 0) (i64.const 0) (i32.const 0x600))
+         (if (i64.lt_u (i64.sub (i64.load (i32.const 0x608)) (i64.const 2)) (i64.const 5)) (then unreachable))
+         (i32.const 0x220)"
+    ));
+    let mut instance = instance_with(&guest, |spec| spec.grants = [Grant::State].into_iter().collect());
+    let mut kinds = Vec::new();
+    while let Err(fault) = cross(&mut instance, &one_request()) {
+        assert!(instance.suspended(Phase::Requests, &[1]).is_none(), "nobody is blamed");
+        kinds.push(fault.kind());
+        if let Fault::Suspended { retry_in } = fault {
+            wait_for(retry_in);
+        }
+    }
+    assert_eq!(kinds, ["trap", "trap", "trap", "trap", "suspended", "trap", "suspended"]);
+}
+
+#[test]
+fn what_ended_a_call_is_told_even_where_memory_was_refused_before() {
+    let refused = |deed: &str| poisoned_by(&format!("(drop (memory.grow (i32.const 10000))) {deed}"));
+    let mut endless = instance(&refused("(loop (br 0))"));
+    assert_eq!(cross(&mut endless, &poison()).unwrap_err().kind(), "deadline");
+    let deep = refused("(call $deeper)").items("(func $deeper (call $deeper) (call $deeper))");
+    assert_eq!(cross(&mut instance(&deep), &poison()).unwrap_err(), Fault::Stack);
 }
 
 #[test]
