@@ -36,9 +36,11 @@ pub struct Response {
 pub enum Kind {
     /// Exactly one reply.
     Single,
+    /// What came by itself, to a transform that watches it: a message, an invalidation.
+    Unasked,
     /// Anything else that a server sent: several replies one after the other, or out-of-band data. Transforms do not see it.
     Several,
-    /// Nothing any more: it has become a part of another response.
+    /// Nothing any more: it has become a part of another response, or a fault has cost it.
     Consumed,
     /// The session is to be closed behind it.
     Last,

@@ -188,6 +188,11 @@ impl Station {
         }
         let rejection = self.rejection(fault);
         for &at in &batch.positions {
+            if responses.list()[at].kind == Kind::Unasked && self.on_fault == OnFault::Reject {
+                // An error would be taken for the reply to something else.
+                responses.list_mut()[at].kind = Kind::Consumed;
+                continue;
+            }
             responses.replace(at, &rejection.frame);
             if self.on_fault == OnFault::Close {
                 responses.list_mut()[at].kind = Kind::Last;

@@ -88,6 +88,25 @@ impl Trails {
         Some((node.step, node.below))
     }
 
+    /// The watches of a trail: the position of each transform, with its tag, in the order of the steps. The trail stays.
+    pub fn watches(&self, trail: TrailId) -> Vec<(usize, u64)> {
+        let mut next = trail;
+        let nodes = std::iter::from_fn(|| {
+            let node = self.nodes.get(next.place()?)?;
+            next = node.below;
+            Some(&node.step)
+        });
+        nodes
+            .filter_map(|step| if let Step::Watch { position, tag } = step { Some((*position, *tag)) } else { None })
+            .collect()
+    }
+
+    /// A trail with these watches, in the order of the steps.
+    pub fn watched_by(&mut self, watches: &[(usize, u64)]) -> TrailId {
+        let push = |below, &(position, tag): &(usize, u64)| self.push(below, Step::Watch { position, tag });
+        watches.iter().rev().fold(TrailId::NONE, push)
+    }
+
     /// A request is fanned out into `count` requests by the transform at `position`: `below` is its own trail. Returns the trails of
     /// those requests.
     pub fn fan_out(
@@ -157,6 +176,19 @@ mod test {
         assert!(matches!(step, Step::Watch { .. }) && below == first);
         assert!(matches!(trails.pop(below).unwrap(), (Step::Settle(Effect::Reset), TrailId::NONE)));
         assert!(trails.is_empty());
+    }
+
+    #[test]
+    fn watches_can_be_had_again_for_what_comes_later() {
+        let mut trails = Trails::default();
+        let first = trails.push(TrailId::NONE, Step::Watch { position: 0, tag: 3 });
+        let settle = trails.push(first, Step::Settle(Effect::Reset));
+        let second = trails.push(settle, Step::Watch { position: 1, tag: 7 });
+        let watches = trails.watches(second);
+        assert_eq!(watches, [(1, 7), (0, 3)]);
+        let again = trails.watched_by(&watches);
+        assert_eq!(trails.watches(again), watches);
+        assert!(matches!(trails.pop(again), Some((Step::Watch { position: 1, tag: 7 }, _))));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The two batches that cross into a component, in the columns form: borrowed slices, nothing copied.
 
+use crate::resp::reply;
+
 /// The bit of an argument's length that says that it is a key.
 pub const KEY: u32 = 1 << 31;
 
@@ -57,4 +59,16 @@ pub struct ResponseBatch<'a> {
     pub lengths: &'a [u32],
     /// The frames, one after the other.
     pub bytes: &'a [u8],
+}
+
+impl ResponseBatch<'_> {
+    /// For each response, whether it is out-of-band data of RESP3.
+    pub(super) fn pushes(&self) -> impl Iterator<Item = bool> {
+        let mut bytes = self.bytes;
+        self.lengths.iter().map(move |&length| {
+            let (frame, rest) = bytes.split_at_checked(length as usize).unwrap_or((bytes, &[]));
+            bytes = rest;
+            reply::is_push(frame)
+        })
+    }
 }

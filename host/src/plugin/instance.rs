@@ -157,7 +157,8 @@ impl Instance {
         live.handlers
             .responses(&mut live.store, batch, changes, &protocol)
             .map_err(|failure: Failure| fault(&live.store, plugin, failure))?;
-        validate::changes(changes, batch.sessions.len()).map_err(|invalid| Fault::InvalidAnswer(invalid.to_string()))
+        validate::changes(changes, batch.pushes(), batch.sessions.len())
+            .map_err(|invalid| Fault::InvalidAnswer(invalid.to_string()))
     }
 
     /// See to it that there is a store, unless the plugin is suspended for everyone.

@@ -113,6 +113,9 @@ pub(super) enum FrameProblem {
     LineBreak,
     #[error("contains out-of-band data, which is no reply")]
     Push,
+    /// A push was to be replaced, and what takes its place is none.
+    #[error("is not a push, as what it replaces")]
+    NotPush,
 }
 
 /// What an answer is checked against, beside its batch.
@@ -171,17 +174,24 @@ pub(super) fn verdicts(verdicts: &Verdicts, batch: &RequestBatch<'_>, bounds: &B
     Ok(())
 }
 
-/// Check changes against the batch of so many responses that they answer.
-pub(super) fn changes(changes: &Changes, responses: usize) -> Result<(), Invalid> {
+/// Check changes against the batch of responses that they answer: for each, whether it is a push, which nothing but a push may replace.
+pub(super) fn changes(
+    changes: &Changes,
+    mut pushes: impl Iterator<Item = bool>,
+    responses: usize,
+) -> Result<(), Invalid> {
     let Changes { indices, lengths, bytes } = changes;
     if indices.len() != lengths.len() {
         return Err(Invalid::ChangeColumns { indices: indices.len(), lengths: lengths.len() });
     }
     let mut bytes = bytes.as_slice();
+    let mut next = 0;
     for (at, (&index, &length)) in indices.iter().zip(lengths).enumerate() {
         rising(indices, at, index, responses)?;
         let (frame, rest) = bytes.split_at_checked(length as usize).ok_or(Invalid::Bytes { at })?;
-        reply(frame).map_err(|problem| Invalid::Frame { at, problem })?;
+        let push = pushes.nth(index as usize - next).unwrap_or(false);
+        next = index as usize + 1;
+        response(frame, push).map_err(|problem| Invalid::Frame { at, problem })?;
         bytes = rest;
     }
     if !bytes.is_empty() {
@@ -198,6 +208,22 @@ pub(super) fn reply(frame: &[u8]) -> Result<(), FrameProblem> {
         Ok(Some(length)) if length == frame.len() => {}
         Ok(Some(length)) => return Err(FrameProblem::Trailing(frame.len().saturating_sub(length))),
     }
+    elements(frame)
+}
+
+/// As [`reply`], for what takes the place of a response, which may have been a push.
+fn response(frame: &[u8], push: bool) -> Result<(), FrameProblem> {
+    if !push {
+        return reply(frame);
+    }
+    let Some(plain) = frame.strip_prefix(b">").map(|rest| [b"*", rest].concat()) else {
+        return Err(FrameProblem::NotPush);
+    };
+    reply(&plain)
+}
+
+/// Check every element of a whole frame.
+fn elements(frame: &[u8]) -> Result<(), FrameProblem> {
     let mut rest = frame;
     while let Some((&kind, after)) = rest.split_first() {
         if kind == b'>' {

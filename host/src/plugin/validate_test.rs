@@ -212,7 +212,7 @@ fn what_only_resp3_knows_is_a_reply_too() {
 fn changes_are_held_to_the_same_rules() {
     let made = |indices: &[u32], lengths: &[u32], bytes: &[u8]| {
         let answer = Changes { indices: indices.to_vec(), lengths: lengths.to_vec(), bytes: bytes.to_vec() };
-        changes(&answer, 2)
+        changes(&answer, [false; 2].into_iter(), 2)
     };
     assert_eq!(made(&[0, 1], &[5, 3], b"+OK\r\n_\r\n"), Ok(()));
     assert_eq!(made(&[0], &[0], b""), Err(Invalid::Frame { at: 0, problem: FrameProblem::Incomplete }));
@@ -221,6 +221,19 @@ fn changes_are_held_to_the_same_rules() {
     assert_eq!(made(&[0], &[6], b"+OK\r\n"), Err(Invalid::Bytes { at: 0 }));
     assert_eq!(made(&[0], &[5], b"+OK\r\nx"), Err(Invalid::Leftover { numbers: 0, bytes: 1 }));
     assert_eq!(made(&[0], &[], b""), Err(Invalid::ChangeColumns { indices: 1, lengths: 0 }));
+}
+
+#[test]
+fn a_push_is_replaced_by_a_push_and_nothing_else_is() {
+    let made = |pushes: [bool; 2], frame: &[u8]| {
+        let answer = Changes { indices: vec![1], lengths: vec![frame.len() as u32], bytes: frame.to_vec() };
+        changes(&answer, pushes.into_iter(), 2)
+    };
+    let invalid = |problem| Err(Invalid::Frame { at: 0, problem });
+    assert_eq!(made([false, true], b">1\r\n+a\r\n"), Ok(()));
+    assert_eq!(made([false, true], b"*1\r\n+a\r\n"), invalid(FrameProblem::NotPush));
+    assert_eq!(made([true, false], b">1\r\n+a\r\n"), invalid(FrameProblem::Push));
+    assert_eq!(made([false, true], b">1\r\n>1\r\n+a\r\n"), invalid(FrameProblem::Push));
 }
 
 /// A verdict as a model: what it should read back as.
@@ -389,7 +402,7 @@ proptest! {
         }
         let _ = answer.iter().count();
         let answer = Changes { indices: answer.indices, lengths: answer.numbers, bytes: answer.bytes };
-        let _ = changes(&answer, 4);
+        let _ = changes(&answer, [false, true, false, true].into_iter(), 4);
         let _ = answer.iter().count();
     }
 

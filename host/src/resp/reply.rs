@@ -106,6 +106,20 @@ pub fn is_error(frame: &[u8]) -> bool {
     matches!(frame.first(), Some(b'-' | b'!'))
 }
 
+/// The elements of an array, in order, as far as they are whole.
+pub fn elements(array: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest =
+        array.iter().position(|&byte| byte == b'\n').and_then(|end| array.get(end + 1..)).unwrap_or_default();
+    std::iter::from_fn(move || match ReplyScanner::default().scan(rest) {
+        Ok(Scan::Complete(len)) => {
+            let (element, behind) = rest.split_at(len);
+            rest = behind;
+            Some(element)
+        }
+        _ => None,
+    })
+}
+
 /// Behind the CR LF that ends the line, or `None` if it is not there yet.
 #[inline]
 fn line_end(frame: &[u8], from: usize) -> Result<Option<usize>, ProtocolError> {

@@ -85,3 +85,10 @@ fn what_is_no_reply_is_refused() {
     assert_eq!(frame_length(b"$?\r\n"), Err(ProtocolError::ReplyLength));
     assert_eq!(frame_length(b"$1\r\nabc"), Err(ProtocolError::ExpectedCrLf));
 }
+
+#[test]
+fn the_replies_of_a_transaction_are_told_apart() {
+    let replies: Vec<&[u8]> = elements(b"*3\r\n+OK\r\n*1\r\n:1\r\n-ERR no\r\n").collect();
+    assert_eq!(replies, [&b"+OK\r\n"[..], b"*1\r\n:1\r\n", b"-ERR no\r\n"]);
+    assert_eq!(elements(b"*-1\r\n").count(), 0);
+}

@@ -9,7 +9,6 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 
@@ -17,6 +16,8 @@ use super::exchange::{Exchange, Expect, Subscriptions};
 use super::failure::Failure;
 use super::gate::{Gate, Load, Waiting};
 use super::identity::Greeting;
+use super::loss::{Loss, Lost};
+use super::pulse::Pulse;
 use super::ticket::Ticket;
 use crate::buffer::{Flush, Outbox};
 use crate::ids::{SessionId, TrailId};
@@ -40,8 +41,11 @@ pub trait Receiver {
     /// Replies to the requests of `ticket`, one after the other. `whole`: exactly one for each request, none of them a part.
     fn reply(&mut self, ticket: &Ticket, replies: Payload<'_>, whole: bool);
 
-    /// Something that came by itself, for the session that has this connection to itself.
-    fn unasked(&mut self, session: SessionId, bytes: &[u8]);
+    /// A frame that came by itself, for the session that has this connection to itself.
+    fn unasked(&mut self, session: SessionId, frame: &[u8]);
+
+    /// Bytes that are no frames, for the session that has this connection to itself: replication.
+    fn stream(&mut self, session: SessionId, bytes: &[u8]);
 
     /// The connection that this session had to itself is over, with what the server kept of it.
     fn ended(&mut self, session: SessionId, lost: Lost);
@@ -57,17 +61,6 @@ pub enum Payload<'a> {
     Small(&'a [u8]),
     /// One large frame.
     Large(Bytes),
-}
-
-/// What was lost with a private connection.
-#[derive(Debug)]
-pub enum Lost {
-    /// Nothing that the session would miss.
-    Nothing,
-    /// Its subscriptions, which can be made again.
-    Subscriptions(Subscriptions),
-    /// What cannot be had again.
-    More,
 }
 
 /// Where a connection stands in its life. The picture is in the documentation of [`upstream`](super).
@@ -93,7 +86,7 @@ pub enum Phase {
 pub(super) struct Pending {
     pub(super) ticket: Ticket,
     /// Where its bytes begin in all that was queued on this connection.
-    begins: u64,
+    pub(super) begins: u64,
     pub(super) expect: Expect,
 }
 
@@ -108,17 +101,17 @@ pub(super) struct Private {
 /// A connection to one server.
 #[derive(Debug)]
 pub struct Connection {
-    server: Rc<str>,
-    phase: Phase,
-    socket: Option<WriteHalf>,
-    gate: Gate,
+    pub(super) server: Rc<str>,
+    pub(super) phase: Phase,
+    pub(super) socket: Option<WriteHalf>,
+    pub(super) gate: Gate,
     /// What the next [`Phase::Dependencies`] says.
-    greeting: Greeting,
-    out: Outbox,
+    pub(super) greeting: Greeting,
+    pub(super) out: Outbox,
     /// Whether the socket took less than there was.
-    blocked: bool,
-    queued: u64,
-    written: u64,
+    pub(super) blocked: bool,
+    pub(super) queued: u64,
+    pub(super) written: u64,
     pub(super) pending: VecDeque<Pending>,
     /// How many requests `pending` stands for.
     pub(super) in_flight: usize,
@@ -129,30 +122,11 @@ pub struct Connection {
     /// Parts of an answer of several replies.
     pub(super) parts: Vec<u8>,
     pub(super) private: Option<Private>,
-    pulse: Pulse,
+    pub(super) pulse: Pulse,
     /// Why it was lost, until the turn has told the requests.
-    lost: Option<Loss>,
+    pub(super) lost: Option<Loss>,
     /// The task that reads.
-    task: Option<Waker>,
-}
-
-/// Whether the server still answers.
-#[derive(Debug, Default)]
-struct Pulse {
-    /// How many bytes have ever been read.
-    read: u64,
-    /// What `read` was when it was last looked at, and when it last changed.
-    seen: (u64, Option<Instant>),
-    /// A PING of the proxy's own is on its way, since then. Requests queue behind it.
-    ping: Option<Instant>,
-}
-
-/// What became of a connection.
-#[derive(Clone, Debug)]
-pub(super) struct Loss {
-    pub(super) reason: String,
-    /// Whether the server did not accept its dependencies.
-    pub(super) refused: bool,
+    pub(super) task: Option<Waker>,
 }
 
 impl Connection {
@@ -351,26 +325,6 @@ impl Connection {
         }
     }
 
-    /// Establish it again, when what is in flight is answered; until then everything waits.
-    pub(super) fn renew(&mut self) {
-        if self.phase == Phase::Ready && self.lost.is_none() {
-            self.gate.set_closed(true);
-            self.renew_if_idle();
-        }
-    }
-
-    fn renew_if_idle(&mut self) {
-        if self.gate.is_closed() && self.pending.is_empty() {
-            tracing::info!(upstream = &*self.server, "a shared connection is renewed");
-            self.lose("it is to be renewed".to_owned());
-        }
-    }
-
-    fn lose(&mut self, reason: String) {
-        self.lost.get_or_insert(Loss { reason, refused: false });
-        self.wake();
-    }
-
     pub(super) fn wake(&mut self) {
         if let Some(task) = self.task.take() {
             task.wake();
@@ -393,147 +347,6 @@ impl Connection {
         } else {
             self.let_pass();
         }
-    }
-
-    /// A PING of the proxy's own is the oldest thing on its way.
-    pub(super) fn awaits_pong(&self) -> bool {
-        self.pulse.ping.is_some()
-    }
-
-    pub(super) fn pong(&mut self) {
-        self.pulse.ping = None;
-    }
-
-    /// Look after a connection now and then: answer requests that have waited for longer than `timeout`, ask the server whether it is
-    /// there once nothing was heard of it for `interval`, and give the connection up when it does not answer.
-    pub fn tend(
-        &mut self,
-        now: Instant,
-        timeout: Option<Duration>,
-        interval: Option<Duration>,
-        receiver: &mut impl Receiver,
-    ) {
-        if self.phase != Phase::Ready || self.lost.is_some() {
-            return;
-        }
-        if self.pulse.seen.0 != self.pulse.read || self.pulse.seen.1.is_none() {
-            self.pulse.seen = (self.pulse.read, Some(now));
-        }
-        let quiet = self.pulse.seen.1.map_or(Duration::ZERO, |since| now - since);
-        if let Some(timeout) = timeout {
-            self.time_out(now, timeout, receiver);
-            // Nothing at all for twice as long as any request may take: it will not come back.
-            let oldest = self.pending.front().map(|oldest| now - oldest.ticket.since);
-            let hangs = |age: Duration| age > 2 * timeout && quiet > timeout;
-            if oldest.is_some_and(hangs) && !self.waits_patiently() {
-                self.lose(format!("no reply within {timeout:?}"));
-                return self.fail(receiver);
-            }
-        }
-        let Some(interval) = interval else { return };
-        match self.pulse.ping {
-            Some(since) if now - since > interval => {
-                self.lose(format!("no reply to PING within {interval:?}"));
-                self.fail(receiver);
-            }
-            None if quiet >= interval && !self.is_busy() && self.out.is_empty() => {
-                self.pulse.ping = Some(now);
-                self.pulse.seen.1 = Some(now);
-                self.out.push(b"*1\r\n$4\r\nPING\r\n");
-                self.queued += 14;
-                self.flush();
-            }
-            _ => {}
-        }
-    }
-
-    /// Whether the oldest request may take as long as it likes.
-    fn waits_patiently(&self) -> bool {
-        self.pending.front().is_some_and(|oldest| oldest.expect != Expect::One)
-    }
-
-    /// Answer what has waited for too long; the late replies will find nobody.
-    fn time_out(&mut self, now: Instant, timeout: Duration, receiver: &mut impl Receiver) {
-        if self.waits_patiently() {
-            return;
-        }
-        let late = |ticket: &Ticket| now - ticket.since > timeout && ticket.session != SessionId::NOBODY;
-        for pending in self.pending.iter_mut().take_while(|pending| now - pending.ticket.since > timeout) {
-            if late(&pending.ticket) && pending.expect == Expect::One {
-                receiver.failed(&pending.ticket, Failure::TimedOut);
-                pending.ticket.session = SessionId::NOBODY;
-                pending.ticket.trail = TrailId::NONE;
-            }
-        }
-    }
-
-    /// The connection is lost: every request in flight has failed, but for those that were not written, if it is to be established again.
-    fn fail(&mut self, receiver: &mut impl Receiver) {
-        let Some(Loss { reason, refused }) = self.lost.take() else { return };
-        let was_ready = matches!(self.phase, Phase::Ready);
-        let renewed = self.gate.is_closed() && self.pending.is_empty();
-        if was_ready && !renewed && (self.private.is_none() || !self.pending.is_empty()) {
-            tracing::warn!(upstream = &*self.server, %reason, in_flight = self.in_flight, "upstream connection lost");
-        }
-        let stays = self.private.is_none() && was_ready;
-        let mut kept = VecDeque::new();
-        for pending in std::mem::take(&mut self.pending) {
-            let failure = if refused { Failure::Refused } else { Failure::of_lost(pending.begins < self.written) };
-            if stays && failure.is_safe_to_repeat() {
-                kept.push_back(pending);
-            } else {
-                receiver.failed(&pending.ticket, failure);
-            }
-        }
-        if !stays {
-            let failure = if refused { Failure::Refused } else { Failure::NotSent };
-            for waiting in self.gate.take() {
-                receiver.failed(&waiting.ticket, failure);
-            }
-        }
-        self.reset(kept);
-        if let Some(Private { owner, exchange }) = &mut self.private {
-            let lost = match std::mem::take(exchange) {
-                exchange if !exchange.is_engaged() => Lost::Nothing,
-                exchange if !refused => exchange.into_subscriptions().map_or(Lost::More, Lost::Subscriptions),
-                _ => Lost::More,
-            };
-            if let Some(owner) = owner.take() {
-                receiver.ended(owner, lost);
-            }
-        }
-    }
-
-    /// Be as new, but for what is `kept` of what was queued.
-    fn reset(&mut self, kept: VecDeque<Pending>) {
-        match kept.front() {
-            None => {
-                self.out.clear();
-                self.queued = 0;
-            }
-            Some(first) => {
-                let begins = first.begins;
-                self.out.skip((begins - self.written) as usize);
-                self.queued -= begins;
-                self.pending = kept;
-                self.pending.iter_mut().for_each(|pending| pending.begins -= begins);
-            }
-        }
-        self.in_flight = self.pending.iter().map(|pending| pending.ticket.count as usize).sum();
-        self.phase = match self.phase {
-            _ if self.private.is_some() => Phase::Closed,
-            Phase::Ready => Phase::Connecting,
-            phase => phase,
-        };
-        self.socket = None;
-        self.blocked = false;
-        self.written = 0;
-        self.input = BytesMut::new();
-        self.scanner = ReplyScanner::default();
-        self.needed = 1;
-        self.parts.clear();
-        self.pulse = Pulse::default();
-        self.wake();
     }
 
     // --- for the task that establishes the connection and reads from it ---
@@ -571,29 +384,11 @@ impl Connection {
         }
     }
 
-    /// It cannot be established or did not become what it was to be; until the next attempt, requests fail at once.
-    pub(super) fn refused(&mut self, loss: Loss) {
-        if self.phase != Phase::Closed {
-            self.phase = Phase::Down;
-            self.lost = Some(loss);
-        }
-    }
-
     /// The next attempt to establish it begins: requests may be queued.
     pub(super) fn connecting(&mut self) {
         if self.phase == Phase::Down {
             self.phase = Phase::Connecting;
         }
-    }
-
-    /// Whether it is established again because that was asked for.
-    pub(super) fn is_renewed(&self) -> bool {
-        self.gate.is_closed()
-    }
-
-    /// Whether the turn has still to be told that it was lost.
-    pub(super) fn is_lost(&self) -> bool {
-        self.lost.is_some()
     }
 
     /// Ready with the phase when that is another one than `phase`.

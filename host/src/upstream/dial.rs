@@ -6,8 +6,9 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::back_off::BackOff;
-use super::connection::{ConnectionRef, Loss, Phase};
+use super::connection::{ConnectionRef, Phase};
 use super::greet::{Trouble, greet, reset};
+use super::loss::Loss;
 use crate::bell::Bell;
 use crate::net::{ReadHalf, Remote, Stream};
 

@@ -22,6 +22,10 @@ pub enum Expect {
     AllConfirmations(Subscription),
     /// `OK`, and from then on a line for each command that the server executes.
     Monitor,
+    /// RESET: one reply, and everything that the server would send by itself is forgotten.
+    Reset,
+    /// EXEC: one reply, which may confirm subscriptions.
+    Exec,
     /// Replication: from here on nothing is framed.
     Stream,
 }
@@ -62,6 +66,8 @@ impl Expect {
         }
         match name {
             "monitor" => Self::Monitor,
+            "reset" => Self::Reset,
+            "exec" => Self::Exec,
             "sync" | "psync" => Self::Stream,
             _ => Self::One,
         }
@@ -138,6 +144,18 @@ impl Exchange {
             _ if self.is_unasked(frame, words) => Belongs::Unasked,
             Expect::Monitor => {
                 self.monitoring = !reply::is_error(frame);
+                Belongs::Finally
+            }
+            Expect::Reset => {
+                if frame.starts_with(b"+RESET") {
+                    *self = Self::default();
+                }
+                Belongs::Finally
+            }
+            Expect::Exec => {
+                for (word, channel) in reply::elements(frame).filter_map(first_words) {
+                    self.confirm(word, channel);
+                }
                 Belongs::Finally
             }
             Expect::Stream => {
@@ -248,6 +266,19 @@ mod test {
             Belongs::Unasked
         );
         assert_eq!(exchange.classify(b"-NOPERM no\r\n", expect("subscribe", 4)), Belongs::Finally);
+    }
+
+    #[test]
+    fn reset_forgets_and_exec_may_confirm() {
+        let mut exchange = Exchange::default();
+        exchange.classify(b"*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n", expect("subscribe", 2));
+        assert!(exchange.is_engaged());
+        assert_eq!(exchange.classify(b"+RESET\r\n", expect("reset", 1)), Belongs::Finally);
+        assert!(!exchange.is_engaged());
+        let reply = b"*2\r\n*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n*3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:2\r\n";
+        assert_eq!(exchange.classify(reply, expect("exec", 1)), Belongs::Finally);
+        let unsubscribe = expect("unsubscribe", 1);
+        assert_eq!(exchange.classify(b"*3\r\n$11\r\nunsubscribe\r\n$1\r\na\r\n:1\r\n", unsubscribe), Belongs::InPart);
     }
 
     #[test]

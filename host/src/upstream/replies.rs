@@ -118,7 +118,7 @@ impl Connection {
         let owner = *owner;
         while self.input.len() >= self.needed {
             if exchange.streaming {
-                receiver.unasked(owner, &self.input);
+                receiver.stream(owner, &self.input);
                 self.input.clear();
                 self.pending.clear();
                 self.in_flight = 0;

@@ -7,9 +7,7 @@ use std::rc::Rc;
 use sluice_commands::CommandId;
 
 use crate::chain::vector::Arguments;
-use crate::resp::Scan;
-use crate::resp::reply::{self, ReplyScanner};
-use crate::resp::{Protocol, encode};
+use crate::resp::{Protocol, encode, reply};
 use crate::upstream::{Credentials, Identity, Profile};
 
 /// One change.
@@ -159,20 +157,6 @@ impl Standing {
     }
 }
 
-/// The elements of an array, in order, as far as they are whole.
-pub(super) fn elements(array: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest =
-        array.iter().position(|&byte| byte == b'\n').and_then(|end| array.get(end + 1..)).unwrap_or_default();
-    std::iter::from_fn(move || match ReplyScanner::default().scan(rest) {
-        Ok(Scan::Complete(len)) => {
-            let (element, behind) = rest.split_at(len);
-            rest = behind;
-            Some(element)
-        }
-        _ => None,
-    })
-}
-
 #[cfg(test)]
 mod test {
     #![allow(clippy::unwrap_used)]
@@ -226,12 +210,5 @@ mod test {
             assert_eq!(change(line).unwrap().is_confirmed_by(reply), expected, "{line}");
         }
         assert!(change("GET a").is_none() && change("AUTH").is_none() && change("SELECT x").is_none());
-    }
-
-    #[test]
-    fn the_replies_of_a_transaction_are_told_apart() {
-        let replies: Vec<&[u8]> = elements(b"*3\r\n+OK\r\n*1\r\n:1\r\n-ERR no\r\n").collect();
-        assert_eq!(replies, [&b"+OK\r\n"[..], b"*1\r\n:1\r\n", b"-ERR no\r\n"]);
-        assert_eq!(elements(b"*-1\r\n").count(), 0);
     }
 }

@@ -11,7 +11,7 @@ use super::sessions::Sessions;
 use super::{Sink, Source};
 use crate::buffer::LARGE;
 use crate::chain::{Answer, Effect, Kind, Responses, Step, Trails};
-use crate::ids::SessionId;
+use crate::ids::{MessageId, SessionId, TrailId};
 use crate::resp::{Protocol, downgrade, encode, reply};
 use crate::upstream::{Failure, Lost, Payload, Receiver, Ticket};
 
@@ -187,14 +187,26 @@ impl Receiver for Delivery<'_> {
         }
     }
 
-    fn unasked(&mut self, session: SessionId, bytes: &[u8]) {
+    fn unasked(&mut self, session: SessionId, frame: &[u8]) {
         let Some(entry) = self.sessions.get(session) else { return };
-        if entry.order.staged {
-            let responses = &mut self.sources[entry.source].responses;
-            responses.push(session, crate::ids::MessageId(0), crate::ids::TrailId::NONE, Kind::Several, false, bytes);
-        } else {
-            emit(entry, &Body::Seen(bytes), Kind::Several, false);
+        let responses = &mut self.sources[entry.source].responses;
+        match &entry.pushes {
+            Some(pushes) => {
+                let trail = self.trails.watched_by(&pushes.watches);
+                entry.order.staged = true;
+                responses.push(session, pushes.id, trail, Kind::Unasked, false, frame);
+            }
+            None if entry.order.staged => {
+                responses.push(session, MessageId(0), TrailId::NONE, Kind::Several, false, frame);
+            }
+            None => emit(entry, &Body::Seen(frame), Kind::Several, false),
         }
+        self.sessions.note(session);
+    }
+
+    fn stream(&mut self, session: SessionId, bytes: &[u8]) {
+        let Some(entry) = self.sessions.get(session) else { return };
+        emit(entry, &Body::Seen(bytes), Kind::Several, false);
         self.sessions.note(session);
     }
 

@@ -7,7 +7,7 @@ use super::affinity::{Affinity, is_from_a_browser};
 use super::change::Change;
 use super::deliver::Delivery;
 use super::passage::{Piece, Step, expectation, pass};
-use super::session::{Errand, Held, Route};
+use super::session::{Errand, Held, Pushes, Route};
 use crate::chain::vector::Request;
 use crate::chain::{Answer, Frame, Kind, Outcome, Vector};
 use crate::ids::SessionId;
@@ -160,6 +160,12 @@ impl Run<'_, '_> {
         let Some(session) = self.delivery.sessions.get(self.session) else { return };
         if errand.affinity == Affinity::Blocking {
             session.blocking_until = ticket.sequence + 1;
+        }
+        if matches!(errand.affinity, Affinity::Listen | Affinity::Tracking) && !ticket.trail.is_none() {
+            let watches = self.delivery.trails.watches(ticket.trail);
+            if !watches.is_empty() {
+                session.pushes = Some(Box::new(Pushes { id: ticket.id, watches }));
+            }
         }
         let arena = self.vector.arena().bytes();
         if !session.held.is_empty() || session.step(Some((ticket.sequence, errand.affinity))) != Step::Send {

@@ -15,15 +15,15 @@ use std::task::Waker;
 use bytes::{Bytes, BytesMut};
 
 use super::affinity::Affinity;
-use super::change::{Change, Standing, elements};
+use super::change::{Change, Standing};
 use super::lease::Lease;
 use super::plan::SessionLimits;
 use crate::buffer::{Flush, Outbox};
 use crate::chain::{Frame, Kind};
-use crate::ids::{Sequence, SessionId};
+use crate::ids::{MessageId, Sequence, SessionId};
 use crate::net::WriteHalf;
 use crate::resp::request::RequestScanner;
-use crate::resp::{Protocol, Span};
+use crate::resp::{Protocol, Span, reply};
 use crate::upstream::{ConnectionRef, Expect, Subscriptions, Ticket};
 
 /// The memory that an idle session keeps for replies, in bytes: enough for a short one, so that it needs no allocation.
@@ -60,6 +60,8 @@ pub(super) struct Session {
     pub(super) barrier: Sequence,
     /// Changes that were asked for, by the requests whose replies will tell.
     pub(super) changes: VecDeque<(Sequence, Change)>,
+    /// Who watches what comes by itself.
+    pub(super) pushes: Option<Box<Pushes>>,
     /// Whether it is in the queue for a private connection.
     pub(super) queued: bool,
     /// What it was subscribed to on a connection that was lost.
@@ -111,6 +113,15 @@ pub(super) struct Errand {
     /// What it asks to change.
     pub(super) change: Option<Change>,
     pub(super) expect: Expect,
+}
+
+/// The transforms that watch what a server sends by itself: those that watched the request that asked for it.
+#[derive(Debug)]
+pub(super) struct Pushes {
+    /// That request.
+    pub(super) id: MessageId,
+    /// As [`Trails::watches`](crate::chain::Trails::watches) gives them.
+    pub(super) watches: Vec<(usize, u64)>,
 }
 
 /// What CLIENT REPLY has asked for.
@@ -225,6 +236,7 @@ impl Session {
             held: VecDeque::new(),
             barrier: 0,
             changes: VecDeque::new(),
+            pushes: None,
             queued: false,
             resubscribe: None,
             blocking_until: 0,
@@ -292,19 +304,19 @@ impl Session {
     }
 
     /// The reply to a request has come: if it tells of a change, that is done. Returns whether the server's users have changed.
-    pub(super) fn confirm(&mut self, sequence: Sequence, reply: &[u8]) -> bool {
+    pub(super) fn confirm(&mut self, sequence: Sequence, frame: &[u8]) -> bool {
         let mut users = false;
         while let Some((of, change)) = self.changes.pop_front_if(|(of, _)| *of <= sequence) {
             if of != sequence {
                 continue;
             }
-            let confirmed = change.is_confirmed_by(reply);
+            let confirmed = change.is_confirmed_by(frame);
             if let Route::Private(lease) = &mut self.route {
                 lease.answered(sequence, &change, confirmed);
             }
             match change {
                 Change::Exec(changes) if confirmed => {
-                    let replies: Vec<&[u8]> = elements(reply).collect();
+                    let replies: Vec<&[u8]> = reply::elements(frame).collect();
                     let done = |(at, change): &(usize, Change)| {
                         replies.get(*at).is_some_and(|reply| change.is_confirmed_by(reply))
                     };

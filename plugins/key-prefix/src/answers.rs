@@ -22,6 +22,9 @@ const ANSWERS: &[(&[&str], &[&[Step]])] = &[
     (&["blpop", "brpop", "bzpopmin", "bzpopmax", "lmpop", "blmpop", "zmpop", "bzmpop"], &[&[At(0)]]),
     // RESP2: pairs of a stream and its entries; RESP3: a map, whose values are arrays and so no keys.
     (&["xread", "xreadgroup"], &[&[Each, At(0)], &[Each]]),
+    // Not the replies but the pushes that come because of them: `invalidate` and the keys; in RESP2, a message with the keys.
+    (&["client|tracking"], &[&[At(1), Each]]),
+    (&["subscribe"], &[&[At(2), Each]]),
 ];
 
 /// A row of [`ANSWERS`].

@@ -1,9 +1,9 @@
-//! Requests that carry patterns of keys: `KEYS`, `SCAN`, and `SORT` with `BY` and `GET`.
+//! Requests that carry patterns of keys: `KEYS`, `SCAN`, `SORT` with `BY` and `GET`, and `CLIENT TRACKING` with its prefixes.
 
 use sluice_plugin::{Request, Rewrite, Verdict};
 
 /// The commands whose arguments are to be seen whole.
-pub(crate) const COMMANDS: [&str; 4] = ["keys", "scan", "sort", "sort_ro"];
+pub(crate) const COMMANDS: [&str; 5] = ["keys", "scan", "sort", "sort_ro", "client|tracking"];
 
 /// What a command takes besides keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub(crate) enum Takes {
     Match,
     /// Options after the key, `BY` and `GET` with a pattern whose first `*` stands for an element.
     ByAndGet,
+    /// Options, `PREFIX` with the beginning of keys among them.
+    Prefixes,
 }
 
 impl Takes {
@@ -25,6 +27,7 @@ impl Takes {
             "keys" => Takes::Glob,
             "scan" => Takes::Match,
             "sort" | "sort_ro" => Takes::ByAndGet,
+            "client|tracking" => Takes::Prefixes,
             _ => Takes::Keys,
         }
     }
@@ -61,6 +64,7 @@ pub(crate) fn rewrite(
         }
         Takes::Match => options_of_scan(request, glob, &mut rewrite)?,
         Takes::ByAndGet => options_of_sort(request, prefix, &mut rewrite)?,
+        Takes::Prefixes => options_of_tracking(request, prefix, &mut rewrite)?,
     }
     Some(())
 }
@@ -112,6 +116,26 @@ fn options_of_sort(request: &Request<'_>, prefix: &[u8], rewrite: &mut Rewrite<'
             values = *count;
             pattern_next = *pattern;
         }
+    }
+    Some(())
+}
+
+/// `CLIENT TRACKING ON [PREFIX prefix …] [BCAST] …`: what is broadcast without a prefix is narrowed to the tenant's keys.
+fn options_of_tracking(request: &Request<'_>, prefix: &[u8], rewrite: &mut Rewrite<'_>) -> Option<()> {
+    let (mut broadcast, mut narrowed, mut prefix_next) = (false, false, false);
+    for arg in request.args() {
+        let bytes = arg.bytes()?;
+        if prefix_next {
+            rewrite.push_parts(&[prefix, bytes]);
+            narrowed = true;
+        } else {
+            rewrite.keep(&arg);
+        }
+        broadcast |= !prefix_next && bytes.eq_ignore_ascii_case(b"bcast");
+        prefix_next = !prefix_next && arg.position() > 2 && bytes.eq_ignore_ascii_case(b"prefix");
+    }
+    if broadcast && !narrowed {
+        rewrite.push("PREFIX").push(prefix);
     }
     Some(())
 }

@@ -45,15 +45,9 @@ fn every_key_of_every_command_is_prefixed() {
 
 #[test]
 fn what_is_not_a_key_stays_as_it_is() {
-    for request in [
-        "PING",
-        "PUBLISH channel text",
-        "SUBSCRIBE channel",
-        "CONFIG GET maxmemory",
-        "COMMAND GETKEYS GET k",
-        "NOSUCH k",
-        "FLUSHALL",
-    ] {
+    for request in
+        ["PING", "PUBLISH channel text", "CONFIG GET maxmemory", "COMMAND GETKEYS GET k", "NOSUCH k", "FLUSHALL"]
+    {
         let verdict = tenant().request(request);
         assert!(verdict.is_forwarded() && verdict.watch.is_none(), "{request}: {verdict:?}");
     }
@@ -70,7 +64,7 @@ fn a_binary_key_and_an_empty_one_are_prefixed_byte_for_byte() {
 fn values_do_not_cross() {
     assert_eq!(
         *tenant().interest(),
-        Interest::everything().view(View::Keys).whole(["keys", "scan", "sort", "sort_ro"])
+        Interest::everything().view(View::Keys).whole(["keys", "scan", "sort", "sort_ro", "client|tracking"])
     );
 }
 
@@ -243,4 +237,20 @@ fn a_wrong_setting_is_refused_with_its_name_and_what_was_expected() {
         error(json!({ "prefix": "a", "prefx": "b" })),
         "prefx: unknown field `prefx`, expected `prefix` or `unknown`"
     );
+}
+
+#[test]
+fn invalidations_name_keys_as_the_client_knows_them() {
+    for (request, rewritten) in [
+        ("CLIENT TRACKING ON BCAST PREFIX user: PREFIX x", "CLIENT TRACKING ON BCAST PREFIX a:user: PREFIX a:x"),
+        ("CLIENT TRACKING ON BCAST", "CLIENT TRACKING ON BCAST PREFIX a:"),
+    ] {
+        assert_eq!(sent(request), Action::rewrite(rewritten), "{request}");
+    }
+    let push = |keys| Reply::Push(vec![Reply::bulk("invalidate"), keys]);
+    assert_eq!(got("CLIENT TRACKING ON", push(keys(&["a:k", "a:l"]))), push(keys(&["k", "l"])));
+    assert_eq!(got("CLIENT TRACKING ON", push(Reply::Null)), push(Reply::Null));
+    let message = |payload| Reply::array([Reply::bulk("message"), Reply::bulk("__redis__:invalidate"), payload]);
+    assert_eq!(got("SUBSCRIBE __redis__:invalidate", message(keys(&["a:k"]))), message(keys(&["k"])));
+    assert_eq!(got("SUBSCRIBE channel", message(Reply::bulk("a:k"))), message(Reply::bulk("a:k")));
 }

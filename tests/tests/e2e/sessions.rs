@@ -347,8 +347,71 @@ fn invalidations_reach_the_session_that_tracks() {
         undisturbed(&mut others, "beside CLIENT TRACKING");
         assert_eq!(others[0].ask("SET tracked 1"), "+OK\r\n");
         let push = client.reply();
-        assert!(push.starts_with(b">2\r\n$10\r\ninvalidate\r\n"), "{push:?}");
+        // The server knows the key by its prefix; the client does not.
+        assert_eq!(push, ">2\r\n$10\r\ninvalidate\r\n*1\r\n$7\r\ntracked\r\n");
         undisturbed(&mut others, "after an invalidation");
+        assert_eq!(client.ask("CLIENT TRACKING OFF"), "+OK\r\n");
+        assert_eq!(client.ask("CLIENT TRACKING ON BCAST"), "+OK\r\n");
+        assert_eq!(others[0].ask("SET broadcast 1"), "+OK\r\n");
+        assert_eq!(client.reply(), ">2\r\n$10\r\ninvalidate\r\n*1\r\n$9\r\nbroadcast\r\n");
+    });
+}
+
+#[test]
+fn a_session_stays_what_it_is_when_its_connection_is_lost() {
+    story(|server, proxy| {
+        let mut admin = server.client();
+        assert_eq!(admin.ask("ACL SETUSER ann on >secret ~* &* +@all"), "+OK\r\n");
+        let mut client = proxy.client();
+        let mut subscriber = proxy.client();
+        assert_eq!(client.ask("AUTH ann secret"), "+OK\r\n");
+        assert_eq!(client.ask("SELECT 3"), "+OK\r\n");
+        assert_eq!(client.ask("SET here 3"), "+OK\r\n");
+        assert!(!subscriber.ask("SUBSCRIBE news").starts_with(b"-"));
+        assert!(!subscriber.ask("PSUBSCRIBE more*").starts_with(b"-"));
+        admin.ask("CLIENT KILL TYPE pubsub SKIPME yes");
+        admin.ask("CLIENT KILL TYPE normal SKIPME yes");
+        wait_until("the connection is there again", SOON, || (client.ask("GET here") == "$1\r\n3\r\n").then_some(()));
+        assert_eq!(client.ask("ACL WHOAMI"), "$3\r\nann\r\n");
+        wait_until("both subscriptions are there again", SOON, || {
+            (admin.ask("PUBSUB NUMSUB news") == "*2\r\n$4\r\nnews\r\n:1\r\n" && admin.ask("PUBSUB NUMPAT") == ":1\r\n")
+                .then_some(())
+        });
+        admin.ask("PUBLISH news hello");
+        assert_eq!(subscriber.reply(), "*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$5\r\nhello\r\n");
+        assert!(!subscriber.ask("UNSUBSCRIBE").starts_with(b"-"));
+        assert!(!subscriber.ask("PUNSUBSCRIBE").starts_with(b"-"));
+        assert_eq!(subscriber.ask("ECHO done"), "$4\r\ndone\r\n");
+    });
+}
+
+#[test]
+fn a_user_s_new_password_protects_at_once() {
+    story(|server, proxy| {
+        let mut before = proxy.client();
+        assert_eq!(before.ask("SET a 1"), "+OK\r\n");
+        assert_eq!(before.ask("CONFIG SET requirepass secret"), "+OK\r\n");
+        wait_until("nobody is let in without it", SOON, || {
+            proxy.client().ask("GET a").starts_with(b"-NOAUTH").then_some(())
+        });
+        let mut client = proxy.client();
+        assert_eq!(client.ask("AUTH secret"), "+OK\r\n");
+        assert_eq!(client.ask("GET a"), "$1\r\n1\r\n");
+        assert_eq!(client.ask("CONFIG SET requirepass ''"), "+OK\r\n");
+        drop(server);
+    });
+}
+
+#[test]
+fn what_a_browser_sends_ends_its_own_session_only() {
+    story(|_, proxy| {
+        let mut others = neighbours(proxy);
+        for request in ["POST / HTTP/1.1", "Host: example", "post x"] {
+            let mut client = proxy.client();
+            client.send(format!("SET a 1\r\n{request}\r\nSET a 2\r\n").as_bytes());
+            assert_eq!(client.rest(), "+OK\r\n", "{request}");
+        }
+        undisturbed(&mut others, "after HTTP");
     });
 }
 

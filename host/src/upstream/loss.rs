@@ -1,0 +1,139 @@
+//! A connection that is lost: what becomes of the requests on it.
+
+use std::collections::VecDeque;
+
+use bytes::BytesMut;
+
+use super::connection::{Connection, Pending, Phase, Private, Receiver};
+use super::exchange::Subscriptions;
+use super::failure::Failure;
+use super::pulse::Pulse;
+use crate::resp::reply::ReplyScanner;
+
+/// What was lost with a private connection.
+#[derive(Debug)]
+pub enum Lost {
+    /// Nothing that the session would miss.
+    Nothing,
+    /// Its subscriptions, which can be made again.
+    Subscriptions(Subscriptions),
+    /// What cannot be had again.
+    More,
+}
+
+/// What became of a connection.
+#[derive(Clone, Debug)]
+pub(super) struct Loss {
+    pub(super) reason: String,
+    /// Whether the server did not accept its dependencies.
+    pub(super) refused: bool,
+}
+
+impl Connection {
+    /// Establish it again, when what is in flight is answered; until then everything waits.
+    pub(super) fn renew(&mut self) {
+        if self.phase == Phase::Ready && self.lost.is_none() {
+            self.gate.set_closed(true);
+            self.renew_if_idle();
+        }
+    }
+
+    pub(super) fn renew_if_idle(&mut self) {
+        if self.gate.is_closed() && self.pending.is_empty() {
+            tracing::info!(upstream = &*self.server, "a shared connection is renewed");
+            self.lose("it is to be renewed".to_owned());
+        }
+    }
+
+    pub(super) fn lose(&mut self, reason: String) {
+        self.lost.get_or_insert(Loss { reason, refused: false });
+        self.wake();
+    }
+
+    /// The connection is lost: every request in flight has failed, but for those that were not written, if it is to be established again.
+    pub(super) fn fail(&mut self, receiver: &mut impl Receiver) {
+        let Some(Loss { reason, refused }) = self.lost.take() else { return };
+        let was_ready = matches!(self.phase, Phase::Ready);
+        let renewed = self.gate.is_closed() && self.pending.is_empty();
+        if was_ready && !renewed && (self.private.is_none() || !self.pending.is_empty()) {
+            tracing::warn!(upstream = &*self.server, %reason, in_flight = self.in_flight, "upstream connection lost");
+        }
+        let stays = self.private.is_none() && was_ready;
+        let mut kept = VecDeque::new();
+        for pending in std::mem::take(&mut self.pending) {
+            let failure = if refused { Failure::Refused } else { Failure::of_lost(pending.begins < self.written) };
+            if stays && failure.is_safe_to_repeat() {
+                kept.push_back(pending);
+            } else {
+                receiver.failed(&pending.ticket, failure);
+            }
+        }
+        if !stays {
+            let failure = if refused { Failure::Refused } else { Failure::NotSent };
+            for waiting in self.gate.take() {
+                receiver.failed(&waiting.ticket, failure);
+            }
+        }
+        self.reset(kept);
+        if let Some(Private { owner, exchange }) = &mut self.private {
+            let lost = match std::mem::take(exchange) {
+                exchange if !exchange.is_engaged() => Lost::Nothing,
+                exchange if !refused => exchange.into_subscriptions().map_or(Lost::More, Lost::Subscriptions),
+                _ => Lost::More,
+            };
+            if let Some(owner) = owner.take() {
+                receiver.ended(owner, lost);
+            }
+        }
+    }
+
+    /// Be as new, but for what is `kept` of what was queued.
+    fn reset(&mut self, kept: VecDeque<Pending>) {
+        match kept.front() {
+            None => {
+                self.out.clear();
+                self.queued = 0;
+            }
+            Some(first) => {
+                let begins = first.begins;
+                self.out.skip((begins - self.written) as usize);
+                self.queued -= begins;
+                self.pending = kept;
+                self.pending.iter_mut().for_each(|pending| pending.begins -= begins);
+            }
+        }
+        self.in_flight = self.pending.iter().map(|pending| pending.ticket.count as usize).sum();
+        self.phase = match self.phase {
+            _ if self.private.is_some() => Phase::Closed,
+            Phase::Ready => Phase::Connecting,
+            phase => phase,
+        };
+        self.socket = None;
+        self.blocked = false;
+        self.written = 0;
+        self.input = BytesMut::new();
+        self.scanner = ReplyScanner::default();
+        self.needed = 1;
+        self.parts.clear();
+        self.pulse = Pulse::default();
+        self.wake();
+    }
+
+    /// It cannot be established or did not become what it was to be; until the next attempt, requests fail at once.
+    pub(super) fn refused(&mut self, loss: Loss) {
+        if self.phase != Phase::Closed {
+            self.phase = Phase::Down;
+            self.lost = Some(loss);
+        }
+    }
+
+    /// Whether it is established again because that was asked for.
+    pub(super) fn is_renewed(&self) -> bool {
+        self.gate.is_closed()
+    }
+
+    /// Whether the turn has still to be told that it was lost.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.is_some()
+    }
+}

@@ -1,0 +1,94 @@
+//! Whether a server still answers, and what becomes of requests that wait for too long.
+
+use std::time::{Duration, Instant};
+
+use super::connection::{Connection, Phase, Receiver};
+use super::exchange::Expect;
+use super::failure::Failure;
+use super::ticket::Ticket;
+use crate::ids::{SessionId, TrailId};
+
+/// Whether the server still answers.
+#[derive(Debug, Default)]
+pub(super) struct Pulse {
+    /// How many bytes have ever been read.
+    pub(super) read: u64,
+    /// What `read` was when it was last looked at, and when it last changed.
+    seen: (u64, Option<Instant>),
+    /// A PING of the proxy's own is on its way, since then. Requests queue behind it.
+    ping: Option<Instant>,
+}
+
+impl Connection {
+    /// A PING of the proxy's own is the oldest thing on its way.
+    pub(super) fn awaits_pong(&self) -> bool {
+        self.pulse.ping.is_some()
+    }
+
+    pub(super) fn pong(&mut self) {
+        self.pulse.ping = None;
+    }
+
+    /// Look after a connection now and then: answer requests that have waited for longer than `timeout`, ask the server whether it is
+    /// there once nothing was heard of it for `interval`, and give the connection up when it does not answer.
+    pub fn tend(
+        &mut self,
+        now: Instant,
+        timeout: Option<Duration>,
+        interval: Option<Duration>,
+        receiver: &mut impl Receiver,
+    ) {
+        if self.phase != Phase::Ready || self.lost.is_some() {
+            return;
+        }
+        if self.pulse.seen.0 != self.pulse.read || self.pulse.seen.1.is_none() {
+            self.pulse.seen = (self.pulse.read, Some(now));
+        }
+        let quiet = self.pulse.seen.1.map_or(Duration::ZERO, |since| now - since);
+        if let Some(timeout) = timeout {
+            self.time_out(now, timeout, receiver);
+            // Nothing at all for twice as long as any request may take: it will not come back.
+            let oldest = self.pending.front().map(|oldest| now - oldest.ticket.since);
+            let hangs = |age: Duration| age > 2 * timeout && quiet > timeout;
+            if oldest.is_some_and(hangs) && !self.waits_patiently() {
+                self.lose(format!("no reply within {timeout:?}"));
+                return self.fail(receiver);
+            }
+        }
+        let Some(interval) = interval else { return };
+        match self.pulse.ping {
+            Some(since) if now - since > interval => {
+                self.lose(format!("no reply to PING within {interval:?}"));
+                self.fail(receiver);
+            }
+            None if quiet >= interval && !self.is_busy() && self.out.is_empty() => {
+                self.pulse.ping = Some(now);
+                self.pulse.seen.1 = Some(now);
+                self.out.push(b"*1\r\n$4\r\nPING\r\n");
+                self.queued += 14;
+                self.flush();
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether the oldest request may take as long as it likes.
+    fn waits_patiently(&self) -> bool {
+        self.pending.front().is_some_and(|oldest| oldest.expect != Expect::One)
+    }
+
+    /// Answer what has waited for too long; the late replies will find nobody.
+    fn time_out(&mut self, now: Instant, timeout: Duration, receiver: &mut impl Receiver) {
+        if self.waits_patiently() {
+            return;
+        }
+        let late = |ticket: &Ticket| now - ticket.since > timeout && ticket.session != SessionId::NOBODY;
+        for pending in self.pending.iter_mut().take_while(|pending| now - pending.ticket.since > timeout) {
+            if late(&pending.ticket) && pending.expect == Expect::One {
+                receiver.failed(&pending.ticket, Failure::TimedOut);
+                pending.ticket.session = SessionId::NOBODY;
+                pending.ticket.trail = TrailId::NONE;
+            }
+        }
+    }
+}
