@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use super::declaration::{self, Declaration};
+use super::limits;
 use super::node::{Fields, Key, Node};
 use super::path::Path;
 use super::problem::Problems;
@@ -68,14 +69,9 @@ const SOURCE: &[Key] = &[
     Key::read("limits"),
     Key::read("chain"),
     Key::refused("tls", "TLS towards clients is not supported yet"),
-    Key::refused("timeout", "closing idle clients is not supported yet"),
+    Key::read("idle_timeout"),
+    Key::read("timeout"),
 ];
-
-const LIMITS: &[Key] =
-    &[Key::read("query"), Key::read("in_flight"), Key::read("output_high"), Key::read("output_hard")];
-
-/// The least that any limit in bytes may be: below this not even an error message or a handshake fits.
-const LEAST: usize = 1024;
 
 const CONNECTION_LIMIT: usize = 10_000;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -134,7 +130,7 @@ fn source<'a>(entry: &Node<'a>, problems: &mut Problems) -> Option<SourceEntry<'
         .and_then(|node| node.count(problems))
         .map_or(CONNECTION_LIMIT, NonZeroUsize::get);
     hard_connection_limit(&fields, problems);
-    let limits = fields.get("limits").and_then(|node| session_limits(&node, problems)).unwrap_or_default();
+    let limits = limits::read(&fields, problems);
     let chain = fields
         .require("chain", "the transforms, and a sink as the last", problems)
         .and_then(|node| chain(&node, problems));
@@ -167,29 +163,6 @@ fn chain<'a>(node: &Node<'a>, problems: &mut Problems) -> Option<Vec<(&'a str, N
     // Every entry is looked at, so that each bad one is reported; but a chain with holes is none.
     let links: Vec<_> = links.collect();
     links.into_iter().collect()
-}
-
-fn session_limits(node: &Node<'_>, problems: &mut Problems) -> Option<SessionLimits> {
-    let fields = node.fields(LIMITS, problems)?;
-    let default = SessionLimits::default();
-    let mut size = |key, default| {
-        let given = fields.get(key).map(|node| node.size(LEAST..=usize::MAX, problems));
-        given.flatten().unwrap_or(default)
-    };
-    let limits = SessionLimits {
-        query: size("query", default.query),
-        in_flight: size("in_flight", default.in_flight),
-        output_high: size("output_high", default.output_high),
-        output_hard: size("output_hard", default.output_hard),
-    };
-    if limits.output_high > limits.output_hard {
-        let message = format!(
-            "`output_high` ({} bytes) must not exceed `output_hard` ({} bytes)",
-            limits.output_high, limits.output_hard
-        );
-        problems.value(&node.path, message);
-    }
-    Some(limits)
 }
 
 /// Where clients connect.

@@ -9,6 +9,7 @@ mod assemble;
 mod check;
 mod declaration;
 mod document;
+mod limits;
 mod locate;
 mod node;
 mod path;

@@ -128,7 +128,7 @@ sources:
     assert!(matches!(&spare.component, Component::Path(path) if path == FilePath::new("/opt/spare.wasm")));
     assert_eq!(spare.limits, Limits::default());
     let source = &topology.sources[0];
-    assert_eq!(source.limits.output_hard, 4096);
+    assert_eq!(source.limits.replies.hard, 4096);
     assert_eq!(source.limits.in_flight, 65_536);
     let link = &source.chain[0];
     assert_eq!(link.plugin, "Mine");

@@ -35,7 +35,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-pub use plan::{SessionLimits, SinkPlan, SourcePlan};
+pub use plan::{OutputLimits, SessionLimits, SinkPlan, SourcePlan};
 pub use proxy::{Proxy, StartError};
 
 use crate::bell::Bell;
@@ -55,6 +55,8 @@ use sessions::Sessions;
 /// How often a worker looks after what happens by itself, or does not: timeouts, silence, subscribers without a connection.
 const TICK: Duration = Duration::from_millis(100);
 
+const TICKS_A_SECOND: u32 = 10;
+
 /// The state of a worker. Its tasks borrow it for as long as they do not wait.
 pub(crate) struct Worker {
     index: usize,
@@ -69,6 +71,8 @@ pub(crate) struct Worker {
     received: Vec<ConnectionRef>,
     /// Whether any upstream has more to take than it should.
     congested: bool,
+    /// Counts ticks.
+    ticks: u32,
     /// Once it drains: to be told when no session is left.
     drained: Option<Arc<tokio::sync::Notify>>,
     meter: Meter,
@@ -144,6 +148,7 @@ impl Worker {
             ready,
             received: Vec::new(),
             congested: false,
+            ticks: 0,
             drained: None,
             meter,
         }

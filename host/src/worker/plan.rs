@@ -1,6 +1,7 @@
 //! What a worker is to run: the checked form of a topology's sources.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::chain::Link;
 use crate::net::ListenPlan;
@@ -23,22 +24,46 @@ pub struct SourcePlan {
     pub sink: SinkPlan,
 }
 
-/// The bounds of one session, in bytes.
+/// The bounds of one session.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct SessionLimits {
-    /// The largest request. A larger one is a protocol error.
+    /// The largest request, in bytes. A larger one is a protocol error.
     pub query: usize,
-    /// Requests in flight: with as much, the session is not read from.
+    /// Requests in flight, in bytes: with as much, the session is not read from.
     pub in_flight: usize,
-    /// Replies that the client has not taken yet: with as much, the session is not read from.
+    /// Replies that the client has not taken yet, in bytes: with as much, the session is not read from.
     pub output_high: usize,
-    /// Replies that the client has not taken yet: with more, it is cut off.
-    pub output_hard: usize,
+    /// How far it may be behind with its replies.
+    pub replies: OutputLimits,
+    /// The same for a session to which the server sends by itself, so that not reading from it does not help.
+    pub pushes: OutputLimits,
+    /// How long it may be without requests and replies, to the second; `None`: for ever. Subscribers and those that are blocked may.
+    pub idle: Option<Duration>,
+}
+
+/// How far a client may be behind with what it is sent, before it is cut off.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct OutputLimits {
+    /// Bytes: with more, at once.
+    pub hard: usize,
+    /// Bytes: with more for longer than `soft_time`.
+    pub soft: usize,
+    /// To the second.
+    pub soft_time: Duration,
 }
 
 impl Default for SessionLimits {
     fn default() -> Self {
-        Self { query: 1 << 30, in_flight: 1 << 20, output_high: 1 << 20, output_hard: 1 << 30 }
+        const MIB: usize = 1 << 20;
+        let minute = Duration::from_secs(60);
+        Self {
+            query: 1024 * MIB,
+            in_flight: MIB,
+            output_high: MIB,
+            replies: OutputLimits { hard: 1024 * MIB, soft: 1024 * MIB, soft_time: minute },
+            pushes: OutputLimits { hard: 32 * MIB, soft: 8 * MIB, soft_time: minute },
+            idle: None,
+        }
     }
 }
 

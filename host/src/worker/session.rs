@@ -11,13 +11,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::task::Waker;
+use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 
 use super::affinity::Affinity;
 use super::change::{Change, Standing};
 use super::lease::Lease;
-use super::plan::SessionLimits;
+use super::plan::{OutputLimits, SessionLimits};
 use crate::buffer::{Flush, Outbox};
 use crate::chain::{Frame, Kind};
 use crate::ids::{MessageId, Sequence, SessionId};
@@ -70,10 +71,21 @@ pub(super) struct Session {
     pub(super) blocking_until: Sequence,
     pub(super) protocol: Protocol,
     pub(super) replies: Replies,
+    watch: Stopwatch,
     /// The task that reads, while it waits for the turn to let it go on.
     task: Option<Waker>,
     /// Whether it is on the turn's list of sessions to look at.
     pub(super) noted: bool,
+}
+
+/// Since when it has been what it must not be for long.
+#[derive(Debug, Default)]
+struct Stopwatch {
+    /// More behind with what it is sent than the soft limit.
+    behind: Option<Instant>,
+    /// Idle, and how many requests there had been by then.
+    idle: Option<Instant>,
+    done: Sequence,
 }
 
 /// How a session lives.
@@ -242,6 +254,7 @@ impl Session {
             blocking_until: 0,
             protocol: Protocol::Resp2,
             replies: Replies::On,
+            watch: Stopwatch::default(),
             task: None,
             noted: false,
         }
@@ -280,9 +293,44 @@ impl Session {
         if !self.blocked && !self.out.is_empty() {
             self.write_out();
         }
-        if self.out.len() > self.limits.output_hard && self.life != Life::Gone {
-            tracing::warn!(session = %self.id, bytes = self.out.len(), "client does not take its replies and is cut off");
+        // The smaller of the two bounds first: whether it listens takes a closer look.
+        if self.out.len() > self.limits.pushes.hard.min(self.limits.replies.hard) && self.out.len() > self.output().hard
+        {
+            self.cut_off();
+        }
+    }
+
+    /// How far it may be behind.
+    fn output(&self) -> OutputLimits {
+        match &self.route {
+            Route::Private(lease) if lease.connection.borrow().is_engaged() => self.limits.pushes,
+            _ => self.limits.replies,
+        }
+    }
+
+    fn cut_off(&mut self) {
+        if self.life != Life::Gone {
+            tracing::warn!(session = %self.id, bytes = self.out.len(), "client does not take what it is sent and is cut off");
             self.life = Life::Gone;
+        }
+    }
+
+    /// Look whether it has been idle, or behind with what it is sent, for too long; to be called once a second.
+    pub(super) fn supervise(&mut self, now: Instant) {
+        let output = self.output();
+        if self.out.len() <= output.soft {
+            self.watch.behind = None;
+        } else if now - *self.watch.behind.get_or_insert(now) > output.soft_time {
+            self.cut_off();
+        }
+        let Some(idle) = self.limits.idle else { return };
+        let doing = self.order.next;
+        let listens = matches!(&self.route, Route::Private(lease) if lease.connection.borrow().is_engaged());
+        if self.watch.done != doing || listens || !self.order.is_idle() || self.partial.is_some() {
+            (self.watch.done, self.watch.idle) = (doing, None);
+        } else if now - *self.watch.idle.get_or_insert(now) > idle && self.life == Life::Open {
+            tracing::debug!(session = %self.id, "closed: idle for longer than idle_timeout");
+            self.end();
         }
     }
 

@@ -1,8 +1,10 @@
 //! The sessions of a worker, and which of them the turn has to look at.
 
+use std::time::Instant;
+
 use slab::Slab;
 
-use super::session::Session;
+use super::session::{Life, Session};
 use crate::ids::SessionId;
 
 /// All sessions of a worker, found by their ID. An ID of a session that has gone finds nothing, even where its place is taken again.
@@ -56,6 +58,17 @@ impl Sessions {
         {
             session.noted = true;
             self.noted.push(id);
+        }
+    }
+
+    /// Look whether any of them has been what it must not be for too long.
+    pub(super) fn supervise(&mut self, now: Instant) {
+        for (_, session) in &mut self.places {
+            session.supervise(now);
+            if session.life != Life::Open && !session.noted {
+                session.noted = true;
+                self.noted.push(session.id);
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use super::deliver::{Delivery, emit_staged};
 use super::passage::{denied, granted, pass, resubscribe};
 use super::route::route;
 use super::session::{Life, Route};
-use super::{Sink, Worker};
+use super::{Sink, TICKS_A_SECOND, Worker};
 use crate::ids::SessionId;
 use crate::upstream::Phase;
 
@@ -79,6 +79,10 @@ impl Worker {
             }
         }
         self.lend(now);
+        self.ticks = self.ticks.wrapping_add(1);
+        if self.ticks.is_multiple_of(TICKS_A_SECOND) {
+            self.sessions.supervise(now);
+        }
         if self.sessions.has_noted() {
             self.bell.ring();
         }

@@ -216,3 +216,28 @@ fn large_values_of_many_sessions_do_not_add_up_to_a_fault() {
     }
     assert_eq!(proxy.metrics().sum("sluice_transform_faults_total", &[]).unwrap_or_default() as u64, 0);
 }
+
+#[test]
+fn an_idle_client_is_closed_and_one_that_waits_is_not() {
+    let server = RedisServer::start();
+    let proxy = Topology::three_components(&server).source("idle_timeout: 1s").start();
+    let mut subscriber = proxy.client();
+    subscriber.ask("SUBSCRIBE news");
+    let mut blocked = proxy.client();
+    blocked.send(b"BLPOP queue 0\r\n");
+    let mut busy = proxy.client();
+    let mut idle = proxy.client();
+    assert_eq!(idle.ask("SET a 1"), "+OK\r\n");
+    let begun = std::time::Instant::now();
+    idle.writer().set_nonblocking(true).expect("a socket");
+    wait_until("the idle one is closed", SOON, || {
+        assert_eq!(busy.ask("PING"), "+PONG\r\n");
+        std::io::Read::read(&mut idle.writer(), &mut [0]).is_ok_and(|count| count == 0).then_some(())
+    });
+    assert!(begun.elapsed() >= Duration::from_secs(1), "{:?}", begun.elapsed());
+    let mut other = proxy.client();
+    assert_eq!(other.ask("RPUSH queue x"), ":1\r\n");
+    assert_eq!(other.ask("PUBLISH news x"), ":1\r\n");
+    assert_eq!(blocked.reply(), "*2\r\n$5\r\nqueue\r\n$1\r\nx\r\n");
+    assert!(subscriber.reply().starts_with(b"*3\r\n$7\r\nmessage"));
+}
