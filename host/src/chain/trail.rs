@@ -6,9 +6,10 @@ use slab::Slab;
 
 use crate::ids::TrailId;
 use crate::resp::Protocol;
+use crate::traffic::{By, Entry};
 
 /// One step of a response.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Step {
     /// The transform at this position of the chain wants to see it, with this tag.
     Watch {
@@ -26,6 +27,8 @@ pub enum Step {
     },
     /// It tells what has become of its session.
     Settle(Effect),
+    /// It is logged: its last step.
+    Log(Entry),
 }
 
 /// What a reply that is no error means for its session.
@@ -86,6 +89,17 @@ impl Trails {
     pub fn pop(&mut self, trail: TrailId) -> Option<(Step, TrailId)> {
         let node = self.nodes.try_remove(trail.place()?)?;
         Some((node.step, node.below))
+    }
+
+    /// Somebody other than a server answers the request with this trail: its log is to say so, if there is one.
+    pub fn answered_by(&mut self, trail: TrailId, by: By) {
+        let mut next = trail;
+        while let Some(node) = next.place().and_then(|place| self.nodes.get_mut(place)) {
+            if let Step::Log(entry) = &mut node.step {
+                return entry.answered_by(by);
+            }
+            next = node.below;
+        }
     }
 
     /// A request is fanned out into `count` requests by the transform at `position`: `below` is its own trail. Returns the trails of

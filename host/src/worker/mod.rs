@@ -43,6 +43,7 @@ use crate::chain::{Chain, Responses, Trails, Vector};
 use crate::ids::MessageIds;
 use crate::net::Incoming;
 use crate::plugin::SessionDirectory;
+use crate::traffic::{Log, Tap};
 use crate::upstream::{ConnectionRef, Ready, Single};
 use change::Standing;
 use directory::Directory;
@@ -87,6 +88,8 @@ struct Source {
     congested: bool,
     /// Responses that go through the chain before they are released.
     responses: Responses,
+    /// Where requests are chosen that are logged.
+    tap: Option<Tap>,
 }
 
 enum Sink {
@@ -108,6 +111,8 @@ enum Order {
 struct WorkerPlan {
     index: usize,
     sources: Vec<(SourcePlan, Arc<Population>)>,
+    /// The traffic log of each source.
+    logs: Vec<Option<Log>>,
 }
 
 impl Worker {
@@ -122,7 +127,13 @@ impl Worker {
         let sources = plan
             .sources
             .into_iter()
-            .map(|(source, sessions)| Source {
+            .zip(plan.logs)
+            .map(|((source, sessions), log)| Source {
+                tap: source
+                    .traffic_log
+                    .as_ref()
+                    .zip(log)
+                    .map(|(plan, log)| Tap::new(plan, log, source.name.clone(), visible.clone())),
                 limits: source.limits,
                 sessions,
                 inbox: Vector::default(),

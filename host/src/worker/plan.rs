@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::chain::Link;
 use crate::net::ListenPlan;
+use crate::traffic;
 use crate::upstream::SinglePlan;
 
 /// A listener with its chain and sink.
@@ -17,6 +18,8 @@ pub struct SourcePlan {
     pub connection_limit: usize,
     /// The bounds of each of its sessions.
     pub limits: SessionLimits,
+    /// What is logged of its traffic, if anything is.
+    pub traffic_log: Option<traffic::Plan>,
     /// The transforms, in order.
     pub chain: Vec<Link>,
     /// Where requests leave.
