@@ -18,8 +18,9 @@
 //! | `main`, `command` | the command line | everything |
 //! | [`topology`] | a YAML file becomes checked types, and those a plan for the workers | [`plugin`], [`worker`]'s plan |
 //! | [`admin`], [`logging`] | metrics, health, logs | |
-//! | [`worker`] | sessions, the turn, accepting clients | [`chain`], [`upstream`], [`net`] |
-//! | [`chain`] | a vector's way through the transforms and back | [`plugin`] |
+//! | [`worker`] | sessions, the turn, accepting clients | [`chain`], [`upstream`], [`net`], [`traffic`] |
+//! | [`chain`] | a vector's way through the transforms and back | [`plugin`], [`traffic`] |
+//! | [`traffic`] | the log of requests and their responses | [`plugin`]'s names of sessions and commands |
 //! | [`plugin`] | wasmtime: loading, limits, crossings; nothing that a plugin returns is trusted beyond it | |
 //! | [`upstream`] | connections to servers; which reply belongs to which request | [`net`] |
 //! | [`net`] | listeners, addresses, and the stream that a connection is | |
@@ -41,5 +42,6 @@ pub mod net;
 pub mod plugin;
 pub mod resp;
 pub mod topology;
+pub mod traffic;
 pub mod upstream;
 pub mod worker;

@@ -143,6 +143,11 @@ impl Sluice {
         self.process.signal(Signal::TERM);
     }
 
+    /// Tells it to open its files again (SIGHUP).
+    pub fn hang_up(&mut self) {
+        self.process.signal(Signal::HUP);
+    }
+
     /// Waits until it has ended.
     ///
     /// # Panics

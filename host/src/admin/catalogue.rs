@@ -51,6 +51,11 @@ pub(super) const METRICS: &[Metric] = &[
         &["worker", "source"],
         "From reading a request to having its reply ready for the client.",
     ),
+    counter(
+        "sluice_traffic_log_dropped_total",
+        &["source"],
+        "Lines of a traffic log that were dropped because there were more than could be written.",
+    ),
     counter("sluice_turns_total", &["worker"], "Passes of a worker over everything that had become ready."),
     histogram("sluice_turn_seconds", &["worker"], "How long a turn took."),
     histogram("sluice_vector_requests", &["worker", "source"], "Requests that one turn carried through one chain."),

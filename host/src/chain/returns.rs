@@ -4,6 +4,7 @@ use super::responses::{Kind, Responses};
 use super::trail::{Step, Trails};
 use super::{Chain, Station};
 use crate::plugin::{Changes, Fault, OnFault, Phase, ResponseBatch, Suspended};
+use crate::traffic::By;
 
 /// What stands in the array for a command that has more than one reply.
 const NOT_ONE: &[u8] = b"-ERR a command with several replies cannot be fanned out\r\n";
@@ -76,21 +77,21 @@ impl Chain {
                 if let Some(tag) = take_watch(at, position, responses, trails) {
                     let more = responses.bytes(&responses.list()[at]).len();
                     if self.returns.bytes.len() + more > CROSSING {
-                        self.cross(position, responses);
+                        self.cross(position, responses, trails);
                     }
                     self.returns.add(at, tag, responses);
                 }
             }
-            self.cross(position, responses);
+            self.cross(position, responses, trails);
         }
     }
 }
 
 impl Chain {
     /// Let the responses that were collected cross, if there are any.
-    fn cross(&mut self, position: usize, responses: &mut Responses) {
+    fn cross(&mut self, position: usize, responses: &mut Responses, trails: &mut Trails) {
         if !self.returns.positions.is_empty() {
-            self.stations[position].watched(&self.returns, &mut self.changes, responses);
+            self.stations[position].watched(&self.returns, &mut self.changes, responses, trails);
             self.returns.clear();
         }
     }
@@ -131,10 +132,10 @@ fn take_watch(at: usize, position: usize, responses: &mut Responses, trails: &mu
 }
 
 impl Station {
-    fn watched(&mut self, batch: &Batch, changes: &mut Changes, responses: &mut Responses) {
+    fn watched(&mut self, batch: &Batch, changes: &mut Changes, responses: &mut Responses, trails: &mut Trails) {
         match self.instance.suspended(Phase::Responses, &batch.sessions) {
-            None => self.watched_together(batch, changes, responses),
-            Some(suspended) => self.watched_without(&suspended, batch, changes, responses),
+            None => self.watched_together(batch, changes, responses, trails),
+            Some(suspended) => self.watched_without(&suspended, batch, changes, responses, trails),
         }
     }
 
@@ -146,43 +147,57 @@ impl Station {
         batch: &Batch,
         changes: &mut Changes,
         responses: &mut Responses,
+        trails: &mut Trails,
     ) {
         let mut part = Batch::default();
         part.build_part(batch, responses, |session| suspended.contains(session));
-        self.apply_return_fault(suspended.fault(), &part, responses);
+        self.apply_return_fault(suspended.fault(), &part, responses, trails);
         part.build_part(batch, responses, |session| !suspended.contains(session));
         if !part.positions.is_empty() {
-            self.watched_together(&part, changes, responses);
+            self.watched_together(&part, changes, responses, trails);
         }
     }
 
-    fn watched_together(&mut self, batch: &Batch, changes: &mut Changes, responses: &mut Responses) {
+    fn watched_together(
+        &mut self,
+        batch: &Batch,
+        changes: &mut Changes,
+        responses: &mut Responses,
+        trails: &mut Trails,
+    ) {
         match self.instance.responses(&batch.columns(), changes) {
             Ok(()) => apply(batch, changes, responses),
-            Err(fault) => self.watched_apart(&fault, batch, changes, responses),
+            Err(fault) => self.watched_apart(&fault, batch, changes, responses, trails),
         }
     }
 
     /// A crossing failed: let each session's responses cross by themselves.
     #[cold]
-    fn watched_apart(&mut self, fault: &Fault, batch: &Batch, changes: &mut Changes, responses: &mut Responses) {
+    fn watched_apart(
+        &mut self,
+        fault: &Fault,
+        batch: &Batch,
+        changes: &mut Changes,
+        responses: &mut Responses,
+        trails: &mut Trails,
+    ) {
         let mut sessions = batch.sessions.clone();
         sessions.sort_unstable();
         sessions.dedup();
         if sessions.len() == 1 || matches!(fault, Fault::Suspended { .. }) {
-            return self.apply_return_fault(fault, batch, responses);
+            return self.apply_return_fault(fault, batch, responses, trails);
         }
         let mut part = Batch::default();
         for session in sessions {
             part.build_part(batch, responses, |other| other == session);
             match self.instance.responses(&part.columns(), changes) {
                 Ok(()) => apply(&part, changes, responses),
-                Err(fault) => self.apply_return_fault(&fault, &part, responses),
+                Err(fault) => self.apply_return_fault(&fault, &part, responses, trails),
             }
         }
     }
 
-    fn apply_return_fault(&self, fault: &Fault, batch: &Batch, responses: &mut Responses) {
+    fn apply_return_fault(&self, fault: &Fault, batch: &Batch, responses: &mut Responses, trails: &mut Trails) {
         if self.on_fault == OnFault::Bypass {
             return;
         }
@@ -194,8 +209,12 @@ impl Station {
                 continue;
             }
             responses.replace(at, &rejection.frame);
+            let response = &mut responses.list_mut()[at];
+            // It is the proxy that says so, and an error is the same in every protocol.
+            response.foreign = rejection.foreign;
+            trails.answered_by(response.trail, By::Proxy);
             if self.on_fault == OnFault::Close {
-                responses.list_mut()[at].kind = Kind::Last;
+                response.kind = Kind::Last;
             }
         }
     }

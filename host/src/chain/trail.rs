@@ -6,9 +6,10 @@ use slab::Slab;
 
 use crate::ids::TrailId;
 use crate::resp::Protocol;
+use crate::traffic::{By, Entry};
 
 /// One step of a response.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Step {
     /// The transform at this position of the chain wants to see it, with this tag.
     Watch {
@@ -26,6 +27,8 @@ pub enum Step {
     },
     /// It tells what has become of its session.
     Settle(Effect),
+    /// It is logged: its last step.
+    Log(Entry),
 }
 
 /// What a reply that is no error means for its session.
@@ -105,6 +108,17 @@ impl Trails {
     pub fn watched_by(&mut self, watches: &[(usize, u64)]) -> TrailId {
         let push = |below, &(position, tag): &(usize, u64)| self.push(below, Step::Watch { position, tag });
         watches.iter().rev().fold(TrailId::NONE, push)
+    }
+
+    /// Somebody other than a server answers the request with this trail: its log is to say so, if there is one.
+    pub fn answered_by(&mut self, trail: TrailId, by: By) {
+        let mut next = trail;
+        while let Some(node) = next.place().and_then(|place| self.nodes.get_mut(place)) {
+            if let Step::Log(entry) = &mut node.step {
+                return entry.answered_by(by);
+            }
+            next = node.below;
+        }
     }
 
     /// A request is fanned out into `count` requests by the transform at `position`: `below` is its own trail. Returns the trails of

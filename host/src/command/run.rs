@@ -44,13 +44,13 @@ pub(crate) fn run(
     readiness.ready();
     tracing::info!(topology = %file.display(), workers, version = env!("CARGO_PKG_VERSION"), "ready");
 
-    let told = runtime.block_on(wait(&mut signals, SERVING, || proxy.has_failed()));
+    let told = runtime.block_on(wait(&mut signals, SERVING, || proxy.has_failed(), || proxy.reopen_logs()));
     let told = told.ok_or_else(|| anyhow!("a worker has failed; the log says why"))?;
     readiness.draining();
     let timeout = topology.drain_timeout;
     tracing::info!(signal = told, ?timeout, "draining");
     let draining = std::thread::spawn(move || proxy.shutdown(timeout));
-    if runtime.block_on(wait(&mut signals, DRAINING, || draining.is_finished())).is_some() {
+    if runtime.block_on(wait(&mut signals, DRAINING, || draining.is_finished(), || ())).is_some() {
         return Err(anyhow!("ended by a second signal before all sessions had finished"));
     }
     match draining.join() {
@@ -61,11 +61,19 @@ pub(crate) fn run(
     Ok(())
 }
 
-/// Waits for a signal, and gives its name; `None` once `done` comes first, which is asked at this interval.
-async fn wait(signals: &mut Signals, interval: Duration, done: impl Fn() -> bool) -> Option<&'static str> {
+/// Waits for a signal to end, and gives its name; `None` once `done` comes first, which is asked at this interval. Meanwhile, SIGHUP
+/// has `reopen` open files again.
+async fn wait(
+    signals: &mut Signals,
+    interval: Duration,
+    done: impl Fn() -> bool,
+    reopen: impl Fn(),
+) -> Option<&'static str> {
     while !done() {
-        if let Ok(signal) = tokio::time::timeout(interval, signals.next()).await {
-            return Some(signal);
+        match tokio::time::timeout(interval, signals.next()).await {
+            Ok(Told::End(signal)) => return Some(signal),
+            Ok(Told::Reopen) => reopen(),
+            Err(_) => {}
         }
     }
     None
@@ -86,22 +94,36 @@ fn cpus() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
-/// The signals that tell the process to end.
+/// The signals that the process listens to.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
+}
+
+/// What a signal says.
+enum Told {
+    /// To end; the name of the signal.
+    End(&'static str),
+    /// To open files again.
+    Reopen,
 }
 
 impl Signals {
     fn new() -> std::io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
     }
 
-    /// The name of the next one.
-    async fn next(&mut self) -> &'static str {
+    /// The next one.
+    async fn next(&mut self) -> Told {
         tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => Told::End("SIGTERM"),
+            _ = self.interrupt.recv() => Told::End("SIGINT"),
+            _ = self.hangup.recv() => Told::Reopen,
         }
     }
 }

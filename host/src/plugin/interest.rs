@@ -1,6 +1,6 @@
 //! What a transform wants to be called for.
 
-use sluice_commands::table;
+use sluice_commands::{Categories, CommandId, table};
 
 use super::batch::UNKNOWN_COMMAND;
 
@@ -44,17 +44,51 @@ impl CommandSet {
     /// # Errors
     ///
     /// The first name that the table does not have: such a wish could never come true.
-    pub(super) fn from_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<CommandSet, &'a str> {
-        let mut bits = vec![0u64; table().commands().len().div_ceil(64)];
+    pub fn from_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<CommandSet, &'a str> {
+        let mut set = CommandSet::none();
         for name in names {
             let id = table().by_name(name).ok_or(name)?;
-            for id in table().family(id) {
-                if let Some(word) = bits.get_mut(usize::from(id.index()) / 64) {
-                    *word |= 1 << (id.index() % 64);
+            table().family(id).for_each(|id| set.insert(id));
+        }
+        Ok(set)
+    }
+
+    /// As [`CommandSet::from_names`], for operators: a word may also be an ACL category, such as `@write`. `@all` includes commands
+    /// that are not in the table. Case does not matter.
+    ///
+    /// # Errors
+    ///
+    /// The first word that is no command and no category of the table.
+    pub fn parse<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<CommandSet, &'a str> {
+        let mut set = CommandSet::none();
+        for word in words {
+            let lower = word.to_ascii_lowercase();
+            match lower.strip_prefix('@') {
+                Some("all") => set = CommandSet::ALL,
+                Some(name) => {
+                    let category = Categories::from_name(name).ok_or(word)?;
+                    let all = (0..).map_while(CommandId::from_index);
+                    let within =
+                        |id: &CommandId| id.get().is_some_and(|command| command.category_set().contains(category));
+                    all.filter(within).for_each(|id| set.insert(id));
+                }
+                None => {
+                    let id = table().by_name(&lower).ok_or(word)?;
+                    table().family(id).for_each(|id| set.insert(id));
                 }
             }
         }
-        Ok(CommandSet { bits: Some(bits.into_boxed_slice()) })
+        Ok(set)
+    }
+
+    fn none() -> CommandSet {
+        CommandSet { bits: Some(vec![0u64; table().commands().len().div_ceil(64)].into_boxed_slice()) }
+    }
+
+    fn insert(&mut self, command: CommandId) {
+        if let Some(word) = self.bits.as_mut().and_then(|bits| bits.get_mut(usize::from(command.index()) / 64)) {
+            *word |= 1 << (command.index() % 64);
+        }
     }
 
     /// Whether the command at this position of the table ([`UNKNOWN_COMMAND`] for one that is not in it) is in the set.
@@ -111,6 +145,16 @@ mod tests {
     #[test]
     fn a_name_that_is_not_in_the_table_is_refused() {
         assert_eq!(CommandSet::from_names(["get", "gte"]).unwrap_err(), "gte");
+    }
+
+    #[test]
+    fn a_category_stands_for_its_commands_and_all_for_every_request() {
+        let set = CommandSet::parse(["@write", "Config|Get"]).unwrap();
+        assert!(set.contains(id("set")) && set.contains(id("config|get")));
+        assert!(!set.contains(id("get")) && !set.contains(id("config|set")) && !set.contains(UNKNOWN_COMMAND));
+        assert!(CommandSet::parse(["get", "@all", "set"]).unwrap().is_all());
+        assert_eq!(CommandSet::parse(["get", "@writ"]).unwrap_err(), "@writ");
+        assert_eq!(CommandSet::parse(["gte"]).unwrap_err(), "gte");
     }
 
     #[test]

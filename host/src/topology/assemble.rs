@@ -77,6 +77,7 @@ fn plan(source: &Source, plugins: &HashMap<&str, Option<Arc<plugin::Plugin>>>, r
         listen: source.listen.clone(),
         connection_limit: source.connection_limit,
         limits: source.limits,
+        traffic_log: source.traffic_log.clone(),
         chain,
         sink: source.sink.clone(),
     }

@@ -10,6 +10,7 @@ use super::path::Path;
 use super::problem::{Origin, Problems};
 use super::sinks;
 use super::suggest::did_you_mean;
+use super::traffic;
 use super::{Link, Plugin, Source, Topology};
 use crate::net::{Address, ListenPlan};
 use crate::plugin::{Spec, standard};
@@ -139,6 +140,7 @@ impl Check<'_> {
             listen: ListenPlan { address: entry.listen.as_ref()?.address.clone(), unix_mode: entry.unix_mode },
             connection_limit: entry.connection_limit,
             limits: entry.limits,
+            traffic_log: entry.traffic_log.clone().map(|plan| traffic::beside(plan, self.origin)),
             chain: links?,
             sink: sink?,
         })

@@ -151,7 +151,7 @@ fn grants(node: &Node<'_>, problems: &mut Problems) -> Option<Grants> {
 }
 
 /// What a word out of a table stands for.
-fn one_of<T: Copy>(words: &[(&str, T)], node: &Node<'_>, problems: &mut Problems) -> Option<T> {
+pub(super) fn one_of<T: Copy>(words: &[(&str, T)], node: &Node<'_>, problems: &mut Problems) -> Option<T> {
     let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
     let what = format!("one of {}", quoted(&names));
     let text = node.text(&what, problems)?;

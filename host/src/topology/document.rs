@@ -10,7 +10,9 @@ use super::limits;
 use super::node::{Fields, Key, Node};
 use super::path::Path;
 use super::problem::Problems;
+use super::traffic;
 use crate::net::Address;
+use crate::traffic::Plan;
 use crate::worker::SessionLimits;
 
 /// A whole topology file.
@@ -32,6 +34,7 @@ pub(super) struct SourceEntry<'a> {
     pub(super) unix_mode: Option<u32>,
     pub(super) connection_limit: usize,
     pub(super) limits: SessionLimits,
+    pub(super) traffic_log: Option<Plan>,
     /// The transforms and the sink, by name, each with its configuration. `None` where there is no readable chain.
     pub(super) chain: Option<Vec<(&'a str, Node<'a>)>>,
 }
@@ -67,6 +70,7 @@ const SOURCE: &[Key] = &[
     Key::read("connection_limit"),
     Key::read("hard_connection_limit"),
     Key::read("limits"),
+    Key::read("traffic_log"),
     Key::read("chain"),
     Key::refused("tls", "TLS towards clients is not supported yet"),
     Key::read("idle_timeout"),
@@ -131,10 +135,11 @@ fn source<'a>(entry: &Node<'a>, problems: &mut Problems) -> Option<SourceEntry<'
         .map_or(CONNECTION_LIMIT, NonZeroUsize::get);
     hard_connection_limit(&fields, problems);
     let limits = limits::read(&fields, problems);
+    let traffic_log = fields.get("traffic_log").and_then(|node| traffic::read(&node, problems));
     let chain = fields
         .require("chain", "the transforms, and a sink as the last", problems)
         .and_then(|node| chain(&node, problems));
-    Some(SourceEntry { path: fields.path, name, listen, unix_mode, connection_limit, limits, chain })
+    Some(SourceEntry { path: fields.path, name, listen, unix_mode, connection_limit, limits, traffic_log, chain })
 }
 
 /// Shotover's choice of what happens beyond `connection_limit`; here there is one answer.

@@ -17,6 +17,7 @@ mod problem;
 mod single;
 mod sinks;
 mod suggest;
+mod traffic;
 mod units;
 
 #[cfg(test)]
@@ -29,6 +30,7 @@ use std::time::Duration;
 
 use crate::net::ListenPlan;
 use crate::plugin::Spec;
+use crate::traffic::Plan;
 use crate::worker::{SessionLimits, SinkPlan};
 use node::Node;
 use problem::{Origin, Problems};
@@ -74,6 +76,8 @@ pub struct Source {
     pub connection_limit: usize,
     /// What one session may cost.
     pub limits: SessionLimits,
+    /// What is logged of its traffic, if anything is.
+    pub traffic_log: Option<Plan>,
     /// The transforms in the order in which requests meet them. May be empty.
     pub chain: Vec<Link>,
     /// Where requests leave.

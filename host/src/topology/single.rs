@@ -91,13 +91,13 @@ fn server(node: &Node<'_>, problems: &mut Problems) -> Option<Remote> {
 }
 
 /// The user that sessions are to the server until they authenticate.
-fn credentials(fields: &Fields<'_>, problems: &mut Problems) -> Option<(String, String)> {
+fn credentials(fields: &Fields<'_>, problems: &mut Problems) -> Option<(Option<String>, String)> {
     let mut text = |key, what| fields.get(key).and_then(|node| node.text(what, problems).map(str::to_owned));
     let (user, password) = (text("username", "a user of the server"), text("password", "its password"));
     if user.is_some() && password.is_none() {
         problems.value(&fields.path, "a `username` needs a `password`");
     }
-    Some((user.unwrap_or_else(|| "default".to_owned()), password?))
+    Some((user, password?))
 }
 
 fn pipelining(node: &Node<'_>, problems: &mut Problems) -> Option<Pipelining> {

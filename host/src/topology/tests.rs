@@ -4,6 +4,7 @@
 
 use super::*;
 use crate::plugin::{Component, Grant, Limits, OnFault, Wasi, standard};
+use crate::traffic::{Destination, Values};
 
 fn parse(text: &str) -> Result<Topology, TopologyError> {
     Topology::parse(FilePath::new("conf/t.yaml"), text)
@@ -92,6 +93,7 @@ sources:
       name: a
       listen_addr: "[::1]:6379"
       limits: { query: 1MiB, in_flight: 64KiB, output_high: 2048, output_hard: 4KiB }
+      traffic_log: { file: ./t.log, sample: 0.25, commands: [get, "@write"], values: keys, max_argument: 1KiB }
       chain:
         - Mine: { prefix: "a:", list: [1, -2, 2.5, true, null] }
         - KeyPrefix:
@@ -130,13 +132,17 @@ sources:
     let source = &topology.sources[0];
     assert_eq!(source.limits.replies.hard, 4096);
     assert_eq!(source.limits.in_flight, 65_536);
+    let log = source.traffic_log.as_ref().unwrap();
+    assert_eq!(log.destination, Destination::File("conf/./t.log".into()));
+    assert_eq!((log.sample, log.values, log.max_argument), (0.25, Values::Keys, 1024));
+    assert!(!log.commands.is_all());
     let link = &source.chain[0];
     assert_eq!(link.plugin, "Mine");
     assert_eq!(link.config.to_string(), r#"{"list":[1,-2,2.5,true,null],"prefix":"a:"}"#);
     assert_eq!(link.path, "sources[0].Valkey.chain[0].Mine");
-    assert_eq!(link.place, "conf/t.yaml:21:11");
+    assert_eq!(link.place, "conf/t.yaml:22:11");
     assert_eq!(source.chain[1].config.to_string(), "{}");
-    assert_eq!(source.chain[2].place, "conf/t.yaml:23:11");
+    assert_eq!(source.chain[2].place, "conf/t.yaml:24:11");
 }
 
 #[test]
@@ -146,7 +152,7 @@ fn an_unknown_key_is_named_with_its_place_and_a_suggestion() {
         "conf/t.yaml has 2 problems\n\
          conf/t.yaml:3:7: sources[0].Valkey: `listen_addr` is missing: such as \"127.0.0.1:6379\"\n\
          conf/t.yaml:4:7: sources[0].Valkey.listen_adr: unknown key (did you mean `listen_addr`?); expected one of \
-         `name`, `listen_addr`, `unix_mode`, `connection_limit`, `hard_connection_limit`, `limits`, `chain`"
+         `name`, `listen_addr`, `unix_mode`, `connection_limit`, `hard_connection_limit`, `limits`, `traffic_log`, `chain`, `idle_timeout`, `timeout`"
     );
 }
 
@@ -306,6 +312,30 @@ fn every_mistake_gets_its_own_message() {
         let report = report(text);
         assert!(report.contains(words), "{text}\n{report}\nshould contain: {words}");
         assert_eq!(report.lines().count(), 1, "{text}\n{report}");
+    }
+}
+
+#[test]
+fn a_traffic_log_is_checked_and_most_of_it_may_be_left_out() {
+    let with = |log: &str| with_chain(&format!("[NullSink]\n      traffic_log: {log}"));
+    let topology = good(&with("{ file: stdout }"));
+    let log = topology.sources[0].traffic_log.as_ref().unwrap();
+    assert_eq!((&log.destination, log.sample), (&Destination::Stdout, 1.0));
+    assert_eq!((log.values, log.max_argument, log.commands.is_all()), (Values::Redacted, 64, true));
+    for (log, words) in [
+        ("{ sample: 1 }", "`file` is missing"),
+        ("{ file: [] }", "expected the path of a file, or `stdout`"),
+        ("{ file: t, sample: 0 }", "more than 0 and at most 1"),
+        ("{ file: t, sample: 1.5 }", "more than 0 and at most 1"),
+        ("{ file: t, commands: get }", "expected a list of commands and categories"),
+        ("{ file: t, commands: [get, gte] }", "commands[1]: expected a command such as"),
+        ("{ file: t, commands: ['@writ'] }", "which is no category that is known"),
+        ("{ file: t, values: all }", "expected one of `redacted`, `keys`, `shown`"),
+        ("{ file: t, max_argument: 4097 }", "must be 0 to 4096 bytes"),
+        ("{ file: t, smaple: 1 }", "did you mean `sample`"),
+    ] {
+        let report = report(&with(log));
+        assert!(report.contains(words), "{log}\n{report}\nshould contain: {words}");
     }
 }
 

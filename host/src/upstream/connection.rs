@@ -125,6 +125,8 @@ pub struct Connection {
     pub(super) pulse: Pulse,
     /// Why it was lost, until the turn has told the requests.
     pub(super) lost: Option<Loss>,
+    /// Whether the server did not accept the greeting when it was last said.
+    pub(super) refused: bool,
     /// The task that reads.
     pub(super) task: Option<Waker>,
 }
@@ -152,6 +154,7 @@ impl Connection {
             private,
             pulse: Pulse::default(),
             lost: None,
+            refused: false,
             task: None,
         }
     }
@@ -169,6 +172,11 @@ impl Connection {
     /// Whether requests wait for replies.
     pub fn is_busy(&self) -> bool {
         !self.pending.is_empty() || !self.gate.is_empty()
+    }
+
+    /// Whether the server does not accept what it is told of the sessions of this connection.
+    pub fn is_refused(&self) -> bool {
+        self.refused
     }
 
     /// Whether what the server knows of its session (subscriptions, MONITOR, tracking, …) needs this connection and no other.
@@ -210,6 +218,9 @@ impl Connection {
 
     fn check(&self) -> Result<(), Failure> {
         // A shared one that has just been lost is established again, and what is queued until then goes with it.
+        if self.phase == Phase::Down && self.refused {
+            return Err(Failure::Refused);
+        }
         if matches!(self.phase, Phase::Down | Phase::Closed) || (self.lost.is_some() && self.private.is_some()) {
             return Err(Failure::NotSent);
         }
@@ -370,6 +381,7 @@ impl Connection {
             self.socket = socket;
         }
         self.phase = Phase::Ready;
+        self.refused = false;
         self.input.extend_from_slice(heard);
         self.gate.set_closed(false);
         self.let_pass();

@@ -143,7 +143,7 @@ impl Exchange {
             }
             _ if self.is_unasked(frame, words) => Belongs::Unasked,
             Expect::Monitor => {
-                self.monitoring = !reply::is_error(frame);
+                self.monitoring |= frame == b"+OK\r\n";
                 Belongs::Finally
             }
             Expect::Reset => {
@@ -159,7 +159,7 @@ impl Exchange {
                 Belongs::Finally
             }
             Expect::Stream => {
-                self.streaming = true;
+                self.streaming = !reply::is_error(frame) && frame != b"+QUEUED\r\n";
                 Belongs::Finally
             }
             Expect::One | Expect::Eventually | Expect::Confirmations(..) | Expect::AllConfirmations(_) => {

@@ -43,17 +43,20 @@ pub(super) async fn greet(reader: &mut ReadHalf, writer: &WriteHalf, greeting: &
     send(reader, writer, &greeting.bytes).await.map_err(Trouble::Lost)?;
     let mut replies: VecDeque<Own> = greeting.replies.iter().copied().collect();
     let mut frames = Frames::default();
+    let mut tried = false;
     while let Some(own) = replies.front() {
         let frame = frames.next(reader).await.map_err(Trouble::Lost)?;
         match own {
-            Own::Must if reply::is_error(&frame) => return Err(Trouble::Refused(line(&frame))),
+            Own::Must if reply::is_error(&frame) => return Err(refusal(&frame)),
+            Own::Try => tried = !reply::is_error(&frame),
+            Own::Again if !tried && reply::is_error(&frame) => return Err(refusal(&frame)),
             Own::Confirmation if !reply::is_error(&frame) && !exchange::is_confirmation(&frame) => {
                 heard.extend_from_slice(&frame);
                 continue;
             }
-            Own::Confirmation if reply::is_error(&frame) => return Err(Trouble::Refused(line(&frame))),
+            Own::Confirmation if reply::is_error(&frame) => return Err(refusal(&frame)),
             Own::Role if exchange::first_word(&frame) == Some(b"slave") => return Err(Trouble::Replica),
-            Own::Must | Own::May | Own::Role | Own::Confirmation => {}
+            Own::Must | Own::May | Own::Again | Own::Role | Own::Confirmation => {}
         }
         replies.pop_front();
     }
@@ -69,7 +72,7 @@ pub(super) async fn reset(reader: &mut ReadHalf, writer: &WriteHalf) -> Result<(
         let frame = frames.next(reader).await.map_err(Trouble::Lost)?;
         // What was on its way before it: messages, invalidations, lines of MONITOR.
         if reply::is_error(&frame) {
-            return Err(Trouble::Refused(line(&frame)));
+            return Err(refusal(&frame));
         }
         if *frame == *b"+RESET\r\n" {
             return Ok(());
@@ -116,6 +119,17 @@ impl Frames {
             }
         }
     }
+}
+
+/// Errors that say something of the server's state at the moment, and nothing of what it was told.
+const PASSING: [&str; 5] = ["LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "ERR max number of clients"];
+
+fn refusal(frame: &[u8]) -> Trouble {
+    let answer = line(frame);
+    if PASSING.iter().any(|beginning| answer.starts_with(beginning)) {
+        return Trouble::Lost(format!("the server answered: {answer}"));
+    }
+    Trouble::Refused(answer)
 }
 
 /// An error's text, for the log.

@@ -29,15 +29,21 @@ pub struct Identity {
 /// A user and the password that the server accepted. Shown nowhere.
 #[derive(Clone, Eq, Hash, PartialEq)]
 pub struct Credentials {
-    /// The user's name; `default` where only a password was given.
-    pub user: Box<[u8]>,
+    /// The user's name; `None`: only a password was given, which is the default user's.
+    pub user: Option<Box<[u8]>>,
     /// The password.
     pub password: Box<[u8]>,
 }
 
+impl Credentials {
+    fn user(&self) -> &[u8] {
+        self.user.as_deref().unwrap_or(b"default")
+    }
+}
+
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Credentials({}, …)", self.user.escape_ascii())
+        write!(f, "Credentials({}, …)", self.user().escape_ascii())
     }
 }
 
@@ -59,6 +65,10 @@ pub(super) enum Own {
     Must,
     /// Any reply will do.
     May,
+    /// As [`Own::May`]; but if it is an error, the same command comes again behind the others, as [`Own::Again`].
+    Try,
+    /// As [`Own::Must`], unless [`Own::Try`] has succeeded.
+    Again,
     /// The server must not be a replica: another one of its list is the primary.
     Role,
     /// One of the confirmations of a subscription; messages may come before it.
@@ -74,35 +84,37 @@ pub(super) struct Greeting {
 
 impl Greeting {
     /// What a connection that sessions of an identity share begins with. Nothing where the server takes it for that anyway.
+    ///
+    /// A session may have selected its database as one user and gone on as another, who must not select any. So what needs rights is said
+    /// before the user, and behind it again.
     pub(super) fn shared(identity: &Identity) -> Self {
         let mut greeting = Self::default();
-        let credentials = identity.credentials.as_deref();
-        match (identity.protocol, credentials) {
-            (Protocol::Resp3, Some(Credentials { user, password })) => {
-                greeting.add(Own::Must, &[b"HELLO", b"3", b"AUTH", user, password]);
+        let database = identity.database.to_string();
+        let rights: &[(bool, [Own; 2], &[&[u8]])] = &[
+            (identity.database != 0, [Own::Try, Own::Again], &[b"SELECT", database.as_bytes()]),
+            (identity.readonly, [Own::May; 2], &[b"READONLY"]),
+            (identity.no_evict, [Own::May; 2], &[b"CLIENT", b"NO-EVICT", b"ON"]),
+            (identity.no_touch, [Own::May; 2], &[b"CLIENT", b"NO-TOUCH", b"ON"]),
+        ];
+        let wanted = || rights.iter().filter(|(wanted, ..)| *wanted);
+        if identity.credentials.is_some() {
+            wanted().for_each(|(_, [before, _], words)| greeting.add(*before, words));
+        }
+        match (identity.protocol, identity.credentials.as_deref()) {
+            (Protocol::Resp3, Some(credentials)) => {
+                greeting.add(Own::Must, &[b"HELLO", b"3", b"AUTH", credentials.user(), &credentials.password]);
             }
             (Protocol::Resp3, None) => greeting.add(Own::Must, &[b"HELLO", b"3"]),
-            // Servers older than users know passwords only.
-            (Protocol::Resp2, Some(Credentials { user, password })) if **user == *b"default" => {
+            // As the client has said it: servers older than users know the one, servers without a password the other.
+            (Protocol::Resp2, Some(Credentials { user: None, password })) => {
                 greeting.add(Own::Must, &[b"AUTH", password]);
             }
-            (Protocol::Resp2, Some(Credentials { user, password })) => {
+            (Protocol::Resp2, Some(Credentials { user: Some(user), password })) => {
                 greeting.add(Own::Must, &[b"AUTH", user, password]);
             }
             (Protocol::Resp2, None) => {}
         }
-        if identity.database != 0 {
-            greeting.add(Own::Must, &[b"SELECT", identity.database.to_string().as_bytes()]);
-        }
-        for (wanted, words) in [
-            (identity.readonly, &[&b"READONLY"[..]][..]),
-            (identity.no_evict, &[b"CLIENT", b"NO-EVICT", b"ON"]),
-            (identity.no_touch, &[b"CLIENT", b"NO-TOUCH", b"ON"]),
-        ] {
-            if wanted {
-                greeting.add(Own::Must, words);
-            }
-        }
+        wanted().for_each(|(_, [_, behind], words)| greeting.add(*behind, words));
         greeting
     }
 
@@ -152,7 +164,10 @@ mod test {
     }
 
     fn credentials(user: &str) -> Option<Rc<Credentials>> {
-        Some(Rc::new(Credentials { user: user.as_bytes().into(), password: b"secret"[..].into() }))
+        Some(Rc::new(Credentials {
+            user: (!user.is_empty()).then(|| user.as_bytes().into()),
+            password: b"secret"[..].into(),
+        }))
     }
 
     #[test]
@@ -160,13 +175,18 @@ mod test {
         let plain = Identity::default();
         assert_eq!(words(&Greeting::shared(&plain)), "");
         assert_eq!(words(&Greeting::private(&plain, &Profile::default())), "PING");
-        let old = Identity { credentials: credentials("default"), database: 2, ..Identity::default() };
-        assert_eq!(words(&Greeting::shared(&old)), "AUTH secret SELECT 2");
+        let old = Identity { credentials: credentials(""), database: 2, ..Identity::default() };
+        let greeting = Greeting::shared(&old);
+        assert_eq!(words(&greeting), "SELECT 2 AUTH secret SELECT 2");
+        assert_eq!(greeting.replies, [Own::Try, Own::Must, Own::Again]);
+        let two = Identity { credentials: credentials("default"), ..Identity::default() };
+        assert_eq!(words(&Greeting::shared(&two)), "AUTH default secret");
         let new = Identity { credentials: credentials("joe"), protocol: Protocol::Resp3, no_evict: true, ..plain };
         let profile = Profile { name: Some(b"me"[..].into()), ..Profile::default() };
         let greeting = Greeting::private(&new, &profile);
-        assert_eq!(words(&greeting), "HELLO 3 AUTH joe secret CLIENT NO-EVICT ON CLIENT SETNAME me");
-        assert_eq!(greeting.replies, [Own::Must, Own::Must, Own::May]);
+        let told = "CLIENT NO-EVICT ON HELLO 3 AUTH joe secret CLIENT NO-EVICT ON CLIENT SETNAME me";
+        assert_eq!(words(&greeting), told);
+        assert_eq!(greeting.replies, [Own::May, Own::Must, Own::May, Own::May]);
     }
 
     #[test]

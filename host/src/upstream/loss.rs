@@ -123,6 +123,7 @@ impl Connection {
     pub(super) fn refused(&mut self, loss: Loss) {
         if self.phase != Phase::Closed {
             self.phase = Phase::Down;
+            self.refused = loss.refused;
             self.lost = Some(loss);
         }
     }

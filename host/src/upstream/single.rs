@@ -36,8 +36,8 @@ pub struct SinglePlan {
     pub in_flight: InFlight,
     /// The bounds of the private connections.
     pub private: PrivateLimits,
-    /// The user and password of sessions that have not authenticated: a user's name and a password.
-    pub credentials: Option<(String, String)>,
+    /// The user (`None`: the default one) and password of sessions that have not authenticated.
+    pub credentials: Option<(Option<String>, String)>,
     /// Counts how often the users of the server have changed, as far as a worker has seen it.
     pub epoch: Arc<AtomicU64>,
 }
@@ -65,7 +65,10 @@ impl Single {
         let servers = Rc::new(Servers::new(plan.servers.clone(), plan.connect_timeout));
         let sharing = Sharing { connections: plan.connections, pipelining: plan.pipelining, in_flight: plan.in_flight };
         let credentials = plan.credentials.as_ref().map(|(user, password)| {
-            Rc::new(super::Credentials { user: user.as_bytes().into(), password: password.as_bytes().into() })
+            Rc::new(super::Credentials {
+                user: user.as_ref().map(|user| user.as_bytes().into()),
+                password: password.as_bytes().into(),
+            })
         });
         let identity = Rc::new(Identity { credentials, ..Identity::default() });
         let shared = Shared::new(servers.clone(), ready.clone(), sharing);

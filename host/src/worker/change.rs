@@ -64,8 +64,8 @@ impl Change {
         Some(match name {
             "hello" => hello(arguments),
             "auth" => Self::Auth(Rc::new(match (boxed(1)?, boxed(2)) {
-                (user, Some(password)) => Credentials { user, password },
-                (password, None) => Credentials { user: b"default"[..].into(), password },
+                (user, Some(password)) => Credentials { user: Some(user), password },
+                (password, None) => Credentials { user: None, password },
             })),
             "select" => Self::Select(std::str::from_utf8(word(1)?).ok()?.parse().ok()?),
             "readonly" => Self::Readonly(true),
@@ -108,7 +108,7 @@ fn hello(arguments: &Arguments<'_>) -> Change {
     while let Some(option) = arguments.get(at) {
         if option.eq_ignore_ascii_case(b"AUTH") {
             if let (Some(user), Some(password)) = (arguments.get(at + 1), arguments.get(at + 2)) {
-                credentials = Some(Rc::new(Credentials { user: user.into(), password: password.into() }));
+                credentials = Some(Rc::new(Credentials { user: Some(user.into()), password: password.into() }));
             }
             at += 3;
         } else {
@@ -119,7 +119,19 @@ fn hello(arguments: &Arguments<'_>) -> Change {
     Change::Hello { protocol, credentials, name }
 }
 
+impl Change {
+    /// Whether it says who the session is, so that it must not matter who it was before.
+    pub(super) fn introduces(&self) -> bool {
+        matches!(self, Self::Auth(_) | Self::Hello { credentials: Some(_), .. } | Self::Reset)
+    }
+}
+
 impl Standing {
+    /// What it was before the client said anything, but for the protocol, in which errors are told.
+    pub(super) fn stranger(&self) -> Identity {
+        Identity { protocol: self.identity.protocol, ..(*self.beginning).clone() }
+    }
+
     pub(super) fn new(beginning: Rc<Identity>) -> Self {
         Self { identity: beginning.clone(), beginning, profile: Profile::default() }
     }
@@ -183,10 +195,10 @@ mod test {
         let standing = after(&["HELLO 3 AUTH joe secret SETNAME me", "SELECT 5", "CLIENT NO-EVICT ON"]);
         let identity = &*standing.identity;
         assert_eq!((identity.protocol, identity.database, identity.no_evict), (Protocol::Resp3, 5, true));
-        assert_eq!(&*identity.credentials.as_ref().unwrap().user, b"joe");
+        assert_eq!(identity.credentials.as_ref().unwrap().user.as_deref(), Some(&b"joe"[..]));
         assert_eq!(standing.profile.name.as_deref(), Some(&b"me"[..]));
         let standing = after(&["AUTH secret", "HELLO", "CLIENT SETNAME a"]);
-        assert_eq!(&*standing.identity.credentials.as_ref().unwrap().user, b"default");
+        assert_eq!(standing.identity.credentials.as_ref().unwrap().user, None);
         assert_eq!(standing.identity.protocol, Protocol::Resp2);
     }
 

@@ -13,6 +13,7 @@ use crate::buffer::LARGE;
 use crate::chain::{Answer, Effect, Kind, Responses, Step, Trails};
 use crate::ids::{MessageId, SessionId, TrailId};
 use crate::resp::{Protocol, downgrade, encode, reply};
+use crate::traffic::By;
 use crate::upstream::{Failure, Lost, Payload, Receiver, Ticket};
 
 /// The parts of a worker that responses are delivered with.
@@ -27,6 +28,9 @@ pub(super) struct Delivery<'a> {
 impl Delivery<'_> {
     /// An answer that no server gave.
     pub(super) fn answer(&mut self, ticket: &Ticket, answer: &Answer, kind: Kind) {
+        if !ticket.trail.is_none() {
+            self.trails.answered_by(ticket.trail, if answer.foreign { By::Transform } else { By::Proxy });
+        }
         self.deliver(ticket, &Body::Kept(&answer.frame), kind, answer.foreign);
     }
 
@@ -150,6 +154,7 @@ pub(super) fn emit_staged(
                     };
                     directory.settle(response.session, &effect);
                 }
+                Step::Log(entry) => entry.answered(bytes, response.foreign),
                 // Steps of transforms are behind it already.
                 Step::Settle(_) | Step::Watch { .. } | Step::Gather { .. } => {}
             }

@@ -9,15 +9,18 @@ use super::session::{Life, Partial, Replies, Session};
 use crate::buffer::LARGE;
 use crate::chain::vector::{Arguments, lookup};
 use crate::chain::{Answer, Effect, Outcome, Step, Trails, Vector};
-use crate::ids::{MessageIds, TrailId};
+use crate::ids::{MessageId, MessageIds, SessionId, TrailId};
 use crate::resp::request::Form;
 use crate::resp::{Protocol, ProtocolError, Scan, inline};
+use crate::traffic::Tap;
 
 /// The parts of a worker that requests are taken in with.
 pub(super) struct Intake<'a> {
     pub(super) vector: &'a mut Vector,
     pub(super) trails: &'a mut Trails,
     pub(super) ids: &'a mut MessageIds,
+    /// Where there is a traffic log.
+    pub(super) tap: Option<&'a mut Tap>,
 }
 
 impl Intake<'_> {
@@ -56,9 +59,11 @@ impl Intake<'_> {
                     self.vector.arguments_mut().append(&mut partial.arguments);
                     let arguments = Arguments::new(&frame, &self.vector.arguments_mut()[first..]);
                     let command = lookup(&arguments);
+                    let id = self.ids.issue();
+                    let logged = log(&mut self.tap, self.trails, session.id, id, command, &arguments, len);
                     let effects = effects(command, &arguments, session);
-                    let trail = self.trail(effects);
-                    self.vector.push_large(self.ids.issue(), frame, first, command, trail);
+                    let trail = self.trail(logged, effects);
+                    self.vector.push_large(id, frame, first, command, trail);
                 }
                 session.arrived(self.vector.end_run(len));
                 // What came behind it is an ordinary matter.
@@ -88,14 +93,16 @@ impl Intake<'_> {
                     if self.vector.arguments_mut().len() > first {
                         let arguments = self.vector.arguments_at(at..at + len, first);
                         let command = lookup(&arguments);
+                        let id = self.ids.issue();
+                        let logged = log(&mut self.tap, self.trails, session.id, id, command, &arguments, len);
                         // Hardly any command concerns its session: those that do are looked at more closely.
                         let trail = if session.replies == Replies::On && !concerns_session(command) {
-                            TrailId::NONE
+                            logged
                         } else {
                             let effects = effects(command, &arguments, session);
-                            self.trail(effects)
+                            self.trail(logged, effects)
                         };
-                        self.vector.push(self.ids.issue(), at..at + len, first, command, trail);
+                        self.vector.push(id, at..at + len, first, command, trail);
                     }
                     at += len;
                 }
@@ -103,10 +110,13 @@ impl Intake<'_> {
                     match inline::split(self.vector.arena().get(at..at + len)) {
                         Ok(words) if words.is_empty() => {}
                         Ok(words) => {
-                            let command = self.vector.push_words(self.ids.issue(), &words);
+                            let id = self.ids.issue();
+                            let command = self.vector.push_words(id, &words);
                             let last = self.vector.len() - 1;
-                            let effects = effects(command, &self.vector.arguments(self.vector.request(last)), session);
-                            self.vector.request_mut(last).trail = self.trail(effects);
+                            let arguments = self.vector.arguments(self.vector.request(last));
+                            let logged = log(&mut self.tap, self.trails, session.id, id, command, &arguments, len);
+                            let effects = effects(command, &arguments, session);
+                            self.vector.request_mut(last).trail = self.trail(logged, effects);
                         }
                         Err(error) => {
                             self.refuse(session, error);
@@ -137,8 +147,25 @@ impl Intake<'_> {
         session.end();
     }
 
-    fn trail(&mut self, effects: [Option<Effect>; 2]) -> TrailId {
-        effects.into_iter().flatten().fold(TrailId::NONE, |trail, effect| self.trails.push(trail, Step::Settle(effect)))
+    fn trail(&mut self, below: TrailId, effects: [Option<Effect>; 2]) -> TrailId {
+        effects.into_iter().flatten().fold(below, |trail, effect| self.trails.push(trail, Step::Settle(effect)))
+    }
+}
+
+/// The trail of a request that is to be logged; that of another is empty.
+#[inline]
+fn log(
+    tap: &mut Option<&mut Tap>,
+    trails: &mut Trails,
+    session: SessionId,
+    id: MessageId,
+    command: CommandId,
+    arguments: &Arguments<'_>,
+    bytes: usize,
+) -> TrailId {
+    match tap.as_mut().and_then(|tap| tap.choose(session, id, command, arguments, bytes)) {
+        None => TrailId::NONE,
+        Some(entry) => trails.push(TrailId::NONE, Step::Log(entry)),
     }
 }
 

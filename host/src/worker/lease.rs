@@ -16,6 +16,8 @@ pub(super) struct Lease {
     watching: Option<Sequence>,
     tracking: bool,
     pinned: bool,
+    /// Whether the server was told who the session was in the beginning, and not who it is: for one request that says so itself.
+    stranger: bool,
 }
 
 /// Between MULTI and EXEC, as far as the requests are concerned that have been sent.
@@ -30,13 +32,18 @@ struct Transaction {
 }
 
 impl Lease {
-    pub(super) fn new(connection: ConnectionRef) -> Self {
-        Self { connection, until: 0, transaction: None, watching: None, tracking: false, pinned: false }
+    pub(super) fn new(connection: ConnectionRef, stranger: bool) -> Self {
+        Self { connection, until: 0, transaction: None, watching: None, tracking: false, pinned: false, stranger }
+    }
+
+    /// Whether it takes no more requests: it was for one that has been sent.
+    pub(super) fn is_spent(&self) -> bool {
+        self.stranger && self.until > 0
     }
 
     /// Whether the session needs it still, once everything before `head` is answered.
     pub(super) fn is_needed(&self, head: Sequence) -> bool {
-        head < self.until || self.holds_state() || self.connection.borrow().is_engaged()
+        head < self.until || self.holds_state() || (!self.is_spent() && self.connection.borrow().is_engaged())
     }
 
     /// Whether the server knows something of the session on it that cannot be told again on another one.

@@ -43,6 +43,7 @@ use crate::chain::{Chain, Responses, Trails, Vector};
 use crate::ids::MessageIds;
 use crate::net::Incoming;
 use crate::plugin::SessionDirectory;
+use crate::traffic::{Log, Tap};
 use crate::upstream::{ConnectionRef, Ready, Single};
 use change::Standing;
 use directory::Directory;
@@ -91,6 +92,8 @@ struct Source {
     congested: bool,
     /// Responses that go through the chain before they are released.
     responses: Responses,
+    /// Where requests are chosen that are logged.
+    tap: Option<Tap>,
 }
 
 enum Sink {
@@ -112,6 +115,8 @@ enum Order {
 struct WorkerPlan {
     index: usize,
     sources: Vec<(SourcePlan, Arc<Population>)>,
+    /// The traffic log of each source.
+    logs: Vec<Option<Log>>,
 }
 
 impl Worker {
@@ -126,7 +131,13 @@ impl Worker {
         let sources = plan
             .sources
             .into_iter()
-            .map(|(source, sessions)| Source {
+            .zip(plan.logs)
+            .map(|((source, sessions), log)| Source {
+                tap: source
+                    .traffic_log
+                    .as_ref()
+                    .zip(log)
+                    .map(|(plan, log)| Tap::new(plan, log, source.name.clone(), visible.clone())),
                 limits: source.limits,
                 sessions,
                 inbox: Vector::default(),

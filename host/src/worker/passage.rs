@@ -10,9 +10,10 @@
 //! ```
 //!
 //! Requests go in order, so one that has to wait holds those behind it up: behind a change of state until the server has agreed, before
-//! a change of connection until the old one has answered. What the session is to the server ([`Standing`](super::change::Standing)) is
+//! a change of connection until the old one has answered. What the session is to the server ([`Standing`]) is
 //! the same on either side: a shared connection belongs to all sessions that agree in it, a private one is told when it is lent.
 
+use super::change::{Change, Standing};
 use super::deliver::Delivery;
 use super::session::{Errand, Held, Route, Session};
 use crate::chain::{Answer, Kind};
@@ -52,6 +53,13 @@ impl Session {
             (Route::Nowhere, _) | (Route::Shared(_), None) => Step::Rest,
             (Route::Shared(_), Some((_, affinity))) if !affinity.needs_private() => Step::Send,
             (Route::Shared(_), Some((sequence, _))) if head == sequence => Step::Borrow,
+            (Route::Private(lease), Some((sequence, _))) if lease.is_spent() => {
+                if head == sequence {
+                    Step::Return
+                } else {
+                    Step::Rest
+                }
+            }
             (Route::Private(lease), Some((_, affinity))) if affinity.needs_private() || lease.is_needed(head) => {
                 Step::Send
             }
@@ -74,7 +82,7 @@ impl Session {
             Route::Private(lease) => {
                 let alone = affinity == Affinity::State && !lease.in_transaction();
                 let change = lease.sent(ticket.sequence, affinity, change);
-                if alone || matches!(change, Some(super::change::Change::Exec(_))) {
+                if alone || matches!(change, Some(Change::Exec(_))) {
                     self.barrier = ticket.sequence + 1;
                 }
                 self.changes.extend(change.map(|change| (ticket.sequence, change)));
@@ -88,11 +96,6 @@ impl Session {
         }
     }
 
-    /// What it says of itself to a private connection.
-    fn introduction(&self) -> Introduction<'_> {
-        Introduction { session: self.id, identity: &self.standing.identity, profile: &self.standing.profile }
-    }
-
     /// Give its connection up, for the one that it shares.
     pub(super) fn join(&mut self, sink: &Single) {
         self.route = Route::Shared(sink.join(&self.standing.identity));
@@ -101,6 +104,11 @@ impl Session {
 
 /// Let the requests of a session that wait go on, as far as they can.
 pub(super) fn pass(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>) {
+    go_on(id, sink, delivery, false);
+}
+
+/// `first`: the session is the first of those that wait for a private connection.
+fn go_on(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>, mut first: bool) {
     loop {
         let Some(session) = delivery.sessions.get(id) else { return };
         let next = session.held.front().map(|held| (held.ticket.sequence, held.errand.affinity));
@@ -114,13 +122,17 @@ pub(super) fn pass(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>) {
                 delivery.sessions.note(id);
             }
             Step::Borrow => {
-                let lent = sink.lend(session.introduction(), delivery.now);
-                let Some(connection) = lent else {
+                let stranger = session.held.front().is_some_and(Held::introduces);
+                let identity = stranger.then(|| session.standing.stranger());
+                let identity = identity.as_ref().unwrap_or(&session.standing.identity);
+                let introduction = Introduction { session: id, identity, profile: &session.standing.profile };
+                let lent = if std::mem::take(&mut first) { sink.try_lend(introduction, None) } else { None };
+                let Some(connection) = lent.or_else(|| sink.lend(introduction, delivery.now)) else {
                     session.queued = true;
                     return;
                 };
                 sink.leave(&session.standing.identity);
-                session.route = Route::Private(Box::new(Lease::new(connection)));
+                session.route = Route::Private(Box::new(Lease::new(connection, stranger)));
             }
             Step::Return => {
                 if let Route::Private(lease) = &session.route {
@@ -137,7 +149,7 @@ pub(super) fn pass(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>) {
 pub(super) fn granted(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>) {
     if let Some(session) = delivery.sessions.get(id) {
         session.queued = false;
-        pass(id, sink, delivery);
+        go_on(id, sink, delivery, true);
     }
 }
 
@@ -159,12 +171,13 @@ pub(super) fn denied(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>) 
 pub(super) fn resubscribe(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>) {
     let Some(session) = delivery.sessions.get(id) else { return };
     let Some(subscriptions) = session.resubscribe.take() else { return };
-    match sink.try_lend(session.introduction(), Some(subscriptions)) {
+    let Standing { identity, profile, .. } = &session.standing;
+    match sink.try_lend(Introduction { session: id, identity, profile }, Some(subscriptions)) {
         Some(connection) => {
             if let Route::Shared(_) = session.route {
                 sink.leave(&session.standing.identity);
             }
-            session.route = Route::Private(Box::new(Lease::new(connection)));
+            session.route = Route::Private(Box::new(Lease::new(connection, false)));
             pass(id, sink, delivery);
         }
         None => {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::chain::Link;
 use crate::net::ListenPlan;
+use crate::traffic;
 use crate::upstream::SinglePlan;
 
 /// A listener with its chain and sink.
@@ -18,6 +19,8 @@ pub struct SourcePlan {
     pub connection_limit: usize,
     /// The bounds of each of its sessions.
     pub limits: SessionLimits,
+    /// What is logged of its traffic, if anything is.
+    pub traffic_log: Option<traffic::Plan>,
     /// The transforms, in order.
     pub chain: Vec<Link>,
     /// Where requests leave.

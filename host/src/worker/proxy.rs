@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::population::{Population, Workers};
 use super::{Order, SourcePlan, Worker, WorkerPlan};
 use crate::net::{Address, Incoming, Listener};
+use crate::traffic::{OpenError, Writers};
 
 /// A running proxy. Dropping it ends it at once; [`Proxy::shutdown`] lets it finish.
 pub struct Proxy {
@@ -19,6 +20,8 @@ pub struct Proxy {
     /// Told when no more clients are to be accepted.
     closing: watch::Sender<bool>,
     acceptor: Option<JoinHandle<()>>,
+    /// Last: workers have lines for it until they end.
+    traffic: Writers,
 }
 
 /// Why a proxy did not start.
@@ -33,6 +36,14 @@ pub enum StartError {
         address: Address,
         /// What the system said.
         error: io::Error,
+    },
+    /// A traffic log cannot be written.
+    #[error("source '{source_name}': {error}")]
+    TrafficLog {
+        /// The source.
+        source_name: String,
+        /// What is wrong.
+        error: OpenError,
     },
     /// A thread or its event loop cannot be made.
     #[error("cannot start a worker: {0}")]
@@ -63,21 +74,25 @@ impl Proxy {
         let everybody = Workers::new(count);
         let mut listeners = Vec::new();
         let mut plans = Vec::new();
+        let mut traffic = Writers::default();
+        let mut logs = Vec::new();
         for (at, source) in sources.into_iter().enumerate() {
             let socket = Listener::bind(&source.listen).map_err(|error| StartError::Listen {
                 source_name: source.name.to_string(),
                 address: source.listen.address.clone(),
                 error,
             })?;
+            let log = source.traffic_log.as_ref().map(|plan| traffic.open(plan)).transpose();
+            logs.push(log.map_err(|error| StartError::TrafficLog { source_name: source.name.to_string(), error })?);
             let population = Population::new(&source.name, source.connection_limit, &everybody);
             let gate = Gate { source: at, population: population.clone(), name: source.name.clone() };
             listeners.push((socket, gate));
             plans.push((source, population));
         }
         let (closing, closed) = watch::channel(false);
-        let mut proxy = Self { workers: Vec::new(), closing, acceptor: None };
+        let mut proxy = Self { workers: Vec::new(), closing, acceptor: None, traffic };
         for index in 0..count {
-            proxy.workers.push(start_worker(WorkerPlan { index, sources: plans.clone() })?);
+            proxy.workers.push(start_worker(WorkerPlan { index, sources: plans.clone(), logs: logs.clone() })?);
         }
         for (listener, gate) in &listeners {
             tracing::info!(source = &*gate.name, address = %listener.address(), "listening");
@@ -109,6 +124,11 @@ impl Proxy {
             let _ = thread.join();
         }
         answered
+    }
+
+    /// Open the files of traffic logs again, after they have been moved away.
+    pub fn reopen_logs(&self) {
+        self.traffic.reopen();
     }
 
     /// Whether a worker has ended although nobody asked it to.

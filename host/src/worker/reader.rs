@@ -76,7 +76,7 @@ impl Reader {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let mut intake = Intake { vector: &mut source.inbox, trails, ids };
+        let mut intake = Intake { vector: &mut source.inbox, trails, ids, tap: source.tap.as_mut() };
         let read = match session.partial.as_deref() {
             Some(partial) if is_large(partial) => read_large(&mut self.socket, context, session, &mut intake),
             _ => read_small(&mut self.socket, context, session, &mut intake),

@@ -323,6 +323,14 @@ impl Session {
         } else if now - *self.watch.behind.get_or_insert(now) > output.soft_time {
             self.cut_off();
         }
+        // The server closes the sessions of a user that it does not know any more; these have no connection of their own that it could close.
+        if let Route::Shared(connection) = &self.route
+            && connection.borrow().is_refused()
+            && self.order.is_idle()
+        {
+            tracing::warn!(session = %self.id, "closed: the server does not accept its user any more");
+            self.end();
+        }
         let Some(idle) = self.limits.idle else { return };
         let doing = self.order.next;
         let listens = matches!(&self.route, Route::Private(lease) if lease.connection.borrow().is_engaged());
@@ -429,5 +437,10 @@ impl Held {
             Frame::Large(bytes) => bytes,
         };
         Self { ticket, frame, errand }
+    }
+
+    /// Whether it says who the session is.
+    pub(super) fn introduces(&self) -> bool {
+        self.errand.change.as_ref().is_some_and(Change::introduces)
     }
 }

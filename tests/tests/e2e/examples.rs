@@ -15,6 +15,7 @@ const STORIES: &[Story] = &[
     ("single.yaml", single),
     ("sources.yaml", sources),
     ("tenants.yaml", tenants),
+    ("traffic-log.yaml", traffic_log),
 ];
 
 #[test]
@@ -99,4 +100,16 @@ fn tenants(example: &Example) {
         assert_refused(&mut a, beyond);
     }
     assert_eq!(server(example).ask("DBSIZE"), ":2\r\n");
+}
+
+fn traffic_log(example: &Example) {
+    let mut client = at(example, "watched");
+    assert_eq!(client.ask("SET greeting hello"), "+OK\r\n");
+    assert_eq!(client.ask("GET greeting"), "$5\r\nhello\r\n");
+    let lines = wait_until("the write is logged", SOON, || {
+        let output = example.proxy.output();
+        output.contains("\"command\":\"set\"").then_some(output)
+    });
+    assert!(lines.contains("\"text\":\"greeting\"") && !lines.contains("hello"), "{lines}");
+    assert!(!lines.contains("\"command\":\"get\""), "{lines}");
 }

@@ -387,7 +387,7 @@ fn a_session_stays_what_it_is_when_its_connection_is_lost() {
 
 #[test]
 fn a_user_s_new_password_protects_at_once() {
-    story(|server, proxy| {
+    story(|_, proxy| {
         let mut before = proxy.client();
         assert_eq!(before.ask("SET a 1"), "+OK\r\n");
         assert_eq!(before.ask("CONFIG SET requirepass secret"), "+OK\r\n");
@@ -398,7 +398,6 @@ fn a_user_s_new_password_protects_at_once() {
         assert_eq!(client.ask("AUTH secret"), "+OK\r\n");
         assert_eq!(client.ask("GET a"), "$1\r\n1\r\n");
         assert_eq!(client.ask("CONFIG SET requirepass ''"), "+OK\r\n");
-        drop(server);
     });
 }
 
