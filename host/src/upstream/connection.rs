@@ -352,7 +352,6 @@ impl Connection {
         if self.input.is_empty() && self.private.is_some() {
             self.input = BytesMut::new();
         }
-        self.renew_if_idle();
         if self.lost.is_some() {
             self.fail(receiver);
         } else {
@@ -383,7 +382,6 @@ impl Connection {
         self.phase = Phase::Ready;
         self.refused = false;
         self.input.extend_from_slice(heard);
-        self.gate.set_closed(false);
         self.let_pass();
         self.flush();
     }

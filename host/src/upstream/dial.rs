@@ -134,7 +134,7 @@ pub(super) async fn keep(connection: ConnectionRef, servers: Rc<Servers>, ready:
                 read(&connection, &mut reader, &ready).await;
                 told(&connection).await;
                 // A server that takes connections only to drop them is not there either.
-                if since.elapsed() >= STABLE || connection.borrow().is_renewed() {
+                if since.elapsed() >= STABLE {
                     back_off.reset();
                     continue;
                 }

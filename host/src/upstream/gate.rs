@@ -47,8 +47,6 @@ impl Default for InFlight {
 pub(super) struct Gate {
     mode: Pipelining,
     limits: InFlight,
-    /// Whether nothing passes.
-    closed: bool,
     waiting: VecDeque<Waiting>,
     /// The bytes of `waiting`.
     size: usize,
@@ -73,22 +71,13 @@ pub(super) struct Load<'a> {
 
 impl Gate {
     pub(super) fn new(mode: Pipelining, limits: InFlight) -> Self {
-        Self { mode, limits, closed: false, waiting: VecDeque::new(), size: 0 }
+        Self { mode, limits, waiting: VecDeque::new(), size: 0 }
     }
 
     /// Whether `ticket` may be sent now, behind everything that waits.
     #[inline]
     pub(super) fn admits(&self, ticket: &Ticket, load: Load<'_>) -> bool {
-        self.waiting.is_empty() && !self.closed && self.lets_pass(ticket, load)
-    }
-
-    /// Let nothing pass, or let it pass again.
-    pub(super) fn set_closed(&mut self, closed: bool) {
-        self.closed = closed;
-    }
-
-    pub(super) fn is_closed(&self) -> bool {
-        self.closed
+        self.waiting.is_empty() && self.lets_pass(ticket, load)
     }
 
     #[inline]
@@ -110,7 +99,7 @@ impl Gate {
     #[inline]
     pub(super) fn next(&mut self, load: Load<'_>) -> Option<Waiting> {
         let first = self.waiting.front()?;
-        if self.closed || !self.lets_pass(&first.ticket, load) {
+        if !self.lets_pass(&first.ticket, load) {
             return None;
         }
         let first = self.waiting.pop_front()?;

@@ -24,6 +24,9 @@ pub struct Identity {
     pub no_evict: bool,
     /// CLIENT NO-TOUCH.
     pub no_touch: bool,
+    /// How often the server's users had changed, as far as the proxy knows, when the session was last nobody in particular: the server goes
+    /// on taking a connection for what it took it for when it was established.
+    pub epoch: u64,
 }
 
 /// A user and the password that the server accepted. Shown nowhere.

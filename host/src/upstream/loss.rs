@@ -30,21 +30,6 @@ pub(super) struct Loss {
 }
 
 impl Connection {
-    /// Establish it again, when what is in flight is answered; until then everything waits.
-    pub(super) fn renew(&mut self) {
-        if self.phase == Phase::Ready && self.lost.is_none() {
-            self.gate.set_closed(true);
-            self.renew_if_idle();
-        }
-    }
-
-    pub(super) fn renew_if_idle(&mut self) {
-        if self.gate.is_closed() && self.pending.is_empty() {
-            tracing::info!(upstream = &*self.server, "a shared connection is renewed");
-            self.lose("it is to be renewed".to_owned());
-        }
-    }
-
     pub(super) fn lose(&mut self, reason: String) {
         self.lost.get_or_insert(Loss { reason, refused: false });
         self.wake();
@@ -54,8 +39,7 @@ impl Connection {
     pub(super) fn fail(&mut self, receiver: &mut impl Receiver) {
         let Some(Loss { reason, refused }) = self.lost.take() else { return };
         let was_ready = matches!(self.phase, Phase::Ready);
-        let renewed = self.gate.is_closed() && self.pending.is_empty();
-        if was_ready && !renewed && (self.private.is_none() || !self.pending.is_empty()) {
+        if was_ready && (self.private.is_none() || !self.pending.is_empty()) {
             tracing::warn!(upstream = &*self.server, %reason, in_flight = self.in_flight, "upstream connection lost");
         }
         let stays = self.private.is_none() && was_ready;
@@ -126,11 +110,6 @@ impl Connection {
             self.refused = loss.refused;
             self.lost = Some(loss);
         }
-    }
-
-    /// Whether it is established again because that was asked for.
-    pub(super) fn is_renewed(&self) -> bool {
-        self.gate.is_closed()
     }
 
     /// Whether the turn has still to be told that it was lost.

@@ -127,6 +127,18 @@ impl Privates {
         self.stirred.set(true);
     }
 
+    /// Close what waits for a session.
+    pub(super) fn close_idle(&self) {
+        for connection in &*self.all.borrow() {
+            // The one that is being looked at is not idle.
+            if let Ok(mut connection) = connection.try_borrow_mut()
+                && connection.phase() == Phase::Idle
+            {
+                let _ = connection.close();
+            }
+        }
+    }
+
     /// A session from the queue whose turn has come; it must [`Privates::try_lend`] if it still wants one.
     pub(super) fn next(&self) -> Option<SessionId> {
         if !self.stirred.get() {

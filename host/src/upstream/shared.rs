@@ -77,18 +77,10 @@ impl Shared {
         }
     }
 
-    /// Have the connections that say nothing of a user established again, when what is in flight on them is answered.
-    pub(super) fn renew_anonymous(&self) {
-        for (identity, pool) in &*self.pools.borrow() {
-            if identity.credentials.is_none() {
-                for connection in &pool.connections {
-                    // The one that the news came on may be in use.
-                    match connection.try_borrow_mut() {
-                        Ok(mut connection) => connection.renew(),
-                        Err(_) => tracing::error!("a shared connection brought what only private ones do"),
-                    }
-                }
-            }
+    /// Stay connected only for as long as sessions of this identity need it.
+    pub(super) fn let_go(&self, identity: &Identity) {
+        if let Some(pool) = self.pools.borrow_mut().get_mut(identity) {
+            pool.stays = false;
         }
     }
 

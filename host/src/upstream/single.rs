@@ -1,6 +1,6 @@
 //! `ValkeySinkSingle`: one server, or the first of several that works.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -45,15 +45,13 @@ pub struct SinglePlan {
 /// The connections of one worker to the server of a sink.
 #[derive(Debug)]
 pub struct Single {
-    identity: Rc<Identity>,
+    identity: RefCell<Rc<Identity>>,
     shared: Shared,
     privates: Privates,
     request_timeout: Option<Duration>,
     health_interval: Option<Duration>,
     one_by_one: bool,
     epoch: Arc<AtomicU64>,
-    /// The epoch of the connections.
-    seen: Cell<u64>,
 }
 
 /// How much may wait to be written to a shared connection before its sessions are read no more, in bytes.
@@ -70,18 +68,18 @@ impl Single {
                 password: password.as_bytes().into(),
             })
         });
-        let identity = Rc::new(Identity { credentials, ..Identity::default() });
+        let epoch = plan.epoch.load(Ordering::Relaxed);
+        let identity = Rc::new(Identity { credentials, epoch, ..Identity::default() });
         let shared = Shared::new(servers.clone(), ready.clone(), sharing);
         shared.prepare(&identity);
         Self {
-            identity,
+            identity: RefCell::new(identity),
             shared,
             privates: Privates::new(servers, ready.clone(), plan.private),
             request_timeout: plan.request_timeout,
             health_interval: plan.health_interval,
             one_by_one: plan.pipelining == Pipelining::Off,
             epoch: plan.epoch.clone(),
-            seen: Cell::new(plan.epoch.load(Ordering::Relaxed)),
         }
     }
 
@@ -91,8 +89,8 @@ impl Single {
     }
 
     /// What a session is before it has said anything.
-    pub fn identity(&self) -> &Rc<Identity> {
-        &self.identity
+    pub fn identity(&self) -> Rc<Identity> {
+        self.identity.borrow().clone()
     }
 
     /// A session of this identity joins: the shared connection that it is to use, until it leaves.
@@ -132,8 +130,8 @@ impl Single {
         self.privates.late(now)
     }
 
-    /// The users of the server, or their passwords, have changed. Shared connections that never said who they are belong to whoever the
-    /// server took them for when they were established: they are established again, on all workers.
+    /// The users of the server, or their passwords, have changed: sessions that are new, on whatever worker, are nobody in particular on
+    /// new connections, which the server may take for less than those that there are.
     pub fn users_changed(&self) {
         self.epoch.fetch_add(1, Ordering::Relaxed);
         self.follow_epoch();
@@ -141,8 +139,13 @@ impl Single {
 
     fn follow_epoch(&self) {
         let epoch = self.epoch.load(Ordering::Relaxed);
-        if self.seen.replace(epoch) != epoch {
-            self.shared.renew_anonymous();
+        let old = self.identity();
+        if old.epoch != epoch {
+            let new = Rc::new(Identity { epoch, ..(*old).clone() });
+            self.shared.prepare(&new);
+            self.shared.let_go(&old);
+            self.privates.close_idle();
+            self.identity.replace(new);
         }
     }
 

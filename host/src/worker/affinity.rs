@@ -122,6 +122,10 @@ impl Affinity {
 
     /// What it does with these arguments.
     pub(super) fn with(self, arguments: &Arguments<'_>) -> Self {
+        if self.takes_nothing() && arguments.get(1).is_some() {
+            // The server refuses it, whatever it would have done.
+            return Self::Shared;
+        }
         if self != Self::BlockingOption {
             return self;
         }
@@ -129,6 +133,10 @@ impl Affinity {
         let mut options =
             (1..).map_while(|at| arguments.get(at)).take_while(|word| !word.eq_ignore_ascii_case(b"STREAMS"));
         if options.any(|word| word.eq_ignore_ascii_case(b"BLOCK")) { Self::Blocking } else { Self::Shared }
+    }
+
+    fn takes_nothing(self) -> bool {
+        matches!(self, Self::Multi | Self::Exec | Self::Discard | Self::Unwatch)
     }
 
     /// Whether it must not run on a connection that sessions share. What ends something that never began may.
@@ -179,6 +187,7 @@ mod test {
             ("CLIENT SETNAME x", Affinity::State),
             ("CLIENT LIST", Affinity::Shared),
             ("MULTI", Affinity::Multi),
+            ("EXEC now", Affinity::Shared),
             ("subscribe a", Affinity::Listen),
             ("quit", Affinity::Quit),
             ("POST / HTTP/1.1", Affinity::Shared),

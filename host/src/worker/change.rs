@@ -48,8 +48,6 @@ pub(super) enum Change {
 /// What a session is to the server, as the proxy keeps it.
 #[derive(Clone, Debug)]
 pub(super) struct Standing {
-    /// What it was before the client said anything.
-    beginning: Rc<Identity>,
     pub(super) identity: Rc<Identity>,
     pub(super) profile: Profile,
 }
@@ -127,17 +125,12 @@ impl Change {
 }
 
 impl Standing {
-    /// What it was before the client said anything, but for the protocol, in which errors are told.
-    pub(super) fn stranger(&self) -> Identity {
-        Identity { protocol: self.identity.protocol, ..(*self.beginning).clone() }
-    }
-
     pub(super) fn new(beginning: Rc<Identity>) -> Self {
-        Self { identity: beginning.clone(), beginning, profile: Profile::default() }
+        Self { identity: beginning, profile: Profile::default() }
     }
 
-    /// The server has confirmed a change of this.
-    pub(super) fn apply(&mut self, change: Change) {
+    /// The server has confirmed a change of this. `beginning`: what a new session is.
+    pub(super) fn apply(&mut self, change: Change, beginning: &Rc<Identity>) {
         let identity = || Rc::unwrap_or_clone(self.identity.clone());
         let name = |name: Box<[u8]>| (!name.is_empty()).then_some(name);
         match change {
@@ -145,7 +138,7 @@ impl Standing {
                 let mut identity = identity();
                 identity.protocol = protocol.unwrap_or(identity.protocol);
                 if credentials.is_some() {
-                    identity.credentials = credentials;
+                    (identity.credentials, identity.epoch) = (credentials, 0);
                 }
                 if let Some(given) = given {
                     self.profile.name = name(given);
@@ -153,7 +146,7 @@ impl Standing {
                 self.identity = Rc::new(identity);
             }
             Change::Auth(credentials) => {
-                self.identity = Rc::new(Identity { credentials: Some(credentials), ..identity() });
+                self.identity = Rc::new(Identity { credentials: Some(credentials), epoch: 0, ..identity() });
             }
             Change::Select(database) => self.identity = Rc::new(Identity { database, ..identity() }),
             Change::Readonly(readonly) => self.identity = Rc::new(Identity { readonly, ..identity() }),
@@ -162,7 +155,7 @@ impl Standing {
             Change::Name(given) => self.profile.name = name(given),
             Change::Library(given) => self.profile.library = name(given),
             Change::LibraryVersion(given) => self.profile.library_version = name(given),
-            Change::Reset => *self = Self::new(self.beginning.clone()),
+            Change::Reset => *self = Self::new(beginning.clone()),
             // What these change is not the session's, but its connection's or the server's.
             Change::Tracking(_) | Change::Users | Change::Multi | Change::Watch | Change::Exec(_) => {}
         }
@@ -186,7 +179,7 @@ mod test {
 
     fn after(lines: &[&str]) -> Standing {
         let mut standing = Standing::new(Rc::default());
-        lines.iter().for_each(|line| standing.apply(change(line).unwrap()));
+        lines.iter().for_each(|line| standing.apply(change(line).unwrap(), &Rc::default()));
         standing
     }
 

@@ -40,8 +40,8 @@ impl Delivery<'_> {
             return self.trails.discard(ticket.trail);
         };
         if !session.changes.is_empty()
-            && session.confirm(ticket.sequence, body.bytes())
             && let Sink::Single(sink) = &*self.sources[session.source].sink
+            && session.confirm(ticket.sequence, body.bytes(), &sink.identity())
         {
             sink.users_changed();
         }

@@ -219,7 +219,8 @@ impl Worker {
         let (reader, writer) = stream.split();
         let (route, standing) = match &*source.sink {
             Sink::Single(single) => {
-                (Route::Shared(single.join(single.identity())), Standing::new(single.identity().clone()))
+                let identity = single.identity();
+                (Route::Shared(single.join(&identity)), Standing::new(identity))
             }
             Sink::Null => (Route::Nowhere, Standing::new(Rc::default())),
         };

@@ -18,7 +18,7 @@ use super::deliver::Delivery;
 use super::session::{Errand, Held, Route, Session};
 use crate::chain::{Answer, Kind};
 use crate::ids::{Sequence, SessionId};
-use crate::upstream::{Expect, Failure, Introduction, Receiver, Single, Ticket};
+use crate::upstream::{Expect, Failure, Identity, Introduction, Receiver, Single, Ticket};
 
 use super::affinity::Affinity;
 use super::lease::Lease;
@@ -123,7 +123,9 @@ fn go_on(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>, mut first: b
             }
             Step::Borrow => {
                 let stranger = session.held.front().is_some_and(Held::introduces);
-                let identity = stranger.then(|| session.standing.stranger());
+                // But for the protocol, in which its reply is told.
+                let protocol = session.standing.identity.protocol;
+                let identity = stranger.then(|| Identity { protocol, ..(*sink.identity()).clone() });
                 let identity = identity.as_ref().unwrap_or(&session.standing.identity);
                 let introduction = Introduction { session: id, identity, profile: &session.standing.profile };
                 let lent = if std::mem::take(&mut first) { sink.try_lend(introduction, None) } else { None };

@@ -10,6 +10,7 @@
 //! Which connection its requests take, and when they wait, is in `passage`.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 use std::task::Waker;
 use std::time::Instant;
 
@@ -25,7 +26,7 @@ use crate::ids::{MessageId, Sequence, SessionId};
 use crate::net::WriteHalf;
 use crate::resp::request::RequestScanner;
 use crate::resp::{Protocol, Span, reply};
-use crate::upstream::{ConnectionRef, Expect, Subscriptions, Ticket};
+use crate::upstream::{ConnectionRef, Expect, Identity, Subscriptions, Ticket};
 
 /// The memory that an idle session keeps for replies, in bytes: enough for a short one, so that it needs no allocation.
 const KEEP: usize = 512;
@@ -359,8 +360,9 @@ impl Session {
         }
     }
 
-    /// The reply to a request has come: if it tells of a change, that is done. Returns whether the server's users have changed.
-    pub(super) fn confirm(&mut self, sequence: Sequence, frame: &[u8]) -> bool {
+    /// The reply to a request has come: if it tells of a change, that is done. `beginning`: what a new session is. Returns whether
+    /// the server's users have changed.
+    pub(super) fn confirm(&mut self, sequence: Sequence, frame: &[u8], beginning: &Rc<Identity>) -> bool {
         let mut users = false;
         while let Some((of, change)) = self.changes.pop_front_if(|(of, _)| *of <= sequence) {
             if of != sequence {
@@ -376,10 +378,10 @@ impl Session {
                     let done = |(at, change): &(usize, Change)| {
                         replies.get(*at).is_some_and(|reply| change.is_confirmed_by(reply))
                     };
-                    changes.into_iter().filter(done).for_each(|(_, change)| self.standing.apply(change));
+                    changes.into_iter().filter(done).for_each(|(_, change)| self.standing.apply(change, beginning));
                 }
                 Change::Users => users |= confirmed,
-                change if confirmed => self.standing.apply(change),
+                change if confirmed => self.standing.apply(change, beginning),
                 _ => {}
             }
         }
