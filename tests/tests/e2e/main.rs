@@ -20,6 +20,7 @@ mod replies;
 mod sandbox;
 mod sessions;
 mod startup;
+mod transport;
 mod values;
 
 /// How many workers a promise is checked with that must hold for any number.
