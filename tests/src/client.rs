@@ -2,9 +2,12 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use rustls::ClientConnection;
+use rustls::pki_types::ServerName;
 
 /// How long a reply may take.
 const REPLY_LIMIT: Duration = Duration::from_secs(30);
@@ -22,6 +25,7 @@ pub enum Protocol {
 #[derive(Debug)]
 pub struct Client {
     stream: TcpStream,
+    tls: Option<Box<ClientConnection>>,
     protocol: Protocol,
     /// What has been received: `read..` is not a whole reply yet, or has not been asked for.
     buffer: Vec<u8>,
@@ -66,7 +70,44 @@ impl Client {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(REPLY_LIMIT))?;
         stream.set_write_timeout(Some(REPLY_LIMIT))?;
-        Ok(Self { stream, protocol: Protocol::Resp2, buffer: Vec::new(), read: 0 })
+        Ok(Self { stream, tls: None, protocol: Protocol::Resp2, buffer: Vec::new(), read: 0 })
+    }
+
+    /// Connects by TLS, to `127.0.0.1` or another name that the certificate is for.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says, or what is wrong with the certificate. A server that wants another one of the client says so at
+    /// the first reply.
+    pub fn try_connect_tls(addr: &str, config: &Arc<rustls::ClientConfig>) -> io::Result<Self> {
+        let mut client = Self::try_connect(addr)?;
+        client.start_tls(config)?;
+        Ok(client)
+    }
+
+    /// Goes on by TLS, where something else had to be sent before.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::try_connect_tls`].
+    pub fn start_tls(&mut self, config: &Arc<rustls::ClientConfig>) -> io::Result<()> {
+        let name = ServerName::try_from("127.0.0.1").expect("an address");
+        let mut tls = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
+        while tls.is_handshaking() {
+            tls.complete_io(&mut self.stream)?;
+        }
+        self.tls = Some(Box::new(tls));
+        Ok(())
+    }
+
+    /// The certificate that the server has shown, in DER.
+    ///
+    /// # Panics
+    ///
+    /// If this is no connection of TLS.
+    pub fn server_certificate(&self) -> Vec<u8> {
+        let certificates = self.tls.as_ref().and_then(|tls| tls.peer_certificates()).expect("a connection of TLS");
+        certificates[0].to_vec()
     }
 
     /// A second handle on the same connection, to write with while this one reads.
@@ -82,7 +123,11 @@ impl Client {
     /// Sends these bytes, whatever they are.
     #[track_caller]
     pub fn send(&mut self, bytes: &[u8]) {
-        self.stream.write_all(bytes).unwrap_or_else(|error| panic!("cannot send: {error}"));
+        let sent = match &mut self.tls {
+            None => self.stream.write_all(bytes),
+            Some(tls) => rustls::Stream::new(&mut **tls, &mut self.stream).write_all(bytes),
+        };
+        sent.unwrap_or_else(|error| panic!("cannot send: {error}"));
     }
 
     /// Sends one request of these arguments.
@@ -223,7 +268,10 @@ impl Client {
         // As much again as there is: a large reply comes in few reads.
         let room = before.clamp(16 << 10, 4 << 20);
         self.buffer.resize(before + room, 0);
-        let count = self.stream.read(&mut self.buffer[before..]);
+        let count = match &mut self.tls {
+            None => self.stream.read(&mut self.buffer[before..]),
+            Some(tls) => rustls::Stream::new(&mut **tls, &mut self.stream).read(&mut self.buffer[before..]),
+        };
         self.buffer.truncate(before + count.as_ref().map_or(0, |count| *count));
         Ok(count? > 0)
     }

@@ -15,6 +15,7 @@
 //! failed, so these modules panic, with the reason.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failure here is a failed test")]
 
+pub mod certificates;
 pub mod client;
 pub mod examples;
 pub mod http;
@@ -27,6 +28,7 @@ pub mod sluice;
 pub mod topology;
 pub mod wait;
 
+pub use certificates::{Authority, Identity};
 pub use client::{Client, Protocol, inline, request};
 pub use redis_server::RedisServer;
 pub use sluice::Sluice;

@@ -45,6 +45,11 @@ pub(super) const METRICS: &[Metric] = &[
         &["source"],
         "Clients that were refused because the source had as many as its connection_limit allows.",
     ),
+    counter(
+        "sluice_tls_handshake_failures_total",
+        &["side"],
+        "TLS handshakes that failed, with clients (`client`) or with servers (`server`).",
+    ),
     counter("sluice_requests_total", &["worker", "source"], "Requests that were answered."),
     histogram(
         "sluice_request_seconds",

@@ -9,6 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use sluice::admin::{Admin, Metrics, Readiness, Services};
 use sluice::logging::LogFilter;
+use sluice::net::tls::Renewal;
 use sluice::topology::Topology;
 use sluice::worker::Proxy;
 
@@ -40,6 +41,7 @@ pub(crate) fn run(
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot wait for signals")?;
     let mut signals = runtime.block_on(async { Signals::new() }).context("cannot wait for signals")?;
     let workers = workers.or(topology.workers).map_or_else(cpus, NonZeroUsize::get);
+    let _certificates = Renewal::start(topology.renewables()).context("cannot look after certificates")?;
     let proxy = Proxy::start(sources, workers)?;
     readiness.ready();
     tracing::info!(topology = %file.display(), workers, version = env!("CARGO_PKG_VERSION"), "ready");

@@ -86,6 +86,19 @@ impl FromStr for Endpoint {
     }
 }
 
+impl Endpoint {
+    /// The name or IP address, without brackets; `None` for a Unix socket.
+    pub fn host(&self) -> Option<&str> {
+        match self {
+            Self::Tcp(address) => {
+                let (host, _) = address.rsplit_once(':')?;
+                Some(host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host))
+            }
+            Self::Unix(_) => None,
+        }
+    }
+}
+
 /// The host may be a name, an IPv4 address, or an IPv6 address in brackets.
 fn is_host_and_port(text: &str) -> bool {
     let Some((host, port)) = text.rsplit_once(':') else {
@@ -135,6 +148,9 @@ mod tests {
             ["127.0.0.1:6379", "localhost:1", "a-b.c_d:65535", "[::1]:6379", "unix:/run/valkey.sock", "unix:/a b:1"]
         {
             assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), text);
+        }
+        for (text, host) in [("a.b:1", Some("a.b")), ("[::1]:1", Some("::1")), ("unix:/s:1", None)] {
+            assert_eq!(text.parse::<Endpoint>().unwrap().host(), host);
         }
         for text in [
             "",

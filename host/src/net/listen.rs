@@ -10,18 +10,30 @@ use std::sync::Arc;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
 
-use super::{Address, Peer, Stream};
+use super::socket::Socket as Connected;
+use super::tls::Inbound;
+use super::{Address, Peer};
 
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 4096;
 
 /// What a source asks of its listener.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct ListenPlan {
     /// Where it listens.
     pub address: Address,
     /// The permissions of a Unix socket; `None`: what the process's umask leaves.
     pub unix_mode: Option<u32>,
+    /// Whether every connection must begin with a header of the PROXY protocol.
+    pub proxy_protocol: bool,
+    /// What clients are shown and asked for; `None`: they speak without TLS.
+    pub tls: Option<Arc<Inbound>>,
+}
+
+impl From<Address> for ListenPlan {
+    fn from(address: Address) -> Self {
+        Self { address, unix_mode: None, proxy_protocol: false, tls: None }
+    }
 }
 
 /// A socket that listens. Dropping it closes it; the file of a Unix socket goes with it.
@@ -125,17 +137,13 @@ impl Acceptor {
 
 impl Incoming {
     /// The connection for a worker; must be called inside of its runtime.
-    ///
-    /// # Errors
-    ///
-    /// What the system says.
-    pub fn into_stream(self) -> io::Result<Stream> {
+    pub(super) fn into_socket(self) -> io::Result<Connected> {
         match self.peer {
             Peer::Tcp(_) => {
                 self.socket.set_tcp_nodelay(true)?;
-                Ok(tokio::net::TcpStream::from_std(self.socket.into())?.into())
+                Ok(Connected::Tcp(tokio::net::TcpStream::from_std(self.socket.into())?))
             }
-            Peer::Unix(_) => Ok(tokio::net::UnixStream::from_std(self.socket.into())?.into()),
+            Peer::Unix(_) => Ok(Connected::Unix(tokio::net::UnixStream::from_std(self.socket.into())?)),
         }
     }
 
@@ -194,7 +202,7 @@ mod tests {
 
     fn plan(directory: &Path, unix_mode: Option<u32>) -> (ListenPlan, Arc<Path>) {
         let path: Arc<Path> = directory.join("s.sock").into();
-        (ListenPlan { address: Address::Unix(path.clone()), unix_mode }, path)
+        (ListenPlan { unix_mode, ..Address::Unix(path.clone()).into() }, path)
     }
 
     #[test]

@@ -4,11 +4,17 @@
 //! writes; neither ever waits in the middle of anything.
 
 mod address;
+mod admit;
 mod listen;
+mod proxy_protocol;
 mod remote;
+mod socket;
 mod stream;
+pub mod tls;
 
 pub use address::{Address, AddressError, Endpoint, Peer};
+pub use admit::{Client, Refusal};
 pub use listen::{Acceptor, Incoming, ListenPlan, Listener};
-pub use remote::Remote;
+pub use proxy_protocol::HeaderError;
+pub use remote::{Remote, RemoteTls};
 pub use stream::{ReadHalf, Stream, WriteHalf};

@@ -1,9 +1,14 @@
 //! How a server is reached.
 
 use std::fmt;
+use std::io;
+use std::sync::Arc;
 
+use rustls::pki_types::ServerName;
 use tokio::net::{TcpStream, UnixStream};
 
+use super::socket::Socket;
+use super::tls::{Outbound, ServerIdentity};
 use super::{Endpoint, Stream};
 
 /// A server, and what a connection to it needs.
@@ -11,33 +16,62 @@ use super::{Endpoint, Stream};
 pub struct Remote {
     /// Where it is.
     pub endpoint: Endpoint,
+    /// What it is shown and asked for; `None`: it speaks without TLS.
+    pub tls: Option<RemoteTls>,
+}
+
+/// TLS towards servers.
+#[derive(Clone, Debug)]
+pub struct RemoteTls {
+    /// Certificates.
+    pub config: Arc<Outbound>,
+    /// The name that it is asked for and that its certificate must be for; `None`: the host of its address.
+    pub server_name: Option<ServerName<'static>>,
 }
 
 impl Remote {
-    /// Connect; must be called inside of the worker's runtime.
+    /// Connect; must be called inside of the worker's runtime. The caller bounds the time.
     ///
     /// # Errors
     ///
     /// Why there is no connection, in the operator's words.
     pub async fn connect(&self) -> Result<Stream, String> {
-        self.dial().await.map_err(|error| error.to_string())
+        let socket = self.dial().await.map_err(|error| error.to_string())?;
+        match &self.tls {
+            None => Ok(socket.into()),
+            Some(tls) => {
+                let (tls, address, name) = (tls.config.clone(), self.endpoint.clone(), self.name(tls)?);
+                let identity = ServerIdentity { tls, address, name };
+                let secure = identity.connect(socket).await.map_err(|failure| failure.to_string())?;
+                Ok(secure.into())
+            }
+        }
     }
 
-    async fn dial(&self) -> std::io::Result<Stream> {
+    async fn dial(&self) -> io::Result<Socket> {
         match &self.endpoint {
             Endpoint::Tcp(address) => {
                 let socket = TcpStream::connect(&**address).await?;
                 socket.set_nodelay(true)?;
-                Ok(socket.into())
+                Ok(Socket::Tcp(socket))
             }
-            Endpoint::Unix(path) => Ok(UnixStream::connect(path).await?.into()),
+            Endpoint::Unix(path) => Ok(Socket::Unix(UnixStream::connect(path).await?)),
         }
+    }
+
+    /// The name of the server.
+    fn name(&self, tls: &RemoteTls) -> Result<ServerName<'static>, String> {
+        if let Some(name) = &tls.server_name {
+            return Ok(name.clone());
+        }
+        let host = self.endpoint.host().ok_or("TLS over a Unix socket needs a server_name")?;
+        ServerName::try_from(host.to_owned()).map_err(|_| format!("no certificate can be for the name {host:?}"))
     }
 }
 
 impl From<Endpoint> for Remote {
     fn from(endpoint: Endpoint) -> Self {
-        Self { endpoint }
+        Self { endpoint, tls: None }
     }
 }
 

@@ -2,14 +2,14 @@
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
-use std::net::Shutdown;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use socket2::SockRef;
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
+
+use super::socket::Socket;
+use super::tls::Secure;
 
 /// An established connection.
 ///
@@ -21,8 +21,8 @@ pub struct Stream(Carrier);
 /// What a connection runs over. The cells are borrowed within a call only: to read, tokio wants a socket to itself.
 #[derive(Debug)]
 enum Carrier {
-    Tcp(RefCell<TcpStream>),
-    Unix(RefCell<UnixStream>),
+    Plain(RefCell<Socket>),
+    Tls(RefCell<Box<Secure>>),
 }
 
 /// The half of a [`Stream`] that is read from. It also says when the other half may write again: so that one task waits for both.
@@ -33,32 +33,16 @@ pub struct ReadHalf(Rc<Stream>);
 #[derive(Debug)]
 pub struct WriteHalf(Rc<Stream>);
 
-impl From<TcpStream> for Stream {
-    fn from(socket: TcpStream) -> Self {
-        Self(Carrier::Tcp(RefCell::new(socket)))
+impl From<Socket> for Stream {
+    fn from(socket: Socket) -> Self {
+        Self(Carrier::Plain(RefCell::new(socket)))
     }
 }
 
-impl From<UnixStream> for Stream {
-    fn from(socket: UnixStream) -> Self {
-        Self(Carrier::Unix(RefCell::new(socket)))
+impl From<Secure> for Stream {
+    fn from(secure: Secure) -> Self {
+        Self(Carrier::Tls(RefCell::new(Box::new(secure))))
     }
-}
-
-/// Do the same with either kind of socket.
-macro_rules! with {
-    ($stream:expr, $socket:ident => $do:expr) => {
-        match &$stream.0 {
-            Carrier::Tcp(cell) => {
-                let $socket = cell.borrow();
-                $do
-            }
-            Carrier::Unix(cell) => {
-                let $socket = cell.borrow();
-                $do
-            }
-        }
-    };
 }
 
 impl Stream {
@@ -67,35 +51,35 @@ impl Stream {
         let stream = Rc::new(self);
         (ReadHalf(stream.clone()), WriteHalf(stream))
     }
-
-    #[inline]
-    fn poll_read(&self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        // Unlike `try_read`, this takes a read that did not fill the buffer for the last one, and saves the call that would find nothing.
-        match &self.0 {
-            Carrier::Tcp(socket) => Pin::new(&mut *socket.borrow_mut()).poll_read(context, buffer),
-            Carrier::Unix(socket) => Pin::new(&mut *socket.borrow_mut()).poll_read(context, buffer),
-        }
-    }
 }
 
 impl ReadHalf {
     /// Ready when there is something to read, or the end.
     #[inline]
     pub fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        with!(self.0, socket => socket.poll_read_ready(context))
+        match &self.0.0 {
+            Carrier::Plain(socket) => socket.borrow().poll_read_ready(context),
+            Carrier::Tls(secure) => secure.borrow_mut().poll_read_ready(context),
+        }
     }
 
     /// Ready when it is worth while to try and write again.
     #[inline]
     pub fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        with!(self.0, socket => socket.poll_write_ready(context))
+        match &self.0.0 {
+            Carrier::Plain(socket) => socket.borrow().poll_write_ready(context),
+            Carrier::Tls(secure) => secure.borrow().poll_write_ready(context),
+        }
     }
 }
 
 impl AsyncRead for ReadHalf {
     #[inline]
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.0.poll_read(context, buffer)
+        match &self.0.0 {
+            Carrier::Plain(socket) => socket.borrow_mut().poll_read(context, buffer),
+            Carrier::Tls(secure) => secure.borrow_mut().poll_read(context, buffer),
+        }
     }
 }
 
@@ -107,7 +91,10 @@ impl WriteHalf {
     /// [`io::ErrorKind::WouldBlock`] where it takes nothing at the moment; any other: it is broken.
     #[inline]
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        with!(self.0, socket => socket.try_write(bytes))
+        match &self.0.0 {
+            Carrier::Plain(socket) => socket.borrow().try_write(bytes),
+            Carrier::Tls(secure) => secure.borrow_mut().try_write_vectored(&[IoSlice::new(bytes)]),
+        }
     }
 
     /// As [`WriteHalf::try_write`], from several pieces.
@@ -117,16 +104,19 @@ impl WriteHalf {
     /// As [`WriteHalf::try_write`].
     #[inline]
     pub fn try_write_vectored(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        with!(self.0, socket => socket.try_write_vectored(pieces))
+        match &self.0.0 {
+            Carrier::Plain(socket) => socket.borrow().try_write_vectored(pieces),
+            Carrier::Tls(secure) => secure.borrow_mut().try_write_vectored(pieces),
+        }
     }
 }
 
 impl Drop for WriteHalf {
     fn drop(&mut self) {
-        // Fails where the other side was faster.
-        with!(self.0, socket => {
-            let _ = SockRef::from(&*socket).shutdown(Shutdown::Write);
-        });
+        match &self.0.0 {
+            Carrier::Plain(socket) => socket.borrow().end(),
+            Carrier::Tls(secure) => secure.borrow_mut().end(),
+        }
     }
 }
 
@@ -135,20 +125,21 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use std::future::poll_fn;
 
+    use tokio::net::UnixStream;
     use tokio_util::io::poll_read_buf;
 
     use super::*;
 
-    fn pair() -> (Stream, UnixStream) {
+    fn pair() -> (Stream, Stream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        (ours.into(), theirs)
+        (Socket::Unix(ours).into(), Socket::Unix(theirs).into())
     }
 
     #[tokio::test]
     async fn what_is_written_arrives_and_a_dropped_half_is_the_end() {
         let (ours, theirs) = pair();
         let (mut reader, writer) = ours.split();
-        let (mut far_reader, far_writer) = Stream::from(theirs).split();
+        let (mut far_reader, far_writer) = theirs.split();
         assert_eq!(writer.try_write_vectored(&[IoSlice::new(b"PI"), IoSlice::new(b"NG")]).unwrap(), 4);
         let mut bytes = bytes::BytesMut::new();
         poll_fn(|context| poll_read_buf(Pin::new(&mut far_reader), context, &mut bytes)).await.unwrap();
@@ -166,7 +157,7 @@ mod tests {
     async fn a_full_socket_blocks_until_it_is_read_from() {
         let (ours, theirs) = pair();
         let (reader, writer) = ours.split();
-        let (mut far_reader, _far_writer) = Stream::from(theirs).split();
+        let (mut far_reader, _far_writer) = theirs.split();
         let mut sent = 0;
         let error = loop {
             match writer.try_write(&[b'x'; 65_536]) {

@@ -137,7 +137,12 @@ impl Check<'_> {
         let (links, sink) = self.chain(entry.chain.as_deref()?, &entry.path.key("chain"));
         Some(Source {
             name: entry.name?.to_owned(),
-            listen: ListenPlan { address: entry.listen.as_ref()?.address.clone(), unix_mode: entry.unix_mode },
+            listen: ListenPlan {
+                address: entry.listen.as_ref()?.address.clone(),
+                unix_mode: entry.unix_mode,
+                proxy_protocol: entry.proxy_protocol,
+                tls: entry.tls.clone(),
+            },
             connection_limit: entry.connection_limit,
             limits: entry.limits,
             traffic_log: entry.traffic_log.clone().map(|plan| traffic::beside(plan, self.origin)),
@@ -180,7 +185,7 @@ impl Check<'_> {
     /// The last entry of a chain.
     fn sink(&mut self, name: &str, node: &Node<'_>) -> Option<SinkPlan> {
         if let Some(read) = sinks::find(name) {
-            return read(node, self.problems);
+            return read(node, self.origin, self.problems);
         }
         // A name that means nothing is problem enough.
         if self.resolve(name, node) {

@@ -3,15 +3,17 @@
 //! A part that could not be read is `None` here, and the reason is among the problems.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::declaration::{self, Declaration};
 use super::limits;
 use super::node::{Fields, Key, Node};
 use super::path::Path;
-use super::problem::Problems;
-use super::traffic;
+use super::problem::{Origin, Problems};
+use super::{traffic, transport};
 use crate::net::Address;
+use crate::net::tls::Inbound;
 use crate::traffic::Plan;
 use crate::worker::SessionLimits;
 
@@ -32,6 +34,8 @@ pub(super) struct SourceEntry<'a> {
     pub(super) name: Option<&'a str>,
     pub(super) listen: Option<Placed>,
     pub(super) unix_mode: Option<u32>,
+    pub(super) proxy_protocol: bool,
+    pub(super) tls: Option<Arc<Inbound>>,
     pub(super) connection_limit: usize,
     pub(super) limits: SessionLimits,
     pub(super) traffic_log: Option<Plan>,
@@ -67,12 +71,13 @@ const SOURCE: &[Key] = &[
     Key::read("name"),
     Key::read("listen_addr"),
     Key::read("unix_mode"),
+    Key::read("proxy_protocol"),
+    Key::read("tls"),
     Key::read("connection_limit"),
     Key::read("hard_connection_limit"),
     Key::read("limits"),
     Key::read("traffic_log"),
     Key::read("chain"),
-    Key::refused("tls", "TLS towards clients is not supported yet"),
     Key::read("idle_timeout"),
     Key::read("timeout"),
 ];
@@ -82,14 +87,14 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl<'a> Document<'a> {
     /// Reads the document's top; `None` where it is no map at all.
-    pub(super) fn read(top: &Node<'a>, problems: &mut Problems) -> Option<Self> {
+    pub(super) fn read(top: &Node<'a>, origin: Origin<'_>, problems: &mut Problems) -> Option<Self> {
         let fields = top.fields(TOP, problems)?;
         let plugins = fields.get("plugins").map_or_else(Vec::new, |node| {
             let entries = node.entries("a map from plugin names to what they are", problems);
             let read = |(name, node)| declaration::read(name, &node, problems);
             entries.into_iter().filter_map(read).collect()
         });
-        let sources = sources(&fields, problems);
+        let sources = sources(&fields, origin, problems);
         let workers = fields.get("workers").and_then(|node| node.count(problems));
         let admin = fields.get("admin").and_then(|node| admin(&node, problems));
         let drain_timeout =
@@ -98,7 +103,7 @@ impl<'a> Document<'a> {
     }
 }
 
-fn sources<'a>(top: &Fields<'a>, problems: &mut Problems) -> Vec<SourceEntry<'a>> {
+fn sources<'a>(top: &Fields<'a>, origin: Origin<'_>, problems: &mut Problems) -> Vec<SourceEntry<'a>> {
     let Some(node) = top.require("sources", "the list of addresses to serve", problems) else {
         return Vec::new();
     };
@@ -110,11 +115,11 @@ fn sources<'a>(top: &Fields<'a>, problems: &mut Problems) -> Vec<SourceEntry<'a>
         }
         entries => entries.unwrap_or_default(),
     };
-    let read = |entry: &Node<'a>| source(entry, problems);
+    let read = |entry: &Node<'a>| source(entry, origin, problems);
     entries.iter().filter_map(read).collect()
 }
 
-fn source<'a>(entry: &Node<'a>, problems: &mut Problems) -> Option<SourceEntry<'a>> {
+fn source<'a>(entry: &Node<'a>, origin: Origin<'_>, problems: &mut Problems) -> Option<SourceEntry<'a>> {
     let kinds = entry.fields(KINDS, problems)?;
     let Some(node) = kinds.get("Valkey") else {
         if kinds.is_empty() {
@@ -129,6 +134,8 @@ fn source<'a>(entry: &Node<'a>, problems: &mut Problems) -> Option<SourceEntry<'
     let listen =
         fields.require("listen_addr", "such as \"127.0.0.1:6379\"", problems).and_then(|node| listen(&node, problems));
     let unix_mode = fields.get("unix_mode").and_then(|node| unix_mode(&node, listen.as_ref(), problems));
+    let proxy_protocol = fields.get("proxy_protocol").and_then(|node| node.flag(problems)).unwrap_or(false);
+    let tls = fields.get("tls").and_then(|node| transport::inbound(&node, origin, problems));
     let connection_limit = fields
         .get("connection_limit")
         .and_then(|node| node.count(problems))
@@ -139,7 +146,18 @@ fn source<'a>(entry: &Node<'a>, problems: &mut Problems) -> Option<SourceEntry<'
     let chain = fields
         .require("chain", "the transforms, and a sink as the last", problems)
         .and_then(|node| chain(&node, problems));
-    Some(SourceEntry { path: fields.path, name, listen, unix_mode, connection_limit, limits, traffic_log, chain })
+    Some(SourceEntry {
+        path: fields.path,
+        name,
+        listen,
+        unix_mode,
+        proxy_protocol,
+        tls,
+        connection_limit,
+        limits,
+        traffic_log,
+        chain,
+    })
 }
 
 /// Shotover's choice of what happens beyond `connection_limit`; here there is one answer.

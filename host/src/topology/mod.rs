@@ -18,6 +18,7 @@ mod single;
 mod sinks;
 mod suggest;
 mod traffic;
+mod transport;
 mod units;
 
 #[cfg(test)]
@@ -26,9 +27,11 @@ mod tests;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::net::ListenPlan;
+use crate::net::tls::Renewable;
 use crate::plugin::Spec;
 use crate::traffic::Plan;
 use crate::worker::{SessionLimits, SinkPlan};
@@ -98,7 +101,7 @@ pub struct Link {
 }
 
 impl Topology {
-    /// Reads and checks a file. Opens no port and no component.
+    /// Reads and checks a file, and the certificates that it names. Opens no port and no component.
     ///
     /// # Errors
     ///
@@ -119,9 +122,24 @@ impl Topology {
         let value = yaml(text).map_err(|source| TopologyError::Syntax { file: file.to_owned(), source })?;
         let top = Node { value: &value, path: path::Path::default() };
         let mut problems = Problems::default();
-        let document = document::Document::read(&top, &mut problems);
+        let document = document::Document::read(&top, origin, &mut problems);
         let topology = document.and_then(|document| check::check(&document, origin, &mut problems));
         problems.into_result(topology, origin)
+    }
+
+    /// What is to be looked after while the sources run: their certificates.
+    pub fn renewables(&self) -> Vec<Arc<dyn Renewable>> {
+        let mut found: Vec<Arc<dyn Renewable>> = Vec::new();
+        for source in &self.sources {
+            if let Some(tls) = &source.listen.tls {
+                found.push(tls.clone());
+            }
+            // The servers of a sink share theirs.
+            if let Some(tls) = source.sink.remotes().first().and_then(|remote| remote.tls.as_ref()) {
+                found.push(tls.config.clone());
+            }
+        }
+        found
     }
 }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::node::{Fields, Key, Node};
-use super::problem::Problems;
-use crate::net::{Endpoint, Remote};
+use super::problem::{Origin, Problems};
+use super::transport;
+use crate::net::Endpoint;
 use crate::upstream::{InFlight, Pipelining, PrivateLimits, SinglePlan};
 
 const SINGLE: &[Key] = &[
@@ -22,7 +23,7 @@ const SINGLE: &[Key] = &[
     Key::read("pipelining"),
     Key::read("in_flight"),
     Key::read("private_connections"),
-    Key::refused("tls", "TLS towards the server is not supported yet"),
+    Key::read("tls"),
 ];
 
 const IN_FLIGHT: &[Key] = &[Key::read("requests"), Key::read("bytes")];
@@ -36,9 +37,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const HEALTH_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Reads the configuration of the sink.
-pub(super) fn single(node: &Node<'_>, problems: &mut Problems) -> Option<SinglePlan> {
+pub(super) fn single(node: &Node<'_>, origin: Origin<'_>, problems: &mut Problems) -> Option<SinglePlan> {
     let fields = node.fields(SINGLE, problems)?;
-    let servers = servers(&fields, problems);
+    let endpoints = servers(&fields, problems);
+    let servers = transport::remotes(endpoints, &fields, origin, problems);
     let credentials = credentials(&fields, problems);
     let milliseconds = fields.get("connect_timeout_ms").and_then(|node| node.milliseconds(problems));
     let mut duration = |key| fields.get(key).and_then(|node| node.duration(problems));
@@ -68,7 +70,7 @@ pub(super) fn single(node: &Node<'_>, problems: &mut Problems) -> Option<SingleP
 }
 
 /// One server, or a list of them.
-fn servers(fields: &Fields<'_>, problems: &mut Problems) -> Option<Vec<Remote>> {
+fn servers(fields: &Fields<'_>, problems: &mut Problems) -> Option<Vec<Endpoint>> {
     let Some(list) = fields.get("servers") else {
         let what = "the server, such as \"127.0.0.1:6379\"";
         let node = fields.require("remote_address", what, problems)?;
@@ -85,9 +87,9 @@ fn servers(fields: &Fields<'_>, problems: &mut Problems) -> Option<Vec<Remote>> 
     servers.into_iter().collect()
 }
 
-fn server(node: &Node<'_>, problems: &mut Problems) -> Option<Remote> {
+fn server(node: &Node<'_>, problems: &mut Problems) -> Option<Endpoint> {
     let what = "a host and port, such as \"127.0.0.1:6379\", \"valkey.local:6379\" or \"[::1]:6379\", or a Unix socket, such as \"unix:/run/valkey.sock\"";
-    node.address::<Endpoint>(what, problems).map(Remote::from)
+    node.address(what, problems)
 }
 
 /// The user that sessions are to the server until they authenticate.

@@ -152,7 +152,8 @@ fn an_unknown_key_is_named_with_its_place_and_a_suggestion() {
         "conf/t.yaml has 2 problems\n\
          conf/t.yaml:3:7: sources[0].Valkey: `listen_addr` is missing: such as \"127.0.0.1:6379\"\n\
          conf/t.yaml:4:7: sources[0].Valkey.listen_adr: unknown key (did you mean `listen_addr`?); expected one of \
-         `name`, `listen_addr`, `unix_mode`, `connection_limit`, `hard_connection_limit`, `limits`, `traffic_log`, `chain`, `idle_timeout`, `timeout`"
+         `name`, `listen_addr`, `unix_mode`, `proxy_protocol`, `tls`, `connection_limit`, `hard_connection_limit`, `limits`, `traffic_log`, `chain`, \
+         `idle_timeout`, `timeout`"
     );
 }
 
@@ -219,7 +220,36 @@ fn every_mistake_gets_its_own_message() {
         (with_chain("[ValkeySinkSingle]"), "`remote_address` is missing"),
         (
             with_chain("[ValkeySinkSingle: { remote_address: 'a:1', tls: {} }]"),
-            "ValkeySinkSingle.tls: TLS towards the server is not supported yet",
+            "ValkeySinkSingle.tls: `certificate_authority_path` is missing",
+        ),
+        (
+            with_chain("[ValkeySinkSingle: { remote_address: 'a:1', tls: { certificate_authority_path: no.pem } }]"),
+            "ValkeySinkSingle.tls.certificate_authority_path: conf/no.pem: cannot be read",
+        ),
+        (
+            with_chain(
+                "[ValkeySinkSingle: { remote_address: 'a:1', tls: { certificate_authority_path: a, certificate_path: b } }]",
+            ),
+            "`certificate_path` and `private_key_path` belong together",
+        ),
+        (
+            with_chain(
+                "[ValkeySinkSingle: { remote_address: 'a:1', tls: { certificate_authority_path: a, server_name: 'a b' } }]",
+            ),
+            "tls.server_name: expected the name that the server's certificate is for",
+        ),
+        (
+            with_chain("[NullSink]").replace("name: a", "name: a\n      tls: { certificate_path: a.pem }"),
+            "tls: `private_key_path` is missing",
+        ),
+        (
+            with_chain("[NullSink]")
+                .replace("name: a", "name: a\n      tls: { certificate_path: a.pem, private_key_path: a.pem }"),
+            "tls.certificate_path: conf/a.pem: cannot be read",
+        ),
+        (
+            with_chain("[NullSink]").replace("name: a", "name: a\n      proxy_protocol: v2"),
+            "proxy_protocol: expected `true` or `false`",
         ),
         (
             with_chain("[ValkeySinkSingle: { remote_address: 'a:1', connect_timeout: 1s, connect_timeout_ms: 1 }]"),

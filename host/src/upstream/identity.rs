@@ -93,8 +93,8 @@ impl Greeting {
     pub(super) fn shared(identity: &Identity) -> Self {
         let mut greeting = Self::default();
         let database = identity.database.to_string();
-        let rights: &[(bool, [Own; 2], &[&[u8]])] = &[
-            (identity.database != 0, [Own::Try, Own::Again], &[b"SELECT", database.as_bytes()]),
+        let rights = [
+            (identity.database != 0, [Own::Try, Own::Again], &[&b"SELECT"[..], database.as_bytes()][..]),
             (identity.readonly, [Own::May; 2], &[b"READONLY"]),
             (identity.no_evict, [Own::May; 2], &[b"CLIENT", b"NO-EVICT", b"ON"]),
             (identity.no_touch, [Own::May; 2], &[b"CLIENT", b"NO-TOUCH", b"ON"]),

@@ -21,6 +21,7 @@ pub(super) struct Directory {
 struct Entry {
     peer: Peer,
     source: Arc<str>,
+    tls_subject: Option<Arc<str>>,
     /// `None`: the default user.
     user: Option<Arc<str>>,
     database: u32,
@@ -28,8 +29,8 @@ struct Entry {
 }
 
 impl Directory {
-    pub(super) fn add(&self, session: SessionId, peer: Peer, source: Arc<str>) {
-        let entry = Entry { peer, source, user: None, database: 0, protocol: Protocol::Resp2 };
+    pub(super) fn add(&self, session: SessionId, source: Arc<str>, peer: Peer, tls_subject: Option<Arc<str>>) {
+        let entry = Entry { peer, source, tls_subject, user: None, database: 0, protocol: Protocol::Resp2 };
         self.entries.borrow_mut().insert(session, entry);
     }
 
@@ -66,7 +67,7 @@ impl SessionDirectory for Directory {
             peer: entry.peer.to_string(),
             source: entry.source.to_string(),
             user: entry.user.as_deref().unwrap_or("default").to_owned(),
-            tls_subject: None,
+            tls_subject: entry.tls_subject.as_deref().map(str::to_owned),
             database: entry.database,
             protocol: match entry.protocol {
                 Protocol::Resp2 => 2,

@@ -41,7 +41,7 @@ pub use proxy::{Proxy, StartError};
 use crate::bell::Bell;
 use crate::chain::{Chain, Responses, Trails, Vector};
 use crate::ids::MessageIds;
-use crate::net::Incoming;
+use crate::net::{Client, Incoming, ListenPlan, Peer, Refusal};
 use crate::plugin::SessionDirectory;
 use crate::traffic::{Log, Tap};
 use crate::upstream::{ConnectionRef, Ready, Single};
@@ -82,6 +82,7 @@ pub(crate) struct Worker {
 /// A source as one worker serves it.
 struct Source {
     name: Arc<str>,
+    listen: Arc<ListenPlan>,
     limits: SessionLimits,
     sessions: Arc<Population>,
     /// What clients have sent and the next turn will carry.
@@ -138,6 +139,7 @@ impl Worker {
                     .as_ref()
                     .zip(log)
                     .map(|(plan, log)| Tap::new(plan, log, source.name.clone(), visible.clone())),
+                listen: Arc::new(source.listen),
                 limits: source.limits,
                 sessions,
                 inbox: Vector::default(),
@@ -204,19 +206,26 @@ impl Worker {
         turns.abort();
     }
 
-    /// Begin a session.
+    /// Serve a client from its first byte to its last, in a task of its own.
     fn serve(worker: &Rc<RefCell<Self>>, incoming: Incoming, at: usize) {
-        let this = &mut *worker.borrow_mut();
-        let source = &mut this.sources[at];
-        let peer = incoming.peer.clone();
-        let stream = match incoming.into_stream() {
-            Ok(stream) => stream,
-            Err(error) => {
-                tracing::warn!(%peer, %error, "cannot serve a client");
-                return source.sessions.leave(this.index);
+        let listen = worker.borrow().sources[at].listen.clone();
+        let worker = worker.clone();
+        tokio::task::spawn_local(async move {
+            match incoming.admit(&listen).await {
+                Ok(client) => {
+                    let mut reader = Self::begin(&worker, client, at);
+                    poll_fn(|context| reader.poll(context)).await;
+                }
+                Err((peer, refusal)) => worker.borrow().refused(&peer, &refusal, at),
             }
-        };
-        let (reader, writer) = stream.split();
+        });
+    }
+
+    /// Begin a session.
+    fn begin(worker: &Rc<RefCell<Self>>, client: Client, at: usize) -> Reader {
+        let this = &mut *worker.borrow_mut();
+        let source = &this.sources[at];
+        let (reader, writer) = client.stream.split();
         let (route, standing) = match &*source.sink {
             Sink::Single(single) => {
                 let identity = single.identity();
@@ -226,13 +235,23 @@ impl Worker {
         };
         let limits = source.limits;
         let id = this.sessions.add(|id| Session::new(id, at, limits, writer, route, standing));
-        this.directory.add(id, peer, source.name.clone());
+        this.directory.add(id, source.name.clone(), client.peer, client.tls_subject);
         if this.drained.is_some() {
             this.end(id);
             this.bell.ring();
         }
-        let mut reader = Reader::new(worker.clone(), id, reader);
-        tokio::task::spawn_local(async move { poll_fn(|context| reader.poll(context)).await });
+        Reader::new(worker.clone(), id, reader)
+    }
+
+    /// What connected was not a client of this source.
+    fn refused(&self, peer: &Peer, refusal: &Refusal, at: usize) {
+        let source = &self.sources[at];
+        source.sessions.leave(self.index);
+        if refusal.is_silent() {
+            tracing::debug!(source = &*source.name, %peer, reason = %refusal, "client refused");
+        } else {
+            tracing::warn!(source = &*source.name, %peer, reason = %refusal, "client refused");
+        }
     }
 
     /// Read from no client any more, and tell `drained` when all are answered.

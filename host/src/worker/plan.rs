@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::chain::Link;
-use crate::net::ListenPlan;
+use crate::net::{ListenPlan, Remote};
 use crate::traffic;
 use crate::upstream::SinglePlan;
 
@@ -77,4 +77,14 @@ pub enum SinkPlan {
     Single(SinglePlan),
     /// `NullSink`: whatever comes is answered with an error.
     Null,
+}
+
+impl SinkPlan {
+    /// How its servers are reached.
+    pub fn remotes(&self) -> &[Remote] {
+        match self {
+            Self::Single(single) => &single.servers,
+            Self::Null => &[],
+        }
+    }
 }

@@ -22,6 +22,7 @@ mod sandbox;
 mod sessions;
 mod startup;
 mod traffic_log;
+mod transport;
 mod values;
 
 /// How many workers a promise is checked with that must hold for any number.

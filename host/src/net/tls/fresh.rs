@@ -1,0 +1,110 @@
+//! What was loaded from files, and is loaded anew when they change.
+
+use std::fmt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use super::material::TlsError;
+use super::renewal::Renewable;
+
+/// Files that something can be made of.
+pub trait Material: fmt::Debug + Send + Sync {
+    /// What is made of them.
+    type Config: Send + Sync;
+
+    /// The files.
+    fn files(&self) -> Vec<&Path>;
+
+    /// Read them all.
+    ///
+    /// # Errors
+    ///
+    /// The first file that is of no use, and why.
+    fn load(&self) -> Result<Self::Config, TlsError>;
+}
+
+/// What the files of `M` say: as they were when they were last good.
+pub struct Fresh<M: Material> {
+    material: M,
+    current: RwLock<Arc<M::Config>>,
+    watch: Mutex<Watch>,
+}
+
+/// A change is acted on when two looks in a row have seen it: who renews a certificate writes several files.
+struct Watch {
+    /// The files as they were when they were last loaded, or could not be.
+    loaded: Stamps,
+    seen: Stamps,
+}
+
+/// When each file was changed, how long it is and which it is; `None` for one that is not there.
+#[derive(Clone, Eq, PartialEq)]
+struct Stamps(Vec<Option<(i64, i64, u64, u64)>>);
+
+impl Stamps {
+    fn of(files: &[&Path]) -> Self {
+        let stamp = |file: &&Path| {
+            let metadata = std::fs::metadata(file).ok()?;
+            Some((metadata.mtime(), metadata.mtime_nsec(), metadata.len(), metadata.ino()))
+        };
+        Self(files.iter().map(stamp).collect())
+    }
+}
+
+impl<M: Material> Fresh<M> {
+    /// Load for the first time.
+    ///
+    /// # Errors
+    ///
+    /// The first file that is of no use, and why.
+    pub fn load(material: M) -> Result<Self, TlsError> {
+        // Before they are read: what changes meanwhile is seen as a change.
+        let stamps = Stamps::of(&material.files());
+        let current = RwLock::new(Arc::new(material.load()?));
+        Ok(Self { material, current, watch: Mutex::new(Watch { loaded: stamps.clone(), seen: stamps }) })
+    }
+
+    /// What a new connection is to use.
+    pub fn current(&self) -> Arc<M::Config> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Where it comes from.
+    pub fn material(&self) -> &M {
+        &self.material
+    }
+
+    fn reload(&self) {
+        let files = self.material.files().iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ");
+        match self.material.load() {
+            Ok(config) => {
+                *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+                tracing::info!(%files, "certificates renewed: new connections use them");
+            }
+            Err(TlsError { file, reason, .. }) => {
+                let file = file.display();
+                tracing::warn!(%file, %reason, "certificates have changed and cannot be used: the old ones stay in use");
+            }
+        }
+    }
+}
+
+impl<M: Material> Renewable for Fresh<M> {
+    fn look(&self, now: bool) {
+        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = Stamps::of(&self.material.files());
+        let settled = found == watch.seen;
+        watch.seen = found;
+        if watch.seen != watch.loaded && (settled || now) {
+            watch.loaded = watch.seen.clone();
+            self.reload();
+        }
+    }
+}
+
+impl<M: Material> fmt::Debug for Fresh<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Fresh").field(&self.material).finish()
+    }
+}
