@@ -85,6 +85,15 @@ impl Client {
         self.stream.write_all(bytes).unwrap_or_else(|error| panic!("cannot send: {error}"));
     }
 
+    /// Sends these bytes, where it is not certain that the other side still takes them.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says.
+    pub fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)
+    }
+
     /// Sends one request of these arguments.
     #[track_caller]
     pub fn send_request<A: AsRef<[u8]>>(&mut self, args: &[A]) {

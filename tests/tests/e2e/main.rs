@@ -10,6 +10,7 @@ mod admin;
 mod clients;
 mod drain;
 mod examples;
+mod failover;
 mod failure;
 mod framing;
 mod limits;
