@@ -272,3 +272,30 @@ impl Drop for Ended<'_> {
         }
     }
 }
+
+#[test]
+fn what_stands_behind_a_transaction_that_could_not_begin_is_not_executed() {
+    for (begin, rest) in [("MULTI", &["INCR a", "EXEC"][..]), ("WATCH b", &["MULTI", "INCR a", "EXEC"])] {
+        let server = RedisServer::start();
+        let proxy = Topology::new().sink(&server).start();
+        let mut client = proxy.client();
+        assert_eq!(client.ask("PING"), "+PONG\r\n");
+        // The server takes no more connections than there are, so there is none for a transaction; and then it does.
+        let mut direct = server.client();
+        let connected = RedisServer::info(&mut direct, "clients", "connected_clients");
+        assert_eq!(direct.ask(&format!("CONFIG SET maxclients {connected}")), "+OK\r\n");
+        let refused = client.ask(begin);
+        assert!(refused.starts_with(b"-ERR"), "{begin}: {refused:?}");
+        assert_eq!(direct.ask("CONFIG SET maxclients 1000"), "+OK\r\n");
+        // Sent by somebody who had not seen the answer yet.
+        let _ = client.try_send(&rest.iter().flat_map(|line| inline(line)).collect::<Vec<u8>>());
+        client.set_reply_limit(Duration::from_secs(1));
+        for request in rest {
+            if let Ok(Some(reply)) = client.try_reply() {
+                assert!(reply.starts_with(b"-"), "{request} behind {begin} that failed: {reply:?}");
+            }
+        }
+        assert_eq!(direct.ask("EXISTS a"), ":0\r\n", "{begin}");
+        assert_eq!(proxy.client().ask("INCR a"), ":1\r\n", "{begin}");
+    }
+}
