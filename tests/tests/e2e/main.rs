@@ -7,6 +7,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 mod admin;
+mod blocking;
 mod clients;
 mod drain;
 mod examples;
