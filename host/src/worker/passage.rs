@@ -17,7 +17,7 @@ use super::deliver::Delivery;
 use super::session::{Errand, Held, Route, Session};
 use crate::chain::{Answer, Kind};
 use crate::ids::{Sequence, SessionId};
-use crate::upstream::{Expect, Failure, Introduction, Receiver, Single, Ticket};
+use crate::upstream::{ConnectionRef, Expect, Failure, Introduction, Receiver, Single, Ticket};
 
 use super::affinity::Affinity;
 use super::lease::Lease;
@@ -93,6 +93,12 @@ impl Session {
         Introduction { session: self.id, identity: &self.standing.identity, profile: &self.standing.profile }
     }
 
+    /// Give the connection that it shares up, for this one.
+    fn borrow(&mut self, connection: ConnectionRef, sink: &Single) {
+        sink.leave(&self.standing.identity);
+        self.route = Route::Private(Box::new(Lease::new(connection)));
+    }
+
     /// Give its connection up, for the one that it shares.
     pub(super) fn join(&mut self, sink: &Single) {
         self.route = Route::Shared(sink.join(&self.standing.identity));
@@ -119,8 +125,7 @@ pub(super) fn pass(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>) {
                     session.queued = true;
                     return;
                 };
-                sink.leave(&session.standing.identity);
-                session.route = Route::Private(Box::new(Lease::new(connection)));
+                session.borrow(connection, sink);
             }
             Step::Return => {
                 if let Route::Private(lease) = &session.route {
@@ -135,10 +140,16 @@ pub(super) fn pass(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>) {
 
 /// A session has come out of the queue for private connections, because one is there.
 pub(super) fn granted(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>) {
-    if let Some(session) = delivery.sessions.get(id) {
-        session.queued = false;
-        pass(id, sink, delivery);
+    let Some(session) = delivery.sessions.get(id) else { return };
+    session.queued = false;
+    let next = session.held.front().map(|held| (held.ticket.sequence, held.errand.affinity));
+    // It has waited for its turn: whoever came later must not send it back to the end of the queue.
+    if session.step(next) == Step::Borrow
+        && let Some(connection) = sink.try_lend(session.introduction(), None)
+    {
+        session.borrow(connection, sink);
     }
+    pass(id, sink, delivery);
 }
 
 /// A session has come out of the queue for private connections, because it has waited for too long.
