@@ -18,6 +18,7 @@
 pub mod client;
 pub mod examples;
 pub mod http;
+pub mod listing;
 pub mod metrics;
 pub mod ports;
 pub mod process;
@@ -28,6 +29,7 @@ pub mod topology;
 pub mod wait;
 
 pub use client::{Client, Protocol, inline, request};
+pub use listing::Listed;
 pub use redis_server::RedisServer;
 pub use sluice::Sluice;
 pub use topology::{Topology, UNHURRIED};

@@ -18,6 +18,7 @@ mod limits;
 mod memory;
 mod pipelines;
 mod plugins;
+mod pools;
 mod replies;
 mod sandbox;
 mod sessions;
