@@ -121,6 +121,13 @@ impl Client {
         self.ask("HELLO 3")
     }
 
+    /// Changes back to RESP2.
+    #[track_caller]
+    pub fn hello2(&mut self) -> Bytes {
+        self.protocol = Protocol::Resp2;
+        self.ask("HELLO 2")
+    }
+
     /// The next reply.
     ///
     /// # Panics
@@ -188,7 +195,7 @@ impl Client {
         self.stream.shutdown(Shutdown::Write).expect("a connected socket can be half-closed");
     }
 
-    /// Whether nothing comes within `time`.
+    /// Whether nothing comes within `time`, not even a part of a reply.
     #[track_caller]
     pub fn silent_for(&mut self, time: Duration) -> bool {
         self.set_reply_limit(time);
@@ -196,7 +203,9 @@ impl Client {
         self.set_reply_limit(REPLY_LIMIT);
         match result {
             Ok(_) => false,
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => true,
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                self.pending().is_empty()
+            }
             Err(error) => panic!("the connection failed: {error}"),
         }
     }

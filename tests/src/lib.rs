@@ -16,6 +16,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failure here is a failed test")]
 
 pub mod client;
+pub mod descriptors;
 pub mod examples;
 pub mod http;
 pub mod listing;
