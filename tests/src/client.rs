@@ -130,6 +130,15 @@ impl Client {
         sent.unwrap_or_else(|error| panic!("cannot send: {error}"));
     }
 
+    /// Sends these bytes, where it is not certain that the other side still takes them.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says.
+    pub fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)
+    }
+
     /// Sends one request of these arguments.
     #[track_caller]
     pub fn send_request<A: AsRef<[u8]>>(&mut self, args: &[A]) {
@@ -155,6 +164,13 @@ impl Client {
     pub fn hello3(&mut self) -> Bytes {
         self.protocol = Protocol::Resp3;
         self.ask("HELLO 3")
+    }
+
+    /// Changes back to RESP2.
+    #[track_caller]
+    pub fn hello2(&mut self) -> Bytes {
+        self.protocol = Protocol::Resp2;
+        self.ask("HELLO 2")
     }
 
     /// The next reply.
@@ -224,7 +240,7 @@ impl Client {
         self.stream.shutdown(Shutdown::Write).expect("a connected socket can be half-closed");
     }
 
-    /// Whether nothing comes within `time`.
+    /// Whether nothing comes within `time`, not even a part of a reply.
     #[track_caller]
     pub fn silent_for(&mut self, time: Duration) -> bool {
         self.set_reply_limit(time);
@@ -232,7 +248,9 @@ impl Client {
         self.set_reply_limit(REPLY_LIMIT);
         match result {
             Ok(_) => false,
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => true,
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                self.pending().is_empty()
+            }
             Err(error) => panic!("the connection failed: {error}"),
         }
     }

@@ -17,8 +17,10 @@
 
 pub mod certificates;
 pub mod client;
+pub mod descriptors;
 pub mod examples;
 pub mod http;
+pub mod listing;
 pub mod metrics;
 pub mod ports;
 pub mod process;
@@ -30,6 +32,7 @@ pub mod wait;
 
 pub use certificates::{Authority, Identity};
 pub use client::{Client, Protocol, inline, request};
+pub use listing::Listed;
 pub use redis_server::RedisServer;
 pub use sluice::Sluice;
 pub use topology::{Topology, UNHURRIED};

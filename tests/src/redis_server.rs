@@ -10,7 +10,7 @@ use crate::ports::free_port;
 use crate::process::Process;
 use crate::wait::{SOON, wait_until};
 
-/// A `redis-server` on a port of its own that keeps nothing on disk.
+/// A `redis-server` on a port of its own that keeps nothing on disk, unless its options say otherwise.
 #[derive(Debug)]
 pub struct RedisServer {
     port: u16,
@@ -59,12 +59,25 @@ impl RedisServer {
         self.process.kill();
     }
 
-    /// Starts it again, empty, on the same port.
+    /// Starts it again on the same port: empty, unless its options let it keep something on disk.
     #[track_caller]
     pub fn restart(&mut self) {
         self.process.kill();
         self.process = spawn(self.port, &self.options, &self.directory);
         self.wait_until_ready();
+    }
+
+    /// Starts it again on another port, with what it has on disk: another server that has taken over from one that died.
+    #[track_caller]
+    pub fn restart_at(&mut self, port: u16) {
+        self.process.kill();
+        self.port = port;
+        self.restart();
+    }
+
+    /// The process ID.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
     }
 
     /// Stops its clock: it accepts connections (the kernel does) and answers nothing.
@@ -75,6 +88,20 @@ impl RedisServer {
     /// Lets it go on after [`RedisServer::pause`].
     pub fn resume(&mut self) {
         self.process.signal(Signal::CONT);
+    }
+
+    /// A number that `INFO` tells, such as `connected_clients` of the section `clients`.
+    ///
+    /// # Panics
+    ///
+    /// If it tells no such number.
+    #[track_caller]
+    pub fn info(client: &mut Client, section: &str, field: &str) -> u64 {
+        let info = client.ask(&format!("INFO {section}"));
+        let info = String::from_utf8_lossy(&info);
+        let value = info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        let value = value.unwrap_or_else(|| panic!("INFO {section} does not tell {field}: {info}"));
+        value.trim().parse().unwrap_or_else(|_| panic!("{field} is no number: {value}"))
     }
 
     #[track_caller]

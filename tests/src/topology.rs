@@ -109,6 +109,14 @@ impl Topology {
         self.transform(&format!("ValkeySinkSingle: {{ remote_address: \"{addr}\", connect_timeout_ms: 3000 }}"))
     }
 
+    /// Ends the chain at the first of these addresses that works; `more` are further entries of the sink's map, in flow style,
+    /// such as `pipelining: off`.
+    pub fn sink_to(self, addrs: &[String], more: &str) -> Self {
+        let servers: Vec<String> = addrs.iter().map(|addr| format!("\"{addr}\"")).collect();
+        let comma = if more.is_empty() { "" } else { ", " };
+        self.transform(&format!("ValkeySinkSingle: {{ servers: [{}]{comma}{more} }}", servers.join(", ")))
+    }
+
     /// Where the source listens.
     pub fn addr(&self) -> &str {
         &self.addr

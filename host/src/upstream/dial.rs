@@ -131,7 +131,10 @@ pub(super) async fn keep(connection: ConnectionRef, servers: Rc<Servers>, ready:
                 connection.borrow_mut().ready(Some(established.writer), &established.heard);
                 ready.add(&connection);
                 let _counted = Counted::new("shared");
-                read(&connection, &mut reader, &ready).await;
+                if read(&connection, &mut reader, &ready).await {
+                    // It did work: however soon it was lost, the next attempt need not wait as after many that failed.
+                    back_off.reset();
+                }
                 told(&connection).await;
                 // A server that takes connections only to drop them is not there either.
                 if since.elapsed() >= STABLE {
@@ -215,14 +218,16 @@ async fn between(connection: &ConnectionRef, reader: &mut ReadHalf, servers: &Se
     }
 }
 
-/// Read until the connection is lost or is not for requests any more.
-async fn read(connection: &ConnectionRef, reader: &mut ReadHalf, ready: &Ready) {
+/// Read until the connection is lost or is not for requests any more. Returns whether the server has sent anything.
+async fn read(connection: &ConnectionRef, reader: &mut ReadHalf, ready: &Ready) -> bool {
+    let mut heard = false;
     loop {
         let result = poll_fn(|context| connection.borrow_mut().poll_io(reader, context)).await;
-        if result.is_err() {
-            return ready.add(connection);
-        }
         ready.add(connection);
+        if result.is_err() {
+            return heard;
+        }
+        heard = true;
     }
 }
 

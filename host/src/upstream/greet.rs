@@ -66,7 +66,9 @@ pub(super) async fn greet(reader: &mut ReadHalf, writer: &WriteHalf, greeting: &
 
 /// Have the server forget everything that it knows of the connection: transaction, watched keys, subscriptions, user, database, …
 pub(super) async fn reset(reader: &mut ReadHalf, writer: &WriteHalf) -> Result<(), Trouble> {
-    send(reader, writer, b"*1\r\n$5\r\nRESET\r\n").await.map_err(Trouble::Lost)?;
+    // Redis 7.0 forgets all but NO-EVICT; whether others know that command does not matter.
+    const RESET: &[u8] = b"*1\r\n$5\r\nRESET\r\n*3\r\n$6\r\nCLIENT\r\n$8\r\nNO-EVICT\r\n$3\r\nOFF\r\n";
+    send(reader, writer, RESET).await.map_err(Trouble::Lost)?;
     let mut frames = Frames::default();
     loop {
         let frame = frames.next(reader).await.map_err(Trouble::Lost)?;
@@ -75,7 +77,7 @@ pub(super) async fn reset(reader: &mut ReadHalf, writer: &WriteHalf) -> Result<(
             return Err(refusal(&frame));
         }
         if *frame == *b"+RESET\r\n" {
-            return Ok(());
+            return frames.next(reader).await.map(drop).map_err(Trouble::Lost);
         }
     }
 }

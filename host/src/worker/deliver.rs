@@ -217,6 +217,9 @@ impl Receiver for Delivery<'_> {
 
     fn failed(&mut self, ticket: &Ticket, failure: Failure) {
         self.meter.failed(ticket.count);
+        if let Some(session) = self.sessions.get(ticket.session) {
+            session.unconfirmed(ticket);
+        }
         let answer = Answer::error(&failure.to_string());
         if ticket.count == 1 {
             return self.answer(ticket, &answer, Kind::Single);

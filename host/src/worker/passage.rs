@@ -162,6 +162,10 @@ pub(super) fn denied(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>) 
     let Some(Held { ticket, errand, .. }) = session.held.pop_front() else { return };
     if matches!(errand.affinity, Affinity::Multi | Affinity::Watch) {
         // What follows would be executed, and not as the transaction that it was meant to be.
+        session.dismissed = true;
+        for held in std::mem::take(&mut session.held) {
+            delivery.trails.discard(held.ticket.trail);
+        }
         delivery.answer(&ticket, &Answer::error(&Failure::NoConnection.to_string()), Kind::Last);
     } else {
         delivery.failed(&ticket, Failure::NoConnection);

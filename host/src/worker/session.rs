@@ -388,6 +388,13 @@ impl Session {
         users
     }
 
+    /// There will be no replies to these requests: what they asked for may have been done or not. A MULTI or WATCH among them counts as
+    /// done, for what stands behind it must not be executed as if it had never been sent.
+    pub(super) fn unconfirmed(&mut self, ticket: &Ticket) {
+        let requests = ticket.sequence..ticket.sequence + u64::from(ticket.count);
+        self.changes.retain(|(of, _)| !requests.contains(of));
+    }
+
     /// Read no more. What is in flight is answered still.
     pub(super) fn end(&mut self) {
         if self.life == Life::Open {

@@ -70,6 +70,8 @@ impl Worker {
             while let Some(session) = single.late_private(now) {
                 denied(session, single, &mut self.delivery(now));
             }
+            // What stood behind a request that was denied.
+            single.flush();
         }
         for session in self.sessions.take_later() {
             let Some(source) = self.sessions.get(session).map(|session| session.source) else { continue };

@@ -7,16 +7,20 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 mod admin;
+mod blocking;
 mod clients;
 mod conformance;
 mod drain;
 mod examples;
+mod failover;
 mod failure;
 mod framing;
+mod isolation;
 mod limits;
 mod memory;
 mod pipelines;
 mod plugins;
+mod pools;
 mod replies;
 mod sandbox;
 mod sessions;

@@ -1,0 +1,66 @@
+//! What a server says of its connections: `CLIENT LIST`, `CLIENT INFO`.
+
+use crate::client::Client;
+
+/// The names of the fields, and values, of one connection.
+#[derive(Clone, Debug)]
+pub struct Listed(String);
+
+impl Listed {
+    /// All connections of the server that `direct` is connected to, but for its own.
+    ///
+    /// # Panics
+    ///
+    /// If the server does not tell.
+    #[track_caller]
+    pub fn others(direct: &mut Client) -> Vec<Self> {
+        let own = Self::own(direct);
+        let own = own.field("id").to_owned();
+        let list = direct.ask("CLIENT LIST");
+        assert!(list.starts_with(b"$"), "{list:?}");
+        let list = String::from_utf8_lossy(&list);
+        list.lines()
+            .filter(|line| line.starts_with("id="))
+            .map(|line| Self(line.to_owned()))
+            .filter(|listed| listed.field("id") != own)
+            .collect()
+    }
+
+    /// The connection that `client` has to the server, its only one or the one that the proxy has for it.
+    ///
+    /// # Panics
+    ///
+    /// If the server does not tell.
+    #[track_caller]
+    pub fn own(client: &mut Client) -> Self {
+        let info = client.ask("CLIENT INFO");
+        Self::read(&info)
+    }
+
+    /// Takes the reply to `CLIENT INFO`, however it is wrapped.
+    ///
+    /// # Panics
+    ///
+    /// If it is none.
+    #[track_caller]
+    pub fn read(reply: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(reply);
+        let line = text.lines().find(|line| line.starts_with("id=") || line.starts_with("txt:id="));
+        Self(
+            line.unwrap_or_else(|| panic!("no connection is described: {text:?}"))
+                .trim_start_matches("txt:")
+                .to_owned(),
+        )
+    }
+
+    /// What it says of `name`, such as `db`.
+    ///
+    /// # Panics
+    ///
+    /// If it says nothing.
+    #[track_caller]
+    pub fn field(&self, name: &str) -> &str {
+        let fields = self.0.split(' ').filter_map(|field| field.split_once('='));
+        fields.into_iter().find(|(found, _)| *found == name).unwrap_or_else(|| panic!("no {name} in {self:?}")).1
+    }
+}
