@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 mod admin;
 mod clients;
+mod conformance;
 mod drain;
 mod examples;
 mod failure;

@@ -1,0 +1,117 @@
+//! What docs/conformance.md lists: differences and commands that are not run, each with its reason.
+
+use std::cell::Cell;
+
+use super::run::Way;
+use super::target::Chain;
+
+/// A difference that is known.
+#[derive(Debug)]
+pub(super) struct Difference {
+    family: String,
+    line: String,
+    /// Where it is one: names of protocols, chains and ways. All of a sort, where none of it is named.
+    places: Vec<String>,
+    seen: Cell<bool>,
+}
+
+/// A place where a difference can be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) protocol: u8,
+    pub(super) chain: Chain,
+    pub(super) way: Way,
+}
+
+impl Place {
+    /// As the list names it.
+    pub(super) fn name(self) -> String {
+        format!("resp{} {} {}", self.protocol, self.chain.name(), self.way.name())
+    }
+}
+
+/// The list.
+#[derive(Debug)]
+pub(super) struct Listed {
+    differences: Vec<Difference>,
+    /// Commands and subcommands that no case runs.
+    pub(super) excluded: Vec<String>,
+}
+
+impl Listed {
+    /// Reads the tables of the page.
+    pub(super) fn read() -> Self {
+        let page = sluice_tests::programs::repository().join("docs/conformance.md");
+        let text = std::fs::read_to_string(page).expect("docs/conformance.md is there");
+        let differences = rows(&text, "## Differences", 4).into_iter().map(|row| Difference {
+            family: row[0].clone(),
+            line: row[1].clone(),
+            places: row[2].split_whitespace().map(str::to_owned).collect(),
+            seen: Cell::new(false),
+        });
+        let excluded = rows(&text, "## Commands that are not run", 2).into_iter().map(|row| row[0].clone());
+        let listed = Self { differences: differences.collect(), excluded: excluded.collect() };
+        listed.check_names();
+        listed
+    }
+
+    /// Whether this difference is listed.
+    pub(super) fn knows(&self, family: &str, line: &str, place: Place) -> bool {
+        let of_case = self.differences.iter().filter(|known| known.family == family && known.line == line);
+        let mut known = of_case.filter(|known| known.covers(place)).peekable();
+        let any = known.peek().is_some();
+        known.for_each(|known| known.seen.set(true));
+        any
+    }
+
+    /// What is listed and was not met.
+    pub(super) fn gone(&self) -> Vec<String> {
+        let gone = self.differences.iter().filter(|known| !known.seen.get());
+        gone.map(|known| format!("{} | {} | {}", known.family, known.line, known.places.join(" "))).collect()
+    }
+
+    fn check_names(&self) {
+        let names: Vec<&str> =
+            ["resp2", "resp3"].into_iter().chain(Chain::ALL.map(Chain::name)).chain(Way::ALL.map(Way::name)).collect();
+        for place in self.differences.iter().flat_map(|known| &known.places) {
+            assert!(names.contains(&place.as_str()), "docs/conformance.md: `{place}` is none of {names:?}");
+        }
+    }
+}
+
+impl Difference {
+    fn covers(&self, place: Place) -> bool {
+        let protocol = format!("resp{}", place.protocol);
+        let sorts: [(Vec<String>, &str); 3] = [
+            (vec!["resp2".to_owned(), "resp3".to_owned()], &protocol),
+            (Chain::ALL.map(|chain| chain.name().to_owned()).to_vec(), place.chain.name()),
+            (Way::ALL.map(|way| way.name().to_owned()).to_vec(), place.way.name()),
+        ];
+        sorts.iter().all(|(names, here)| {
+            let named: Vec<&String> = self.places.iter().filter(|place| names.contains(place)).collect();
+            named.is_empty() || named.iter().any(|name| name == here)
+        })
+    }
+}
+
+/// The rows of the table below a heading, each cell without its back-quotes.
+fn rows(text: &str, heading: &str, columns: usize) -> Vec<Vec<String>> {
+    let below = text.split_once(heading).unwrap_or_else(|| panic!("docs/conformance.md has no `{heading}`")).1;
+    let section = below.split("\n## ").next().unwrap_or_default();
+    let lines = section.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
+    let rows = lines.skip(1).filter(|line| !line.starts_with("---"));
+    rows.map(|line| {
+        let cells: Vec<String> = line.split(" | ").map(cell).collect();
+        assert_eq!(cells.len(), columns, "docs/conformance.md, `{heading}`: {line}");
+        assert!(cells.iter().last().is_some_and(|reason| reason.len() > 10), "no reason: {line}");
+        cells
+    })
+    .collect()
+}
+
+/// A cell as it is meant: a bar within a table is written `\|`.
+fn cell(text: &str) -> String {
+    let text = text.trim();
+    let bare = text.strip_prefix('`').and_then(|text| text.strip_suffix('`')).unwrap_or(text);
+    bare.replace("\\|", "|")
+}
