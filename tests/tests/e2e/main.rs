@@ -17,6 +17,7 @@ mod limits;
 mod memory;
 mod pipelines;
 mod plugins;
+mod redis_py;
 mod replies;
 mod sandbox;
 mod sessions;
