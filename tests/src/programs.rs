@@ -42,6 +42,25 @@ pub fn python() -> PathBuf {
     python
 }
 
+/// The unpacked source package of Python's `redis`, with its own tests: `SLUICE_REDIS_PY`, or the one in `redis-py` in the target
+/// directory.
+///
+/// # Panics
+///
+/// If it is not there.
+pub fn redis_py() -> PathBuf {
+    existing("SLUICE_REDIS_PY", "redis-py/redis-8.1.0")
+}
+
+/// The packages that a Node script may `require`: `SLUICE_NODE_MODULES`, or `node/node_modules` in the target directory.
+///
+/// # Panics
+///
+/// If they are not there.
+pub fn node_modules() -> PathBuf {
+    existing("SLUICE_NODE_MODULES", "node/node_modules")
+}
+
 /// The root of the repository.
 pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the repository").to_path_buf()

@@ -7,6 +7,7 @@ mod bench;
 mod components;
 mod daemon;
 mod demo;
+mod node;
 mod process;
 mod python;
 mod redis_server;

@@ -1,4 +1,4 @@
-//! A Python with the `redis` client, for the tests that speak as Python programs do.
+//! A Python with the `redis` client and that client's own tests, for the tests that speak as Python programs do.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,12 @@ use crate::{apt, process};
 
 /// The client, pinned, so that a test means the same tomorrow.
 const CLIENT: &str = "redis==8.1.0";
+
+/// What the client's own tests need to run.
+const TOOLS: [&str; 3] = ["pytest==9.2.0", "pytest-asyncio==1.5.0", "pytest-timeout==2.4.0"];
+
+/// Says whether an interpreter has all of it.
+const CHECK: &str = "import redis, pytest, pytest_asyncio, pytest_timeout; assert 'redis==' + redis.__version__ == ";
 
 /// An interpreter that can import the client.
 pub(crate) struct Python {
@@ -51,9 +57,35 @@ impl Python {
         Ok(if plain.has_client() { plain } else { virtual_environment })
     }
 
+    /// The source package of the client, which holds its own tests, unpacked below the target directory.
+    pub(crate) fn client_source(&self, workspace: &Workspace) -> Result<PathBuf> {
+        let directory = workspace.target.join("redis-py");
+        let name = CLIENT.replace("==", "-");
+        let source = directory.join(&name);
+        if source.join("tests/conftest.py").is_file() {
+            return Ok(source);
+        }
+        eprintln!("xtask: fetching the tests of {CLIENT}");
+        self.run(&["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"], |command| {
+            command.args(["--no-binary", "redis", CLIENT, "--dest"]).arg(&directory);
+        })?;
+        let package = directory.join(format!("{name}.tar.gz"));
+        self.run(&["-m", "tarfile", "--extract"], |command| {
+            command.arg(&package).arg(&directory);
+        })?;
+        Ok(source)
+    }
+
+    fn run(&self, arguments: &[&str], more: impl FnOnce(&mut Command)) -> Result<()> {
+        let mut python = Command::new(&self.interpreter);
+        python.args(arguments);
+        more(&mut python);
+        process::output(&mut python).map(drop)
+    }
+
     fn has_client(&self) -> bool {
         let mut python = Command::new(&self.interpreter);
-        python.args(["-c", &format!("import redis; assert 'redis==' + redis.__version__ == '{CLIENT}'")]);
+        python.args(["-c", &format!("{CHECK}'{CLIENT}'")]);
         if let Some(path) = &self.path {
             python.env("PYTHONPATH", path);
         }
@@ -71,6 +103,7 @@ fn pip(interpreter: &Path, arguments: &[&std::ffi::OsStr]) -> Result<()> {
     process::output(
         Command::new(interpreter)
             .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", CLIENT])
+            .args(TOOLS)
             .args(arguments),
     )
     .map(drop)

@@ -5,7 +5,7 @@
 //! by reply. docs/conformance.md lists what may differ, and why.
 
 mod case;
-mod listed;
+pub(crate) mod listed;
 mod reply;
 mod run;
 mod sweep;

@@ -21,6 +21,7 @@ mod memory;
 mod pipelines;
 mod plugins;
 mod pools;
+mod redis_py;
 mod replies;
 mod sandbox;
 mod sessions;

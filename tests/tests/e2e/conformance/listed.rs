@@ -41,8 +41,7 @@ pub(super) struct Listed {
 impl Listed {
     /// Reads the tables of the page.
     pub(super) fn read() -> Self {
-        let page = sluice_tests::programs::repository().join("docs/conformance.md");
-        let text = std::fs::read_to_string(page).expect("docs/conformance.md is there");
+        let text = page();
         let differences = rows(&text, "## Differences", 4).into_iter().map(|row| Difference {
             family: row[0].clone(),
             line: row[1].clone(),
@@ -94,8 +93,14 @@ impl Difference {
     }
 }
 
+/// docs/conformance.md.
+pub(crate) fn page() -> String {
+    let page = sluice_tests::programs::repository().join("docs/conformance.md");
+    std::fs::read_to_string(page).expect("docs/conformance.md is there")
+}
+
 /// The rows of the table below a heading, each cell without its back-quotes.
-fn rows(text: &str, heading: &str, columns: usize) -> Vec<Vec<String>> {
+pub(crate) fn rows(text: &str, heading: &str, columns: usize) -> Vec<Vec<String>> {
     let below = text.split_once(heading).unwrap_or_else(|| panic!("docs/conformance.md has no `{heading}`")).1;
     let section = below.split("\n## ").next().unwrap_or_default();
     let lines = section.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
