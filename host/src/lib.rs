@@ -23,7 +23,7 @@
 //! | [`traffic`] | the log of requests and their responses | [`plugin`]'s names of sessions and commands |
 //! | [`plugin`] | wasmtime: loading, limits, crossings; nothing that a plugin returns is trusted beyond it | |
 //! | [`upstream`] | connections to servers; which reply belongs to which request | [`net`] |
-//! | [`net`] | listeners, addresses, and the stream that a connection is | |
+//! | [`net`] | listeners, addresses, TLS, the PROXY protocol, and the stream that a connection is | |
 //! | [`resp`] | where frames begin and end | |
 //! | [`buffer`], [`ids`], [`bell`] | bytes in and out, the numbers of things, what wakes the turn | |
 //!

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use serde_yaml::Value;
 
-use crate::ports::free_addr;
+use crate::certificates::{Authority, Identity};
+use crate::ports::{free_addr, free_port};
 use crate::programs;
 use crate::redis_server::RedisServer;
 use crate::sluice::Sluice;
@@ -19,6 +20,8 @@ pub struct Example {
     pub sources: BTreeMap<String, String>,
     /// A server for each remote address, by that address as the file has it.
     pub servers: BTreeMap<String, RedisServer>,
+    /// Who has signed the certificates that stand for those in the file.
+    pub authority: Authority,
 }
 
 /// The directory of the examples.
@@ -52,31 +55,52 @@ impl Example {
         let text = std::fs::read_to_string(directory().join(name)).expect("the example can be read");
         let mut topology: Value = serde_yaml::from_str(&text).expect("the example is YAML");
         topology.apply_merge().expect("merge keys that can be applied");
-        let mut moved = Moved::default();
+        let mut moved = Moved::new();
         moved.everything(&mut topology);
         let admin = topology.get("admin").and_then(Value::as_str).map(str::to_owned);
         let sources = moved.sources(&topology);
         let first = sources.values().next().expect("an example has a source").clone();
         let yaml = serde_yaml::to_string(&topology).expect("what was read can be written");
-        Self { proxy: Sluice::start(&yaml, &first, admin.as_deref()), sources, servers: moved.servers }
+        Self {
+            proxy: Sluice::start(&yaml, &first, admin.as_deref()),
+            sources,
+            servers: moved.servers,
+            authority: moved.authority,
+        }
     }
 }
 
-/// The free addresses that stand for those in the file.
-#[derive(Debug, Default)]
+/// The free addresses that stand for those in the file, and the certificates.
+#[derive(Debug)]
 struct Moved {
     servers: BTreeMap<String, RedisServer>,
+    authority: Authority,
+    /// The proxy's own certificate, and the servers'.
+    identity: Identity,
 }
 
 impl Moved {
+    fn new() -> Self {
+        let authority = Authority::new();
+        let identity = authority.sign("proxy");
+        Self { servers: BTreeMap::new(), authority, identity }
+    }
+
     /// Replaces every address and every relative path below this node.
     fn everything(&mut self, node: &mut Value) {
         match node {
             Value::Mapping(map) => {
+                let tls = map.contains_key("tls");
                 for (key, value) in map.iter_mut() {
                     let replaced = match (key.as_str(), value.as_str()) {
+                        (Some("listen_addr"), Some(path)) if path.starts_with("unix:") => Some(self.unix(path)),
                         (Some("listen_addr" | "admin"), Some(_)) => Some(free_addr()),
-                        (Some("remote_address"), Some(remote)) => Some(self.server(remote)),
+                        (Some("remote_address"), Some(remote)) => Some(self.server(remote, tls)),
+                        (Some("certificate_path"), Some(_)) => Some(self.identity.certificate.display().to_string()),
+                        (Some("private_key_path"), Some(_)) => Some(self.identity.key.display().to_string()),
+                        (Some("certificate_authority_path"), Some(_)) => {
+                            Some(self.authority.file().display().to_string())
+                        }
                         (Some("component"), Some(path)) => Some(component(path)),
                         _ => None,
                     };
@@ -91,8 +115,22 @@ impl Moved {
         }
     }
 
-    fn server(&mut self, remote: &str) -> String {
-        self.servers.entry(remote.to_owned()).or_insert_with(RedisServer::start).addr()
+    /// A Unix socket of the same name, beside the certificates.
+    fn unix(&self, path: &str) -> String {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        format!("unix:{}", self.authority.file().with_file_name(name).display())
+    }
+
+    /// The server that stands for this address; with `tls`, its address for TLS, with clients of our authority only.
+    fn server(&mut self, remote: &str, tls: bool) -> String {
+        if !tls {
+            return self.servers.entry(remote.to_owned()).or_insert_with(RedisServer::start).addr();
+        }
+        let server = self.servers.entry(remote.to_owned()).or_insert_with(|| {
+            let options = self.authority.redis_options(free_port(), &self.identity, true);
+            RedisServer::start_with(&options.iter().map(String::as_str).collect::<Vec<_>>())
+        });
+        format!("127.0.0.1:{}", server.option("--tls-port").expect("it speaks TLS"))
     }
 
     fn sources(&self, topology: &Value) -> BTreeMap<String, String> {

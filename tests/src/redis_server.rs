@@ -48,6 +48,12 @@ impl RedisServer {
         self.port
     }
 
+    /// What it was started with for an option such as `--tls-port`.
+    pub fn option(&self, name: &str) -> Option<&str> {
+        let at = self.options.iter().position(|option| option == name)?;
+        self.options.get(at + 1).map(String::as_str)
+    }
+
     /// A direct connection.
     #[track_caller]
     pub fn client(&self) -> Client {

@@ -142,15 +142,23 @@ impl RequestLogger {
         line.push(']');
     }
 
-    /// The client's address, which stays the same for as long as the session lives.
+    /// The client's address and certificate, which stay the same for as long as the session lives.
     fn peer(&mut self, session: SessionId) -> &str {
         if self.peers.len() >= MOST_PEERS && !self.peers.contains_key(&session) {
             self.peers.pop_first();
         }
-        self.peers
-            .entry(session)
-            .or_insert_with(|| sessions::get(session).map_or_else(|| "-".to_owned(), |session| session.peer))
+        self.peers.entry(session).or_insert_with(|| sessions::get(session).map_or_else(|| "-".to_owned(), describe))
     }
+}
+
+/// `127.0.0.1:50012`, and who it is by its TLS certificate.
+fn describe(session: sessions::Session) -> String {
+    let mut line = session.peer;
+    if let Some(subject) = session.tls_subject {
+        line.push_str(" tls=");
+        write_shortened(&mut line, subject.as_bytes());
+    }
+    line
 }
 
 /// Write bytes so that they cannot be taken for something else, be it a line of its own.

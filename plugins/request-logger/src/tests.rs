@@ -9,21 +9,31 @@ use sluice_plugin::testing::Harness;
 
 use super::*;
 
+/// Session 1 is a client without a certificate, session 3 one with.
 fn logger(config: Value) -> Harness<RequestLogger> {
-    let session = Session {
+    let session = |tls_subject: Option<&str>| Session {
         peer: "127.0.0.1:50012".into(),
         source: "valkey".into(),
         user: "default".into(),
-        tls_subject: None,
+        tls_subject: tls_subject.map(Into::into),
         database: 0,
         protocol: 2,
     };
-    Harness::with_sessions(config, [(1, session)]).unwrap()
+    Harness::with_sessions(config, [(1, session(None)), (3, session(Some("alice\n\"x\"")))]).unwrap()
 }
 
 /// The lines without their level.
 fn lines(logger: &mut Harness<RequestLogger>) -> Vec<String> {
     logger.log().into_iter().map(|(_, line)| line).collect()
+}
+
+#[test]
+fn a_client_with_a_certificate_is_named_and_cannot_forge_a_line() {
+    let mut logger = logger(json!({}));
+    logger.requests([(3, "GET k")]);
+    let expected =
+        r#"request id=1 session=3 peer=127.0.0.1:50012 tls="alice\n\"x\"" command=get arguments=2 keys=1 bytes=4"#;
+    assert_eq!(lines(&mut logger), [expected]);
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Every topology in `examples/` runs and does what its first lines say.
 
+use std::process::Command;
+
 use sluice_tests::examples::{self, Example};
+use sluice_tests::process::output_of;
 use sluice_tests::wait::SOON;
 use sluice_tests::{Client, wait_until};
 
@@ -16,6 +19,7 @@ const STORIES: &[Story] = &[
     ("sources.yaml", sources),
     ("tenants.yaml", tenants),
     ("traffic-log.yaml", traffic_log),
+    ("tls.yaml", tls),
 ];
 
 #[test]
@@ -88,6 +92,20 @@ fn sources(example: &Example) {
     assert_refused(&mut reports, "SET greeting bye");
     assert_eq!(at(example, "experiments").ask("GET greeting"), "$-1\r\n");
     assert_eq!(server(example).ask("GET greeting"), "$5\r\nhello\r\n");
+}
+
+fn tls(example: &Example) {
+    let alice = example.authority.sign("alice");
+    let mut client =
+        Client::try_connect_tls(&example.sources["remote"], &example.authority.client(Some(&alice))).unwrap();
+    assert_eq!(client.ask("SET greeting hello"), "+OK\r\n");
+    assert_eq!(server(example).ask("GET greeting"), "$5\r\nhello\r\n");
+    let socket = example.sources["local"].strip_prefix("unix:").unwrap();
+    assert_eq!(output_of(Command::new("redis-cli").args(["-s", socket, "GET", "greeting"])), "hello\n");
+    wait_until("the client is named", SOON, || example.proxy.output().contains("tls=\"alice\"").then_some(()));
+    let mut stranger = at(example, "remote");
+    stranger.send(b"PING\r\n");
+    assert!(!stranger.try_reply().is_ok_and(|reply| reply.is_some()));
 }
 
 fn tenants(example: &Example) {

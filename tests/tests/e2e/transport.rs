@@ -82,11 +82,15 @@ fn redis_cli_passes_through_mutual_tls_on_both_sides_and_strangers_do_not() {
     let (_server, addr) = tls_server(&authority, true);
     let proxy = Topology::new()
         .source(&authority.source(&authority.sign("proxy"), true))
+        .transform("RequestLogger")
         .transform(&authority.sink(&addr, Some(&authority.sign("sluice")), ""))
         .start();
     let alice = authority.sign("alice");
     assert_eq!(output_of(cli(&proxy, &authority, Some(&alice)).args(["SET", "greeting", "hello"])), "OK\n");
     assert_eq!(output_of(cli(&proxy, &authority, Some(&alice)).args(["GET", "greeting"])), "hello\n");
+
+    // A transform learns who it is.
+    wait_for_line(&proxy, &["RequestLogger", "peer=127.0.0.1:", "tls=\"alice\"", "command=set"]);
 
     refused(&mut cli(&proxy, &authority, None));
     wait_for_line(&proxy, &["client refused", "client certificate is required and none was sent"]);

@@ -82,7 +82,8 @@ async fn pair() -> [(ReadHalf, WriteHalf); 2] {
 }
 
 async fn read(half: &mut ReadHalf, to: &mut BytesMut) -> io::Result<usize> {
-    poll_fn(|context| poll_read_buf(Pin::new(&mut *half), context, to)).await
+    let read = poll_fn(|context| poll_read_buf(Pin::new(&mut *half), context, to));
+    tokio::time::timeout(Duration::from_secs(10), read).await.unwrap_or_else(|_| panic!("nothing came"))
 }
 
 /// Read until the other end can write again.
@@ -149,8 +150,11 @@ async fn plaintext_without_room_is_not_lost_and_makes_the_stream_ready() {
     while total < 40_000 {
         let mut small = [0; 1_000];
         let mut buffer = tokio::io::ReadBuf::new(&mut small);
-        poll_fn(|context| reader.poll_read_ready(context)).await.unwrap();
-        poll_fn(|context| tokio::io::AsyncRead::poll_read(Pin::new(&mut reader), context, &mut buffer)).await.unwrap();
+        let read = async {
+            poll_fn(|context| reader.poll_read_ready(context)).await?;
+            poll_fn(|context| tokio::io::AsyncRead::poll_read(Pin::new(&mut reader), context, &mut buffer)).await
+        };
+        tokio::time::timeout(Duration::from_secs(10), read).await.unwrap().unwrap();
         assert!(!buffer.filled().is_empty() && buffer.filled().iter().all(|byte| *byte == 7));
         total += buffer.filled().len();
     }
