@@ -88,6 +88,17 @@ impl Session {
         }
     }
 
+    /// Let the server know of a client that will send no more and waits in a blocking command. Whether that is the end of it, or its
+    /// reply is on its way already, only the server can tell; it does what it would do for the client itself.
+    pub(super) fn depart(&mut self) {
+        if self.finished
+            && !self.departed
+            && let Route::Private(lease) = &self.route
+        {
+            self.departed = lease.connection.borrow_mut().finish();
+        }
+    }
+
     /// What it says of itself to a private connection.
     fn introduction(&self) -> Introduction<'_> {
         Introduction { session: self.id, identity: &self.standing.identity, profile: &self.standing.profile }
