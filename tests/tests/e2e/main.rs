@@ -18,12 +18,14 @@ mod isolation;
 mod limits;
 mod memory;
 mod pipelines;
+mod pipelining;
 mod plugins;
 mod pools;
 mod replies;
 mod sandbox;
 mod sessions;
 mod startup;
+mod timeouts;
 mod values;
 
 /// How many workers a promise is checked with that must hold for any number.
