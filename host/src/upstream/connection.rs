@@ -122,6 +122,8 @@ pub struct Connection {
     /// Parts of an answer of several replies.
     pub(super) parts: Vec<u8>,
     pub(super) private: Option<Private>,
+    /// Whether nothing more will be written once `out` is empty.
+    finishing: bool,
     pub(super) pulse: Pulse,
     /// Why it was lost, until the turn has told the requests.
     pub(super) lost: Option<Loss>,
@@ -152,6 +154,7 @@ impl Connection {
             needed: 1,
             parts: Vec::new(),
             private,
+            finishing: false,
             pulse: Pulse::default(),
             lost: None,
             refused: false,
@@ -221,7 +224,8 @@ impl Connection {
         if self.phase == Phase::Down && self.refused {
             return Err(Failure::Refused);
         }
-        if matches!(self.phase, Phase::Down | Phase::Closed) || (self.lost.is_some() && self.private.is_some()) {
+        let gone = matches!(self.phase, Phase::Down | Phase::Closed) || self.finishing;
+        if gone || (self.lost.is_some() && self.private.is_some()) {
             return Err(Failure::NotSent);
         }
         Ok(())
@@ -267,6 +271,26 @@ impl Connection {
         self.flush();
     }
 
+    /// Its session will send no more. If its oldest request is one that may take as long as it likes, the server is told so behind what
+    /// has been sent; returns whether that is so.
+    pub fn finish(&mut self) -> bool {
+        let waits =
+            self.private.is_some() && self.pending.front().is_some_and(|oldest| oldest.expect == Expect::Eventually);
+        if waits {
+            self.finishing = true;
+            self.flush();
+            self.hang_up();
+        }
+        waits
+    }
+
+    /// Say that nothing more will be written, if that is so.
+    fn hang_up(&mut self) {
+        if self.finishing && self.phase == Phase::Ready && self.out.is_empty() {
+            self.socket = None;
+        }
+    }
+
     /// Write what waits, as far as the socket takes it.
     pub fn flush(&mut self) {
         if self.blocked || self.out.is_empty() || self.phase != Phase::Ready {
@@ -284,6 +308,7 @@ impl Connection {
                 if self.blocked {
                     self.wake();
                 }
+                self.hang_up();
             }
             // The reading task learns of it too; until then nothing more is taken.
             Err(error) => self.lose(error.to_string()),
@@ -305,6 +330,7 @@ impl Connection {
         let reusable = self.phase == Phase::Ready
             && self.lost.is_none()
             && !self.is_busy()
+            && !self.finishing
             && self.out.is_empty()
             && !self.private.as_ref().is_some_and(|private| private.exchange.streaming);
         if !reusable {

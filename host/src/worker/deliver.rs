@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::directory::Directory;
 use super::meter::Meter;
-use super::session::{Parked, Route, Session};
+use super::session::{Life, Parked, Route, Session};
 use super::sessions::Sessions;
 use super::{Sink, Source};
 use crate::buffer::LARGE;
@@ -216,10 +216,16 @@ impl Receiver for Delivery<'_> {
     }
 
     fn failed(&mut self, ticket: &Ticket, failure: Failure) {
-        self.meter.failed(ticket.count);
         if let Some(session) = self.sessions.get(ticket.session) {
+            if session.departed {
+                // The server has let go of the client that waited, and that was to be.
+                session.life = Life::Gone;
+                self.sessions.note(ticket.session);
+                return self.trails.discard(ticket.trail);
+            }
             session.unconfirmed(ticket);
         }
+        self.meter.failed(ticket.count);
         let answer = Answer::error(&failure.to_string());
         if ticket.count == 1 {
             return self.answer(ticket, &answer, Kind::Single);

@@ -96,6 +96,17 @@ impl Session {
         }
     }
 
+    /// Let the server know of a client that will send no more and waits in a blocking command. Whether that is the end of it, or its
+    /// reply is on its way already, only the server can tell; it does what it would do for the client itself.
+    pub(super) fn depart(&mut self) {
+        if self.finished
+            && !self.departed
+            && let Route::Private(lease) = &self.route
+        {
+            self.departed = lease.connection.borrow_mut().finish();
+        }
+    }
+
     /// Give its connection up, for the one that it shares.
     pub(super) fn join(&mut self, sink: &Single) {
         self.route = Route::Shared(sink.join(&self.standing.identity));

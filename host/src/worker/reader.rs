@@ -84,8 +84,10 @@ impl Reader {
         match read {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Read::Some) => {}
-            Poll::Ready(Read::End) if session.order.head() < session.blocking_until => session.life = Life::Gone,
-            Poll::Ready(Read::End) => session.end(),
+            Poll::Ready(Read::End) => {
+                session.finished = true;
+                session.end();
+            }
             Poll::Ready(Read::Broken) => session.life = Life::Gone,
         }
         if session.life != Life::Open {

@@ -158,9 +158,6 @@ impl Run<'_, '_> {
 
     fn send(&mut self, sink: &Single, ticket: Ticket, frame: Frame, errand: Errand) {
         let Some(session) = self.delivery.sessions.get(self.session) else { return };
-        if errand.affinity == Affinity::Blocking {
-            session.blocking_until = ticket.sequence + 1;
-        }
         if matches!(errand.affinity, Affinity::Listen | Affinity::Tracking) && !ticket.trail.is_none() {
             let watches = self.delivery.trails.watches(ticket.trail);
             if !watches.is_empty() {

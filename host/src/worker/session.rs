@@ -68,8 +68,10 @@ pub(super) struct Session {
     pub(super) queued: bool,
     /// What it was subscribed to on a connection that was lost.
     pub(super) resubscribe: Option<Subscriptions>,
-    /// Behind the last request whose reply may never come.
-    pub(super) blocking_until: Sequence,
+    /// Whether its client has said that it will send no more.
+    pub(super) finished: bool,
+    /// Whether its connection has said so to the server, because a blocking command is waiting there.
+    pub(super) departed: bool,
     pub(super) protocol: Protocol,
     pub(super) replies: Replies,
     watch: Stopwatch,
@@ -252,7 +254,8 @@ impl Session {
             pushes: None,
             queued: false,
             resubscribe: None,
-            blocking_until: 0,
+            finished: false,
+            departed: false,
             protocol: Protocol::Resp2,
             replies: Replies::On,
             watch: Stopwatch::default(),

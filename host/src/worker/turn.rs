@@ -170,6 +170,7 @@ impl Worker {
             self.pass(id, source, now);
         }
         let Some(session) = self.sessions.get(id) else { return };
+        session.depart();
         if session.is_over() {
             self.remove(id);
         } else if !could_read && session.may_read() {

@@ -178,3 +178,51 @@ fn the_connection_of_a_waiter_that_has_gone_is_nobody_elses() {
     }
     println!("{served} waiters have gone, and each time the next one was served alone");
 }
+
+#[test]
+fn a_client_that_goes_as_soon_as_it_has_asked_leaves_nobody_waiting() {
+    let server = RedisServer::start();
+    let proxy = Topology::new().sink_to(&[server.addr()], "private_connections: { limit: 50, idle: 8 }").start();
+    let (mut other, mut direct) = (proxy.client(), server.client());
+    assert_eq!(other.ask("PING"), "+PONG\r\n");
+    let mut gone = 0;
+    for number in 0..400 {
+        let mut client = proxy.client();
+        let wait = inline(&Way::line(WAYS[number % 6].wait, number));
+        client.send(&if number % 3 == 0 { [inline("ECHO before"), wait].concat() } else { wait });
+        match number / 6 % 3 {
+            0 => drop(client),
+            1 => resets(client),
+            _ => {
+                client.finish_sending();
+                let rest = client.rest();
+                assert_eq!(rest, if number % 3 == 0 { "$6\r\nbefore\r\n" } else { "" });
+            }
+        }
+        gone += 1;
+    }
+    wait_until("the sessions have ended", SOON, || {
+        (proxy.metrics().sum("sluice_sessions", &[]) == Some(1.0)).then_some(())
+    });
+    wait_until("nobody waits", SOON, || {
+        (RedisServer::info(&mut direct, "clients", "blocked_clients") == 0).then_some(())
+    });
+    println!("{gone} clients asked and went");
+}
+
+#[test]
+fn a_client_that_finishes_sending_gets_the_element_that_is_there() {
+    let server = RedisServer::start();
+    let proxy = Topology::new().sink(&server).start();
+    let mut other = proxy.client();
+    for round in 0..100 {
+        assert_eq!(other.ask(&format!("RPUSH queue {round}")), ":1\r\n");
+        let mut client = proxy.client();
+        client.send(&[inline("ECHO before"), inline("BLPOP queue 0"), inline("ECHO behind")].concat());
+        client.finish_sending();
+        let element = round.to_string();
+        let expected =
+            format!("$6\r\nbefore\r\n*2\r\n$5\r\nqueue\r\n${}\r\n{element}\r\n$6\r\nbehind\r\n", element.len());
+        assert_eq!(client.rest(), expected, "round {round}");
+    }
+}
