@@ -1,6 +1,7 @@
 //! The clients that people use pass through a chain of three components.
 
 mod node;
+mod rust;
 
 use std::io::Write;
 use std::process::Command;
