@@ -54,6 +54,16 @@ impl Topology {
             .sink(server)
     }
 
+    /// Three components before `server` that see every request and every response, and change none that the tests send.
+    pub fn watching(server: &RedisServer) -> Self {
+        Self::new()
+            .plugin("WatchAll", "watch_all.wasm", UNHURRIED)
+            .transform("CommandFilter: { deny: [shutdown] }")
+            .transform("RequestLogger: { responses: true, level: debug }")
+            .transform("WatchAll: {}")
+            .sink(server)
+    }
+
     /// How many workers.
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = workers;

@@ -1,5 +1,8 @@
 //! The clients that people use pass through a chain of three components.
 
+mod node;
+mod rust;
+
 use std::io::Write;
 use std::process::Command;
 

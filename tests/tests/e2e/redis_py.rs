@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use sluice_tests::process::Process;
-use sluice_tests::{RedisServer, Topology, UNHURRIED, programs};
+use sluice_tests::{RedisServer, Topology, programs};
 
 use crate::conformance::listed::{page, rows};
 
@@ -103,13 +103,7 @@ fn the_tests_of_redis_py_pass_through() {
 
 fn run(share: &Share, skipped: &[String]) {
     let server = RedisServer::start_with(&["--enable-debug-command", "yes"]);
-    let proxy = Topology::new()
-        .plugin("WatchAll", "watch_all.wasm", UNHURRIED)
-        .transform("CommandFilter: { deny: [shutdown] }")
-        .transform("RequestLogger: { responses: true, level: debug }")
-        .transform("WatchAll: {}")
-        .sink(&server)
-        .start();
+    let proxy = Topology::watching(&server).start();
     let mut pytest = Command::new(programs::python());
     pytest
         .args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider", "--timeout", "60", "-r", "fE", "-m", MARKS])

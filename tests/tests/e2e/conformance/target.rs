@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use sluice_tests::{RedisServer, Sluice, Topology, UNHURRIED, request};
+use sluice_tests::{RedisServer, Sluice, Topology, request};
 
 use super::reply::Reply;
 
@@ -50,16 +50,7 @@ impl Target {
         let server = RedisServer::start_with(&["--enable-debug-command", "yes", "--databases", "16"]);
         let proxy = match chain {
             Chain::None => None,
-            Chain::Watching => Some(
-                Topology::new()
-                    .plugin("WatchAll", "watch_all.wasm", UNHURRIED)
-                    .declare("CommandFilter", UNHURRIED)
-                    .transform("CommandFilter: { deny: [shutdown] }")
-                    .transform("RequestLogger: { responses: true, level: debug }")
-                    .transform("WatchAll: {}")
-                    .sink(&server)
-                    .start(),
-            ),
+            Chain::Watching => Some(Topology::watching(&server).start()),
             Chain::Prefix => Some(Topology::three_components(&server).start()),
         };
         Self { proxy, server }

@@ -166,7 +166,7 @@ tell({
     await client.scriptFlush();
     assert.equal(await client.double(name('d'), 4), 8);
     assert.equal(await client.double(name('d'), 1), 10);
-    assert.deepEqual(await client.eval('return {KEYS[1], ARGV[1], 3}', { keys: ['k'], arguments: ['a'] }), ['k', 'a', 3]);
+    assert.deepEqual(await client.eval('return {#KEYS, ARGV[1], 3}', { keys: ['k'], arguments: ['a'] }), [1, 'a', 3]);
     const code = "#!lua name=nodelib\nredis.register_function('twice', function(keys, args) return args[1] * 2 end)";
     await client.functionLoad(code, { REPLACE: true });
     assert.equal(await client.fCall('twice', { keys: [], arguments: ['21'] }), 42);
