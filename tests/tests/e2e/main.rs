@@ -14,6 +14,7 @@ mod examples;
 mod failover;
 mod failure;
 mod framing;
+mod idle;
 mod isolation;
 mod limits;
 mod memory;
