@@ -121,10 +121,23 @@ impl Sluice {
     ///
     /// If the system does not say.
     pub fn resident_bytes(&self) -> u64 {
+        self.status_bytes("VmRSS:")
+    }
+
+    /// The most memory that the process has ever had resident, in bytes.
+    ///
+    /// # Panics
+    ///
+    /// If the system does not say.
+    pub fn peak_bytes(&self) -> u64 {
+        self.status_bytes("VmHWM:")
+    }
+
+    fn status_bytes(&self, name: &str) -> u64 {
         let path = format!("/proc/{}/status", self.pid());
         let status = std::fs::read_to_string(path).expect("the process is running");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the kernel says VmRSS");
-        let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("VmRSS is a number of KiB");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("the kernel says so");
+        let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number of KiB");
         kib * 1024
     }
 

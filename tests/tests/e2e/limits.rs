@@ -1,10 +1,11 @@
 //! Bytes bound everything: one client's size or slowness is its own problem.
 
 use std::io::Write;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sluice_tests::wait::SOON;
 use sluice_tests::{Client, RedisServer, Topology, UNHURRIED, inline, request, wait_until};
+use socket2::SockRef;
 
 use crate::WORKERS;
 
@@ -240,4 +241,92 @@ fn an_idle_client_is_closed_and_one_that_waits_is_not() {
     assert_eq!(other.ask("PUBLISH news x"), ":1\r\n");
     assert_eq!(blocked.reply(), "*2\r\n$5\r\nqueue\r\n$1\r\nx\r\n");
     assert!(subscriber.reply().starts_with(b"*3\r\n$7\r\nmessage"));
+}
+
+#[test]
+fn subscribers_that_stop_reading_are_cut_at_their_limit_and_nobody_else_notices() {
+    const DEAF: usize = 8;
+    const HARD: usize = 4 * MIB;
+    const MESSAGES: usize = 600;
+    let server = RedisServer::start();
+    let proxy = Topology::new()
+        .source("limits: { subscriber_hard: 4MiB, subscriber_soft: 4MiB }")
+        .transform("KeyPrefix: { prefix: 'e2e:' }")
+        .sink(&server)
+        .start();
+    let mut others: Vec<Client> = (0..4).map(|_| proxy.client()).collect();
+    let mut listener = proxy.client();
+    assert!(listener.ask("SUBSCRIBE news").starts_with(b"*3\r\n"));
+    let message = vec![b'x'; 64 << 10];
+    // So that what the proxy keeps for this alone is not counted.
+    assert_eq!(others[0].call(&[b"PUBLISH".as_slice(), b"news", &message]), ":1\r\n");
+    listener.reply();
+    let before = proxy.resident_bytes();
+    let mut deaf: Vec<Client> = (0..DEAF).map(|_| proxy.client()).collect();
+    for client in &mut deaf {
+        assert!(client.ask("SUBSCRIBE news").starts_with(b"*3\r\n"));
+    }
+    let (mut heard, mut asked, mut slowest, mut left) = (0, 0, Duration::ZERO, DEAF + 1);
+    for n in 0..MESSAGES {
+        let publish = others[0].call(&[b"PUBLISH".as_slice(), b"news", &message]);
+        left = std::str::from_utf8(&publish[1..publish.len() - 2]).unwrap().parse().unwrap();
+        // One that reads gets every message, and the others their replies, whatever becomes of the deaf.
+        assert_eq!(listener.reply().len(), "*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$65536\r\n\r\n".len() + message.len());
+        heard += 1;
+        for other in &mut others {
+            let began = Instant::now();
+            assert_eq!(other.ask(&format!("ECHO {n:03}")), format!("$3\r\n{n:03}\r\n"));
+            slowest = slowest.max(began.elapsed());
+            asked += 1;
+        }
+    }
+    let cost = proxy.peak_bytes().saturating_sub(before);
+    println!(
+        "{} of {DEAF} deaf subscribers were cut; {} KiB for each of them at most; meanwhile {heard} messages were heard, and \
+         {asked} replies came, the slowest within {slowest:.1?}",
+        DEAF + 1 - left,
+        cost / DEAF as u64 / 1024
+    );
+    assert_eq!(left, 1, "subscribers that never read are still there");
+    // They have been cut, and not been told more than what the limit and the sockets hold.
+    for client in &mut deaf {
+        while let Ok(Some(_)) = client.try_reply() {}
+    }
+    assert!(cost < (DEAF * HARD + 16 * MIB) as u64, "{cost} bytes are kept for {DEAF} subscribers that never read");
+    assert!(slowest < Duration::from_secs(1), "a reply took {slowest:?}");
+}
+
+#[test]
+fn a_subscriber_may_be_behind_for_a_while_and_not_for_longer() {
+    let server = RedisServer::start();
+    let proxy = Topology::new()
+        .source("limits: { subscriber_hard: 64MiB, subscriber_soft: 1MiB, subscriber_soft_time: 2s }")
+        .sink(&server)
+        .start();
+    let mut publisher = proxy.client();
+    let (mut late, mut deaf) = (proxy.client(), proxy.client());
+    for client in [&mut late, &mut deaf] {
+        // More than the sockets hold by themselves.
+        SockRef::from(&client.writer()).set_recv_buffer_size(16 << 10).unwrap();
+        assert!(client.ask("SUBSCRIBE news").starts_with(b"*3\r\n"));
+    }
+    let message = vec![b'x'; MIB];
+    for round in 0..2 {
+        for _ in 0..16 {
+            let reply = publisher.call(&[b"PUBLISH".as_slice(), b"news", &message]);
+            assert_eq!(reply, if round == 0 { ":2\r\n" } else { ":1\r\n" });
+        }
+        // Behind by far more than the soft limit, and soon not any more.
+        assert!(late.replies(16).iter().all(|reply| reply.len() > MIB));
+        if round == 0 {
+            let began = Instant::now();
+            wait_until("the one that is still behind is cut", SOON, || {
+                (publisher.ask("PUBSUB NUMSUB news") == "*2\r\n$4\r\nnews\r\n:1\r\n").then_some(())
+            });
+            let after = began.elapsed();
+            println!("the subscriber that stayed behind was cut {after:.1?} after the other had caught up");
+            assert!(after > Duration::from_millis(500) && after < Duration::from_secs(8), "{after:?}");
+        }
+    }
+    assert_eq!(publisher.ask("PUBLISH news x"), ":1\r\n");
 }

@@ -15,6 +15,7 @@ mod examples;
 mod failover;
 mod failure;
 mod framing;
+mod idle;
 mod isolation;
 mod limits;
 mod memory;

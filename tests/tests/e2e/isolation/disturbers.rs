@@ -278,7 +278,7 @@ fn departures(stage: &Stage<'_>, done: &AtomicUsize) {
         for begin in begin {
             let mut client: Client = stage.client();
             client.send(&[inline(begin), inline("INCR d:left-behind"), inline("ECHO left-behind").repeat(20)].concat());
-            if one_more(done) % 2 == 0 {
+            if one_more(done).is_multiple_of(2) {
                 client.set_reply_limit(Duration::from_millis(1));
                 client.try_reply().ok();
             }
