@@ -43,13 +43,13 @@ pub(super) async fn greet(reader: &mut ReadHalf, writer: &WriteHalf, greeting: &
     send(reader, writer, &greeting.bytes).await.map_err(Trouble::Lost)?;
     let mut replies: VecDeque<Own> = greeting.replies.iter().copied().collect();
     let mut frames = Frames::default();
-    let mut tried = false;
+    let mut tried = Vec::new();
     while let Some(own) = replies.front() {
         let frame = frames.next(reader).await.map_err(Trouble::Lost)?;
         match own {
             Own::Must if reply::is_error(&frame) => return Err(refusal(&frame)),
-            Own::Try => tried = !reply::is_error(&frame),
-            Own::Again if !tried && reply::is_error(&frame) => return Err(refusal(&frame)),
+            Own::Try => tried.push(!reply::is_error(&frame)),
+            Own::Again if tried.pop() != Some(true) && reply::is_error(&frame) => return Err(refusal(&frame)),
             Own::Confirmation if !reply::is_error(&frame) && !exchange::is_confirmation(&frame) => {
                 heard.extend_from_slice(&frame);
                 continue;

@@ -68,9 +68,9 @@ pub(super) enum Own {
     Must,
     /// Any reply will do.
     May,
-    /// As [`Own::May`]; but if it is an error, the same command comes again behind the others, as [`Own::Again`].
+    /// As [`Own::May`]; but if it is an error, another command is to do the same: the [`Own::Again`] behind it, as brackets go.
     Try,
-    /// As [`Own::Must`], unless [`Own::Try`] has succeeded.
+    /// As [`Own::Must`], unless its [`Own::Try`] has succeeded.
     Again,
     /// The server must not be a replica: another one of its list is the primary.
     Role,
@@ -108,9 +108,10 @@ impl Greeting {
                 greeting.add(Own::Must, &[b"HELLO", b"3", b"AUTH", credentials.user(), &credentials.password]);
             }
             (Protocol::Resp3, None) => greeting.add(Own::Must, &[b"HELLO", b"3"]),
-            // As the client has said it: servers older than users know the one, servers without a password the other.
+            // Servers older than users do not know the one, servers without a password (any more) refuse the other.
             (Protocol::Resp2, Some(Credentials { user: None, password })) => {
-                greeting.add(Own::Must, &[b"AUTH", password]);
+                greeting.add(Own::Try, &[b"AUTH", b"default", password]);
+                greeting.add(Own::Again, &[b"AUTH", password]);
             }
             (Protocol::Resp2, Some(Credentials { user: Some(user), password })) => {
                 greeting.add(Own::Must, &[b"AUTH", user, password]);
@@ -139,6 +140,11 @@ impl Greeting {
             greeting.add(Own::May, &[b"PING"]);
         }
         greeting
+    }
+
+    /// Have the connection used whatever the server makes of it so far.
+    pub(super) fn forgive(&mut self) {
+        self.replies.fill(Own::May);
     }
 
     /// Add a command with one reply.
@@ -180,8 +186,8 @@ mod test {
         assert_eq!(words(&Greeting::private(&plain, &Profile::default())), "PING");
         let old = Identity { credentials: credentials(""), database: 2, ..Identity::default() };
         let greeting = Greeting::shared(&old);
-        assert_eq!(words(&greeting), "SELECT 2 AUTH secret SELECT 2");
-        assert_eq!(greeting.replies, [Own::Try, Own::Must, Own::Again]);
+        assert_eq!(words(&greeting), "SELECT 2 AUTH default secret AUTH secret SELECT 2");
+        assert_eq!(greeting.replies, [Own::Try, Own::Try, Own::Again, Own::Again]);
         let two = Identity { credentials: credentials("default"), ..Identity::default() };
         assert_eq!(words(&Greeting::shared(&two)), "AUTH default secret");
         let new = Identity { credentials: credentials("joe"), protocol: Protocol::Resp3, no_evict: true, ..plain };

@@ -52,6 +52,9 @@ pub struct Introduction<'a> {
     pub identity: &'a Identity,
     /// The rest.
     pub profile: &'a Profile,
+    /// Whether it is about to say who it is, which it may whatever the server thinks of it now: RESP3 is refused to a nobody that AUTH will
+    /// make somebody.
+    pub stranger: bool,
 }
 
 impl Privates {
@@ -81,6 +84,9 @@ impl Privates {
     /// As [`Privates::lend`], for a session that [`Privates::next`] gave.
     pub(super) fn try_lend(&self, of: Introduction<'_>, subscriptions: Option<Subscriptions>) -> Option<ConnectionRef> {
         let mut greeting = Greeting::private(of.identity, of.profile);
+        if of.stranger {
+            greeting.forgive();
+        }
         if let Some(subscriptions) = &subscriptions {
             greeting.subscribe(subscriptions);
         }

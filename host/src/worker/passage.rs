@@ -138,7 +138,7 @@ fn go_on(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>, mut first: b
                 let protocol = session.standing.identity.protocol;
                 let identity = stranger.then(|| Identity { protocol, ..(*sink.identity()).clone() });
                 let identity = identity.as_ref().unwrap_or(&session.standing.identity);
-                let introduction = Introduction { session: id, identity, profile: &session.standing.profile };
+                let introduction = Introduction { session: id, identity, profile: &session.standing.profile, stranger };
                 let lent = if std::mem::take(&mut first) { sink.try_lend(introduction, None) } else { None };
                 let Some(connection) = lent.or_else(|| sink.lend(introduction, delivery.now)) else {
                     session.queued = true;
@@ -189,7 +189,7 @@ pub(super) fn resubscribe(id: SessionId, sink: &Single, delivery: &mut Delivery<
     let Some(session) = delivery.sessions.get(id) else { return };
     let Some(subscriptions) = session.resubscribe.take() else { return };
     let Standing { identity, profile, .. } = &session.standing;
-    match sink.try_lend(Introduction { session: id, identity, profile }, Some(subscriptions)) {
+    match sink.try_lend(Introduction { session: id, identity, profile, stranger: false }, Some(subscriptions)) {
         Some(connection) => {
             if let Route::Shared(_) = session.route {
                 sink.leave(&session.standing.identity);

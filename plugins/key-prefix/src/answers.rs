@@ -25,6 +25,8 @@ const ANSWERS: &[(&[&str], &[&[Step]])] = &[
     // Not the replies but the pushes that come because of them: `invalidate` and the keys; in RESP2, a message with the keys.
     (&["client|tracking"], &[&[At(1), Each]]),
     (&["subscribe"], &[&[At(2), Each]]),
+    // Names and values in turn; the last value lists the prefixes of the keys that are tracked.
+    (&["client|trackinginfo"], &[&[At(5), Each]]),
 ];
 
 /// A row of [`ANSWERS`].

@@ -253,4 +253,15 @@ fn invalidations_name_keys_as_the_client_knows_them() {
     let message = |payload| Reply::array([Reply::bulk("message"), Reply::bulk("__redis__:invalidate"), payload]);
     assert_eq!(got("SUBSCRIBE __redis__:invalidate", message(keys(&["a:k"]))), message(keys(&["k"])));
     assert_eq!(got("SUBSCRIBE channel", message(Reply::bulk("a:k"))), message(Reply::bulk("a:k")));
+    let info = |prefixes| {
+        Reply::array([
+            Reply::bulk("flags"),
+            keys(&["a:flag"]),
+            Reply::bulk("redirect"),
+            Reply::Integer(0),
+            Reply::bulk("prefixes"),
+            prefixes,
+        ])
+    };
+    assert_eq!(got("CLIENT TRACKINGINFO", info(keys(&["a:user:", "a:"]))), info(keys(&["user:", ""])));
 }

@@ -18,8 +18,8 @@ const STORIES: &[Story] = &[
     ("single.yaml", single),
     ("sources.yaml", sources),
     ("tenants.yaml", tenants),
-    ("traffic-log.yaml", traffic_log),
     ("tls.yaml", tls),
+    ("traffic-log.yaml", traffic_log),
 ];
 
 #[test]

@@ -20,8 +20,6 @@ const THREADS: usize = 8;
 /// What the disturbing clients share.
 struct Stage<'a> {
     proxy: &'a Sluice,
-    /// What the chain puts before keys.
-    prefix: &'static str,
     over: AtomicBool,
     /// How many times each of them has done what it does.
     done: Vec<AtomicUsize>,
@@ -42,7 +40,7 @@ fn sit() {
     std::thread::sleep(Duration::from_millis(3));
 }
 
-fn alone_among_others(topology: impl FnOnce(&RedisServer) -> Topology, prefix: &'static str) {
+fn alone_among_others(topology: impl FnOnce(&RedisServer) -> Topology) {
     descriptors::raise();
     let began = Instant::now();
     let alone = RedisServer::start();
@@ -51,7 +49,7 @@ fn alone_among_others(topology: impl FnOnce(&RedisServer) -> Topology, prefix: &
     let proxy = topology(&server).start();
     let over = AtomicBool::new(false);
     let done = DISTURBERS.iter().map(|_| AtomicUsize::new(0)).collect();
-    let stage = Stage { proxy: &proxy, prefix, over, done };
+    let stage = Stage { proxy: &proxy, over, done };
     let (replies, differences) = std::thread::scope(|scope| {
         let stopping = Stopping(&stage.over);
         let disturbers: Vec<_> = DISTURBERS
@@ -95,10 +93,10 @@ fn alone_among_others(topology: impl FnOnce(&RedisServer) -> Topology, prefix: &
 
 #[test]
 fn a_thousand_clients_see_what_they_would_see_alone() {
-    alone_among_others(|server| Topology::new().sink(server), "");
+    alone_among_others(|server| Topology::new().sink(server));
 }
 
 #[test]
 fn a_thousand_clients_see_what_they_would_see_alone_behind_three_components() {
-    alone_among_others(Topology::three_components, "e2e:");
+    alone_among_others(Topology::three_components);
 }
