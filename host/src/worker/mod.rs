@@ -211,7 +211,8 @@ impl Worker {
         let listen = worker.borrow().sources[at].listen.clone();
         let worker = worker.clone();
         tokio::task::spawn_local(async move {
-            match incoming.admit(&listen).await {
+            // What greeting a client takes, a handshake above all, is not kept for as long as it stays.
+            match Box::pin(incoming.admit(&listen)).await {
                 Ok(client) => {
                     let mut reader = Self::begin(&worker, client, at);
                     poll_fn(|context| reader.poll(context)).await;
