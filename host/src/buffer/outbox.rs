@@ -82,14 +82,17 @@ impl Outbox {
         self.len = 0;
     }
 
-    /// Hand what waits to `write` (a vectored, non-blocking write) until all is written or the socket takes no more. Returns how
-    /// many bytes were written as well.
+    /// Hand what waits to `write` (a vectored, non-blocking write) until all is written or the socket takes no more. How many bytes
+    /// were written is added to `total`, in case of an error too.
     ///
     /// # Errors
     ///
     /// What `write` returned, but for [`io::ErrorKind::WouldBlock`] and [`io::ErrorKind::Interrupted`].
-    pub fn flush(&mut self, mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>) -> io::Result<(Flush, usize)> {
-        let mut total = 0;
+    pub fn flush(
+        &mut self,
+        total: &mut u64,
+        mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
+    ) -> io::Result<Flush> {
         while self.len > 0 {
             let result = if self.segments.is_empty() {
                 write(&[IoSlice::new(&self.tail)])
@@ -105,15 +108,15 @@ impl Outbox {
             match result {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => {
-                    total += written;
+                    *total += written as u64;
                     self.advance(written);
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok((Flush::Blocked, total)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Flush::Blocked),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok((Flush::Done, total))
+        Ok(Flush::Done)
     }
 
     /// Forget the first `count` bytes that wait.
@@ -175,11 +178,14 @@ mod test {
         }
         assert_eq!(outbox.len(), expected.len());
         let mut taken = Vec::new();
-        assert_eq!(outbox.flush(sink(&mut taken, 7_001, 300_000)).unwrap(), (Flush::Blocked, 300_000));
+        let mut total = 0;
+        assert_eq!(outbox.flush(&mut total, sink(&mut taken, 7_001, 300_000)).unwrap(), Flush::Blocked);
+        assert_eq!(total, 300_000);
         outbox.push(b"end");
         expected.extend(b"end");
         let mut rest = Vec::new();
-        assert_eq!(outbox.flush(sink(&mut rest, 50_000, usize::MAX)).unwrap().0, Flush::Done);
+        assert_eq!(outbox.flush(&mut total, sink(&mut rest, 50_000, usize::MAX)).unwrap(), Flush::Done);
+        assert_eq!(total, expected.len() as u64);
         taken.extend(rest);
         assert!(taken == expected);
         assert!(outbox.is_empty() && outbox.tail.capacity() == 0);
@@ -189,6 +195,16 @@ mod test {
     fn a_socket_that_takes_nothing_is_an_error_not_a_loop() {
         let mut outbox = Outbox::default();
         outbox.push(b"x");
-        assert_eq!(outbox.flush(|_| Ok(0)).unwrap_err().kind(), io::ErrorKind::WriteZero);
+        assert_eq!(outbox.flush(&mut 0, |_| Ok(0)).unwrap_err().kind(), io::ErrorKind::WriteZero);
+    }
+
+    #[test]
+    fn what_was_written_before_an_error_counts() {
+        let mut outbox = Outbox::default();
+        outbox.push(b"written, lost");
+        let mut results = [Ok(7), Err(io::ErrorKind::ConnectionReset.into())].into_iter();
+        let mut total = 5;
+        assert!(outbox.flush(&mut total, |_| results.next().unwrap()).is_err());
+        assert_eq!((total, outbox.len()), (12, 6));
     }
 }

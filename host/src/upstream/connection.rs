@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
 
-use super::exchange::{Exchange, Expect, Subscriptions};
+use super::exchange::{Exchange, Expect};
 use super::failure::Failure;
 use super::gate::{Gate, Load, Waiting};
 use super::identity::Greeting;
@@ -134,9 +134,8 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// A connection to `server` that is being established. `owner`: the session that has it to itself.
-    pub(super) fn new(server: Rc<str>, gate: Gate, greeting: Greeting, owner: Option<SessionId>) -> Self {
-        let private = owner.map(|owner| Private { owner: Some(owner), exchange: Exchange::default() });
+    /// A connection to `server` that is being established. `private`: where one session has it to itself.
+    pub(super) fn new(server: Rc<str>, gate: Gate, greeting: Greeting, private: Option<Private>) -> Self {
         Self {
             server,
             phase: Phase::Connecting,
@@ -297,13 +296,12 @@ impl Connection {
             return;
         }
         let Some(socket) = &self.socket else { return };
-        match self.out.flush(|pieces| match pieces {
+        match self.out.flush(&mut self.written, |pieces| match pieces {
             // A plain write costs the kernel a little less.
             [piece] => socket.try_write(piece),
             _ => socket.try_write_vectored(pieces),
         }) {
-            Ok((flush, written)) => {
-                self.written += written as u64;
+            Ok(flush) => {
                 self.blocked = flush == Flush::Blocked;
                 if self.blocked {
                     self.wake();
@@ -332,6 +330,8 @@ impl Connection {
             && !self.is_busy()
             && !self.finishing
             && self.out.is_empty()
+            // Not in the middle of a message either.
+            && self.input.is_empty()
             && !self.private.as_ref().is_some_and(|private| private.exchange.streaming);
         if !reusable {
             return Some(self.close()).into_iter().flatten();
@@ -346,20 +346,11 @@ impl Connection {
     }
 
     /// A session takes it from its pool: it is to be what `greeting` says.
-    pub(super) fn take(&mut self, owner: SessionId, greeting: Greeting) {
+    pub(super) fn take(&mut self, greeting: Greeting, private: Private) {
         self.greeting = greeting;
         self.phase = Phase::Dependencies;
-        if let Some(private) = &mut self.private {
-            private.owner = Some(owner);
-        }
+        self.private = Some(private);
         self.wake();
-    }
-
-    /// Its greeting subscribes to this.
-    pub(super) fn subscribed(&mut self, subscriptions: Subscriptions) {
-        if let Some(private) = &mut self.private {
-            private.exchange = Exchange::subscribed(subscriptions);
-        }
     }
 
     pub(super) fn wake(&mut self) {
@@ -416,8 +407,16 @@ impl Connection {
     pub(super) fn idle(&mut self) {
         if self.phase == Phase::Reset {
             self.phase = Phase::Idle;
-            self.input = BytesMut::new();
+            self.forget_input();
         }
+    }
+
+    /// What has been read, and how far it was understood, is over.
+    pub(super) fn forget_input(&mut self) {
+        self.input = BytesMut::new();
+        self.scanner = ReplyScanner::default();
+        self.needed = 1;
+        self.parts.clear();
     }
 
     /// The next attempt to establish it begins: requests may be queued.

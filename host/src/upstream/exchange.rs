@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use sluice_commands::CommandId;
 
-use crate::resp::reply;
+use crate::resp::{Protocol, reply};
 
 /// What a server sends for one request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -26,6 +26,8 @@ pub enum Expect {
     Reset,
     /// EXEC: one reply, which may confirm subscriptions.
     Exec,
+    /// HELLO: one reply, in the protocol that is spoken from then on.
+    Hello,
     /// Replication: from here on nothing is framed.
     Stream,
 }
@@ -68,6 +70,7 @@ impl Expect {
             "monitor" => Self::Monitor,
             "reset" => Self::Reset,
             "exec" => Self::Exec,
+            "hello" => Self::Hello,
             "sync" | "psync" => Self::Stream,
             _ => Self::One,
         }
@@ -105,7 +108,12 @@ impl Subscriptions {
 /// The state of such a connection.
 #[derive(Debug, Default)]
 pub(super) struct Exchange {
+    /// In RESP3, what comes by itself is a push, and nothing else is; in RESP2 it looks like any array, but while there are subscriptions
+    /// no other array comes.
+    protocol: Protocol,
     subscriptions: Subscriptions,
+    /// Whether a transaction that has not ended may hold subscriptions.
+    queued: bool,
     monitoring: bool,
     /// Nothing is framed any more.
     pub(super) streaming: bool,
@@ -114,9 +122,9 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    /// The state of a connection that is subscribed to this before anything else is sent.
-    pub(super) fn subscribed(subscriptions: Subscriptions) -> Self {
-        Self { subscriptions, ..Self::default() }
+    /// The state of a connection in `protocol` that is subscribed to this before anything else is sent.
+    pub(super) fn new(protocol: Protocol, subscriptions: Subscriptions) -> Self {
+        Self { protocol, subscriptions, ..Self::default() }
     }
 
     /// Whether the server sends, or will send, what nobody asks for.
@@ -131,7 +139,7 @@ impl Exchange {
 
     /// Say what `frame` is, given what the oldest request expects (`None`: nothing is waiting).
     pub(super) fn classify(&mut self, frame: &[u8], expect: Option<Expect>) -> Belongs {
-        let words = first_words(frame);
+        let words = first_words(frame).filter(|_| self.may_come_by_itself(frame, expect));
         let confirmed = words.and_then(|(word, channel)| self.confirm(word, channel));
         let Some(expect) = expect else { return Belongs::Unasked };
         match expect {
@@ -153,20 +161,40 @@ impl Exchange {
                 Belongs::Finally
             }
             Expect::Exec => {
-                for (word, channel) in reply::elements(frame).filter_map(first_words) {
-                    self.confirm(word, channel);
+                if std::mem::take(&mut self.queued) {
+                    for (word, channel) in
+                        reply::elements(frame).filter(|element| ends_in_number(element)).filter_map(first_words)
+                    {
+                        self.confirm(word, channel);
+                    }
                 }
+                Belongs::Finally
+            }
+            Expect::Hello => {
+                self.protocol = match frame.first() {
+                    Some(b'%') => Protocol::Resp3,
+                    Some(b'*') => Protocol::Resp2,
+                    _ => self.protocol,
+                };
                 Belongs::Finally
             }
             Expect::Stream => {
                 self.streaming = !reply::is_error(frame) && frame != b"+QUEUED\r\n";
                 Belongs::Finally
             }
-            Expect::One | Expect::Eventually | Expect::Confirmations(..) | Expect::AllConfirmations(_) => {
+            Expect::Confirmations(..) | Expect::AllConfirmations(_) => {
+                self.queued |= frame == b"+QUEUED\r\n";
                 self.left = None;
                 Belongs::Finally
             }
+            Expect::One | Expect::Eventually => Belongs::Finally,
         }
+    }
+
+    /// Whether a frame, an array or a push, is what its form alone does not tell: a confirmation or a message, and no data.
+    fn may_come_by_itself(&self, frame: &[u8], expect: Option<Expect>) -> bool {
+        let asked = matches!(expect, Some(Expect::Confirmations(..) | Expect::AllConfirmations(_)));
+        reply::is_push(frame) || (self.protocol == Protocol::Resp2 && (asked || !self.subscriptions.is_empty()))
     }
 
     fn count(&mut self, channels: u32) -> Belongs {
@@ -188,21 +216,25 @@ impl Exchange {
     }
 
     fn is_unasked(&self, frame: &[u8], words: Option<(&[u8], &[u8])>) -> bool {
-        let subscribed = !self.subscriptions.is_empty();
-        let is_message = || words.is_some_and(|(word, _)| MESSAGES.contains(&word));
+        let is_message = words.is_some_and(|(word, _)| MESSAGES.contains(&word));
         // A line of MONITOR: a time, and a database and an address in brackets.
         let is_monitor_line = || {
             frame.strip_prefix(b"+").is_some_and(|line| {
                 line.first().is_some_and(u8::is_ascii_digit) && line.windows(2).any(|pair| pair == b" [")
             })
         };
-        reply::is_push(frame) || (subscribed && is_message()) || (self.monitoring && is_monitor_line())
+        reply::is_push(frame) || is_message || (self.monitoring && is_monitor_line())
     }
 }
 
 /// Whether a frame confirms a subscription.
 pub(super) fn is_confirmation(frame: &[u8]) -> bool {
     first_word(frame).is_some_and(|word| SUBSCRIPTIONS.iter().any(|(name, ..)| name.as_bytes() == word))
+}
+
+/// Whether the last element of an array or push is an integer, as that of every confirmation is.
+fn ends_in_number(frame: &[u8]) -> bool {
+    reply::elements(frame).last().is_some_and(|last| last.starts_with(b":"))
 }
 
 /// The first element of an array or push, where it is a bulk string.
@@ -256,8 +288,37 @@ mod test {
     }
 
     #[test]
-    fn confirmations_of_resp3_are_answers_and_its_messages_are_not() {
+    fn data_that_looks_like_a_message_or_a_confirmation_is_data() {
+        let resp2 = Exchange::default();
+        let mut subscriptions = Subscriptions::default();
+        subscriptions.0[0].insert(b"news".to_vec());
+        for (mut exchange, engaged) in [(resp2, false), (Exchange::new(Protocol::Resp3, subscriptions), true)] {
+            for words in [["subscribe", "ghost"], ["unsubscribe", "news"], ["message", "x"]] {
+                let mut list = b"*2\r\n".to_vec();
+                words.iter().for_each(|word| list.extend(format!("${}\r\n{word}\r\n", word.len()).bytes()));
+                assert_eq!(exchange.classify(&list, expect("lrange", 4)), Belongs::Finally, "{words:?}");
+                let result = [b"*1\r\n", &list[..]].concat();
+                assert_eq!(exchange.classify(&result, expect("exec", 1)), Belongs::Finally, "{words:?}");
+                assert_eq!(exchange.is_engaged(), engaged, "{words:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn hello_says_what_is_spoken() {
         let mut exchange = Exchange::default();
+        let message = b"*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nx\r\n";
+        assert_eq!(exchange.classify(b"%1\r\n$5\r\nproto\r\n:3\r\n", expect("hello", 2)), Belongs::Finally);
+        let confirmation = b">3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n";
+        assert_eq!(exchange.classify(confirmation, expect("subscribe", 2)), Belongs::Finally);
+        assert_eq!(exchange.classify(message, expect("lrange", 4)), Belongs::Finally);
+        assert_eq!(exchange.classify(b"*2\r\n$5\r\nproto\r\n:2\r\n", expect("hello", 2)), Belongs::Finally);
+        assert_eq!(exchange.classify(message, expect("ping", 1)), Belongs::Unasked);
+    }
+
+    #[test]
+    fn confirmations_of_resp3_are_answers_and_its_messages_are_not() {
+        let mut exchange = Exchange::new(Protocol::Resp3, Subscriptions::default());
         let subscribe = expect("subscribe", 2);
         assert_eq!(exchange.classify(b">3\r\n$7\r\nmessage\r\n$1\r\nz\r\n$1\r\nx\r\n", subscribe), Belongs::Unasked);
         assert_eq!(exchange.classify(b">3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n", subscribe), Belongs::Finally);
@@ -275,6 +336,7 @@ mod test {
         assert!(exchange.is_engaged());
         assert_eq!(exchange.classify(b"+RESET\r\n", expect("reset", 1)), Belongs::Finally);
         assert!(!exchange.is_engaged());
+        assert_eq!(exchange.classify(b"+QUEUED\r\n", expect("subscribe", 3)), Belongs::Finally);
         let reply = b"*2\r\n*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n*3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:2\r\n";
         assert_eq!(exchange.classify(reply, expect("exec", 1)), Belongs::Finally);
         let unsubscribe = expect("unsubscribe", 1);

@@ -2,13 +2,10 @@
 
 use std::collections::VecDeque;
 
-use bytes::BytesMut;
-
 use super::connection::{Connection, Pending, Phase, Private, Receiver};
 use super::exchange::Subscriptions;
 use super::failure::Failure;
 use super::pulse::Pulse;
-use crate::resp::reply::ReplyScanner;
 
 /// What was lost with a private connection.
 #[derive(Debug)]
@@ -95,10 +92,7 @@ impl Connection {
         self.socket = None;
         self.blocked = false;
         self.written = 0;
-        self.input = BytesMut::new();
-        self.scanner = ReplyScanner::default();
-        self.needed = 1;
-        self.parts.clear();
+        self.forget_input();
         self.pulse = Pulse::default();
         self.wake();
     }

@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::connection::{Connection, ConnectionRef, Phase};
+use super::connection::{Connection, ConnectionRef, Phase, Private};
 use super::dial::{Ready, Servers, lend};
-use super::exchange::Subscriptions;
+use super::exchange::{Exchange, Subscriptions};
 use super::gate::{Gate, InFlight, Pipelining};
 use super::identity::{Greeting, Identity, Profile};
 use crate::ids::SessionId;
@@ -87,14 +87,21 @@ impl Privates {
         if of.stranger {
             greeting.forgive();
         }
-        if let Some(subscriptions) = &subscriptions {
-            greeting.subscribe(subscriptions);
-        }
+        let subscriptions = subscriptions.unwrap_or_default();
+        let private = |mut greeting: Greeting| {
+            // Behind everything else: there is little that a subscriber may say.
+            greeting.subscribe(&subscriptions);
+            (
+                greeting,
+                Private { owner: Some(of.session), exchange: Exchange::new(of.identity.protocol, subscriptions) },
+            )
+        };
         let mut all = self.all.borrow_mut();
         let idle = all.iter().find(|connection| connection.borrow().phase() == Phase::Idle);
         let connection = match idle {
             Some(connection) => {
-                connection.borrow_mut().take(of.session, greeting);
+                let (greeting, private) = private(greeting);
+                connection.borrow_mut().take(greeting, private);
                 connection.clone()
             }
             None if all.len() < self.limits.limit => {
@@ -103,7 +110,8 @@ impl Privates {
                 }
                 // Nobody else's requests are on it: it needs no bounds beyond those of its session.
                 let gate = Gate::new(Pipelining::Auto, InFlight { requests: usize::MAX, bytes: usize::MAX });
-                let connection = Connection::new(self.servers.current(), gate, greeting, Some(of.session));
+                let (greeting, private) = private(greeting);
+                let connection = Connection::new(self.servers.current(), gate, greeting, Some(private));
                 let connection = Rc::new(RefCell::new(connection));
                 tokio::task::spawn_local(lend(connection.clone(), self.servers.clone(), self.ready.clone()));
                 all.push(connection.clone());
@@ -111,9 +119,6 @@ impl Privates {
             }
             None => return None,
         };
-        if let Some(subscriptions) = subscriptions {
-            connection.borrow_mut().subscribed(subscriptions);
-        }
         Some(connection)
     }
 

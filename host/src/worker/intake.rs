@@ -219,7 +219,10 @@ fn effects(command: CommandId, arguments: &Arguments<'_>, session: &mut Session)
             _ => "default".into(),
         })),
         "select" => text(1).and_then(|database| database.parse().ok()).map(Effect::Select),
-        "reset" => Some(Effect::Reset),
+        "reset" => {
+            (session.replies, silent) = (Replies::On, false);
+            Some(Effect::Reset)
+        }
         _ => None,
     };
     [silent.then_some(Effect::Silence), effect]

@@ -2,7 +2,7 @@
 
 use super::affinity::Affinity;
 use super::change::Change;
-use crate::ids::Sequence;
+use crate::ids::{Sequence, TrailId};
 use crate::upstream::ConnectionRef;
 
 /// A private connection that a session has been lent.
@@ -12,10 +12,14 @@ pub(super) struct Lease {
     /// Behind the last request that had to run on it.
     until: Sequence,
     transaction: Option<Transaction>,
-    /// The WATCH since which keys are watched.
-    watching: Option<Sequence>,
+    /// WATCHes that are not answered yet, of those that no EXEC, DISCARD or UNWATCH has been sent behind.
+    watches: Vec<Sequence>,
+    /// Whether such a WATCH has been answered: keys are watched.
+    watching: bool,
     tracking: bool,
     pinned: bool,
+    /// Whether something was done to it that RESET does not undo.
+    tainted: bool,
     /// Whether the server was told who the session was in the beginning, and not who it is: for one request that says so itself.
     stranger: bool,
 }
@@ -33,7 +37,23 @@ struct Transaction {
 
 impl Lease {
     pub(super) fn new(connection: ConnectionRef, stranger: bool) -> Self {
-        Self { connection, until: 0, transaction: None, watching: None, tracking: false, pinned: false, stranger }
+        Self {
+            connection,
+            until: 0,
+            transaction: None,
+            watches: Vec::new(),
+            watching: false,
+            tracking: false,
+            pinned: false,
+            tainted: false,
+            stranger,
+        }
+    }
+
+    /// The session needs it no longer. Returns the trails of what was in flight.
+    pub(super) fn give_back(&self) -> Vec<TrailId> {
+        let mut connection = self.connection.borrow_mut();
+        if self.tainted { connection.close().collect() } else { connection.give_back().collect() }
     }
 
     /// Whether it takes no more requests: it was for one that has been sent.
@@ -48,7 +68,16 @@ impl Lease {
 
     /// Whether the server knows something of the session on it that cannot be told again on another one.
     pub(super) fn holds_state(&self) -> bool {
-        self.transaction.is_some() || self.watching.is_some() || self.tracking || self.pinned
+        self.transaction.is_some() || self.is_watching() || self.tracking || self.pinned
+    }
+
+    fn is_watching(&self) -> bool {
+        self.watching || !self.watches.is_empty()
+    }
+
+    fn watch_nothing(&mut self) {
+        self.watching = false;
+        self.watches.clear();
     }
 
     /// Whether what is sent is only queued by the server, until EXEC.
@@ -61,39 +90,38 @@ impl Lease {
         if affinity != Affinity::Shared {
             self.until = sequence + 1;
         }
+        if affinity == Affinity::Pin {
+            (self.pinned, self.tainted) = (true, true);
+        }
         match (affinity, change) {
             (_, Some(Change::Reset)) => {
-                (self.transaction, self.watching, self.tracking) = (None, None, false);
+                (self.transaction, self.tracking, self.pinned) = (None, false, false);
+                self.watch_nothing();
                 Some(Change::Reset)
             }
             (Affinity::Multi, change) if self.transaction.is_none() => {
                 self.transaction = Some(Transaction { since: sequence, requests: 0, changes: Vec::new() });
                 change
             }
-            (Affinity::Exec, _) => {
-                self.watching = None;
+            // Without a transaction the server refuses them, and goes on watching.
+            (Affinity::Exec | Affinity::Discard, _) => {
                 let changes = self.transaction.take()?.changes;
-                (!changes.is_empty()).then_some(Change::Exec(changes))
+                self.watch_nothing();
+                (affinity == Affinity::Exec && !changes.is_empty()).then_some(Change::Exec(changes))
             }
-            (Affinity::Discard, _) => {
-                (self.transaction, self.watching) = (None, None);
-                None
-            }
+            // The server refuses them in a transaction, which they become no part of.
+            (Affinity::Multi | Affinity::Watch, _) if self.transaction.is_some() => None,
             (_, change) if let Some(transaction) = &mut self.transaction => {
                 transaction.changes.extend(change.map(|change| (transaction.requests, change)));
                 transaction.requests += 1;
                 None
             }
             (Affinity::Watch, change) => {
-                self.watching.get_or_insert(sequence);
+                self.watches.push(sequence);
                 change
             }
             (Affinity::Unwatch, _) => {
-                self.watching = None;
-                None
-            }
-            (Affinity::Pin, _) => {
-                self.pinned = true;
+                self.watch_nothing();
                 None
             }
             (_, change) => change,
@@ -107,7 +135,11 @@ impl Lease {
             Change::Multi if !confirmed && self.transaction.as_ref().is_some_and(|begun| begun.since == sequence) => {
                 self.transaction = None;
             }
-            Change::Watch if !confirmed && self.watching == Some(sequence) => self.watching = None,
+            Change::Watch => {
+                let known = self.watches.len();
+                self.watches.retain(|&of| of != sequence);
+                self.watching |= confirmed && self.watches.len() < known;
+            }
             _ => {}
         }
     }

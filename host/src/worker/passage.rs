@@ -150,7 +150,7 @@ fn go_on(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>, mut first: b
             Step::Return => {
                 if let Route::Private(lease) = &session.route {
                     // Nothing is in flight, so there are no trails.
-                    let _ = lease.connection.borrow_mut().give_back();
+                    let _ = lease.give_back();
                 }
                 session.join(sink);
             }

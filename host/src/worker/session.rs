@@ -348,12 +348,12 @@ impl Session {
 
     fn write_out(&mut self) {
         let socket = &self.socket;
-        match self.out.flush(|pieces| match pieces {
+        match self.out.flush(&mut 0, |pieces| match pieces {
             // A plain write costs the kernel a little less.
             [piece] => socket.try_write(piece),
             _ => socket.try_write_vectored(pieces),
         }) {
-            Ok((flush, _)) => {
+            Ok(flush) => {
                 if flush == Flush::Blocked {
                     self.blocked = true;
                     self.wake();
@@ -366,27 +366,29 @@ impl Session {
     /// The reply to a request has come: if it tells of a change, that is done. `beginning`: what a new session is. Returns whether
     /// the server's users have changed.
     pub(super) fn confirm(&mut self, sequence: Sequence, frame: &[u8], beginning: &Rc<Identity>) -> bool {
-        let mut users = false;
-        while let Some((of, change)) = self.changes.pop_front_if(|(of, _)| *of <= sequence) {
-            if of != sequence {
-                continue;
-            }
-            let confirmed = change.is_confirmed_by(frame);
-            if let Route::Private(lease) = &mut self.route {
-                lease.answered(sequence, &change, confirmed);
-            }
-            match change {
-                Change::Exec(changes) if confirmed => {
-                    let replies: Vec<&[u8]> = reply::elements(frame).collect();
-                    let done = |(at, change): &(usize, Change)| {
-                        replies.get(*at).is_some_and(|reply| change.is_confirmed_by(reply))
-                    };
-                    changes.into_iter().filter(done).for_each(|(_, change)| self.standing.apply(change, beginning));
-                }
-                Change::Users => users |= confirmed,
-                change if confirmed => self.standing.apply(change, beginning),
-                _ => {}
-            }
+        // Not only the first: what the proxy answers itself may come before what was sent in front of it.
+        let Ok(at) = self.changes.binary_search_by_key(&sequence, |(of, _)| *of) else { return false };
+        let Some((_, change)) = self.changes.remove(at) else { return false };
+        let confirmed = change.is_confirmed_by(frame);
+        let Change::Exec(changes) = change else { return self.settle(sequence, change, confirmed, beginning) };
+        if !confirmed {
+            return false;
+        }
+        let replies: Vec<&[u8]> = reply::elements(frame).collect();
+        changes.into_iter().fold(false, |users, (at, change)| {
+            let confirmed = replies.get(at).is_some_and(|reply| change.is_confirmed_by(reply));
+            users | self.settle(sequence, change, confirmed, beginning)
+        })
+    }
+
+    /// A change has happened, or has not. Returns whether the server's users have changed.
+    fn settle(&mut self, sequence: Sequence, change: Change, confirmed: bool, beginning: &Rc<Identity>) -> bool {
+        if let Route::Private(lease) = &mut self.route {
+            lease.answered(sequence, &change, confirmed);
+        }
+        let users = confirmed && matches!(change, Change::Users);
+        if confirmed {
+            self.standing.apply(change, beginning);
         }
         users
     }

@@ -201,9 +201,7 @@ impl Worker {
         session.held.drain(..).for_each(|held| self.trails.discard(held.ticket.trail));
         match (&session.route, &*self.sources[session.source].sink) {
             (Route::Private(lease), _) => {
-                for trail in lease.connection.borrow_mut().give_back() {
-                    self.trails.discard(trail);
-                }
+                lease.give_back().into_iter().for_each(|trail| self.trails.discard(trail));
             }
             (Route::Shared(_), Sink::Single(single)) => single.leave(&session.standing.identity),
             _ => {}

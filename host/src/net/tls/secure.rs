@@ -227,8 +227,12 @@ impl Secure {
             return Ok(1);
         }
         let taken = self.connection.writer().write_vectored(pieces)?;
-        if self.flush()? {
-            return Ok(taken);
+        match self.flush() {
+            Ok(true) => return Ok(taken),
+            Ok(false) => {}
+            // Some of it may have left; the next call fails again.
+            Err(_) if taken > 0 => return Ok(taken),
+            Err(error) => return Err(error),
         }
         self.owed = taken > 0;
         if taken > 1 { Ok(taken - 1) } else { Err(io::ErrorKind::WouldBlock.into()) }
