@@ -67,7 +67,7 @@ pub(super) const METRICS: &[Metric] = &[
     counter(
         "sluice_upstream_failures_total",
         &["worker"],
-        "Requests that were answered with an error because their upstream could not be reached or was lost.",
+        "Requests that were answered with an error because their upstream could not be reached, was lost, did not answer in time, or had no private connection left.",
     ),
     gauge("sluice_upstream_connections", &["kind"], "Connections to servers at the moment. Kinds: shared, private."),
     counter(

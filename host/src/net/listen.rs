@@ -6,16 +6,20 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
 
-use super::socket::Socket as Connected;
+use super::socket::{Socket as Connected, alive};
 use super::tls::Inbound;
 use super::{Address, Peer};
 
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 4096;
+
+/// A client that has been silent for so long is asked by the system whether it is there: servers do so too.
+const CLIENT_ALIVE: Duration = Duration::from_secs(300);
 
 /// What a source asks of its listener.
 #[derive(Clone, Debug)]
@@ -141,6 +145,8 @@ impl Incoming {
         match self.peer {
             Peer::Tcp(_) => {
                 self.socket.set_tcp_nodelay(true)?;
+                // A client that has vanished without a word is noticed.
+                self.socket.set_tcp_keepalive(&alive(CLIENT_ALIVE))?;
                 Ok(Connected::Tcp(tokio::net::TcpStream::from_std(self.socket.into())?))
             }
             Peer::Unix(_) => Ok(Connected::Unix(tokio::net::UnixStream::from_std(self.socket.into())?)),

@@ -3,13 +3,22 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::pki_types::ServerName;
+use socket2::SockRef;
 use tokio::net::{TcpStream, UnixStream};
 
-use super::socket::Socket;
+use super::socket::{Socket, alive};
 use super::tls::{Outbound, ServerIdentity};
 use super::{Endpoint, Stream};
+
+/// A server that has been silent for so long is asked by the system whether it is there.
+const SERVER_ALIVE: Duration = Duration::from_secs(60);
+
+/// How long the system of a server may leave what it is sent unacknowledged, or untaken. How long the server itself takes to answer is
+/// another matter.
+const UNREACHABLE: Duration = Duration::from_secs(120);
 
 /// A server, and what a connection to it needs.
 #[derive(Clone, Debug)]
@@ -53,6 +62,9 @@ impl Remote {
             Endpoint::Tcp(address) => {
                 let socket = TcpStream::connect(&**address).await?;
                 socket.set_nodelay(true)?;
+                let options = SockRef::from(&socket);
+                options.set_tcp_keepalive(&alive(SERVER_ALIVE))?;
+                options.set_tcp_user_timeout(Some(UNREACHABLE))?;
                 Ok(Socket::Tcp(socket))
             }
             Endpoint::Unix(path) => Ok(Socket::Unix(UnixStream::connect(path).await?)),

@@ -2,12 +2,21 @@
 
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
-use socket2::SockRef;
-use tokio::io::{AsyncRead, ReadBuf};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+
+/// How often the system asks another one that does not answer, before it gives a connection up.
+const ASKED: u32 = 3;
+
+/// Have the system ask the other side whether it is there once nothing was heard of it for `silence`.
+pub(super) fn alive(silence: Duration) -> TcpKeepalive {
+    TcpKeepalive::new().with_time(silence).with_interval(silence / ASKED).with_retries(ASKED)
+}
 
 /// An established connection of the system's.
 #[derive(Debug)]
@@ -51,6 +60,13 @@ impl Socket {
     #[inline]
     pub(super) fn try_write_vectored(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         either!(self, socket => socket.try_write_vectored(pieces))
+    }
+
+    /// Whether the other side will send no more, be there something to read still or not.
+    pub(super) fn has_ended(&self) -> bool {
+        let mut context = Context::from_waker(Waker::noop());
+        let ready = either!(self, socket => pin!(socket.ready(Interest::READABLE)).poll(&mut context));
+        matches!(ready, Poll::Ready(Ok(ready)) if ready.is_read_closed())
     }
 
     /// End the direction that is written to.

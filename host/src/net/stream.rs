@@ -111,6 +111,16 @@ impl WriteHalf {
     }
 }
 
+impl WriteHalf {
+    /// Whether the other side will send no more, be there something to read still or not. Asks nobody: it is what the system has told.
+    pub fn has_ended(&self) -> bool {
+        match &self.0.0 {
+            Carrier::Plain(socket) => socket.borrow().has_ended(),
+            Carrier::Tls(secure) => secure.borrow().has_ended(),
+        }
+    }
+}
+
 impl Drop for WriteHalf {
     fn drop(&mut self) {
         match &self.0.0 {

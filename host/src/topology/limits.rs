@@ -21,6 +21,9 @@ const LIMITS: &[Key] = &[
 /// The least that any limit in bytes may be: below this not even an error message or a handshake fits.
 const LEAST: usize = 1024;
 
+/// The most that a request may have: the places of its arguments are kept in 32 bits.
+const LARGEST_QUERY: usize = u32::MAX as usize;
+
 /// The limits of a source, with the defaults for what it does not say.
 pub(super) fn read(source: &Fields<'_>, problems: &mut Problems) -> SessionLimits {
     let default = SessionLimits::default();
@@ -32,10 +35,11 @@ pub(super) fn read(source: &Fields<'_>, problems: &mut Problems) -> SessionLimit
     let idle = idle.or(seconds.map(|seconds| Duration::from_secs(seconds.get() as u64)));
     let Some(node) = source.get("limits") else { return SessionLimits { idle, ..default } };
     let Some(fields) = node.fields(LIMITS, problems) else { return default };
-    let size = |key: &str, default: usize, problems: &mut Problems| {
-        let given = fields.get(key).and_then(|node| node.size(LEAST..=usize::MAX, problems));
+    let bounded = |key: &str, most: usize, default: usize, problems: &mut Problems| {
+        let given = fields.get(key).and_then(|node| node.size(LEAST..=most, problems));
         given.unwrap_or(default)
     };
+    let size = |key: &str, default: usize, problems: &mut Problems| bounded(key, usize::MAX, default, problems);
     let output = |kind: &str, default: OutputLimits, problems: &mut Problems| {
         let hard = size(&format!("{kind}_hard"), default.hard, problems);
         let time = fields.get(&format!("{kind}_soft_time")).and_then(|node| node.duration(problems));
@@ -48,7 +52,7 @@ pub(super) fn read(source: &Fields<'_>, problems: &mut Problems) -> SessionLimit
         OutputLimits { hard, soft, soft_time: time.unwrap_or(default.soft_time) }
     };
     let limits = SessionLimits {
-        query: size("query", default.query, problems),
+        query: bounded("query", LARGEST_QUERY, default.query, problems),
         in_flight: size("in_flight", default.in_flight, problems),
         output_high: size("output_high", default.output_high, problems),
         replies: output("output", default.replies, problems),

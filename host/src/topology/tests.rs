@@ -305,7 +305,7 @@ fn every_mistake_gets_its_own_message() {
         ),
         (
             with_chain("[NullSink]").replace("name: a", "name: a\n      limits: { query: 1 }"),
-            "limits.query: must be at least 1024 bytes, found 1",
+            "limits.query: must be 1024 to 4294967295 bytes, found 1",
         ),
         (
             with_chain("[NullSink]").replace("name: a", "name: a\n      limits: { query: 1MB }"),

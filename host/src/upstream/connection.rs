@@ -9,6 +9,7 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 
@@ -43,6 +44,9 @@ pub trait Receiver {
 
     /// A frame that came by itself, for the session that has this connection to itself.
     fn unasked(&mut self, session: SessionId, frame: &[u8]);
+
+    /// There will be no replies that could be told from others: replication has begun.
+    fn unanswered(&mut self, ticket: &Ticket);
 
     /// Bytes that are no frames, for the session that has this connection to itself: replication.
     fn stream(&mut self, session: SessionId, bytes: &[u8]);
@@ -88,6 +92,8 @@ pub(super) struct Pending {
     /// Where its bytes begin in all that was queued on this connection.
     pub(super) begins: u64,
     pub(super) expect: Expect,
+    /// When it was sent, as far as the proxy is concerned.
+    pub(super) since: Instant,
 }
 
 /// What a private connection has beside a shared one.
@@ -181,20 +187,20 @@ impl Connection {
         self.refused
     }
 
-    /// Whether what the server knows of its session (subscriptions, MONITOR, tracking, …) needs this connection and no other.
+    /// Whether the server sends what nobody asks for, other than invalidations: subscriptions, MONITOR, replication.
     pub fn is_engaged(&self) -> bool {
         self.private.as_ref().is_some_and(|private| private.exchange.is_engaged())
     }
 
-    /// Queue the bytes of the requests of `ticket`.
+    /// Queue the bytes of the requests of `ticket`. Their time, if it is bounded, begins with `now`.
     ///
     /// # Errors
     ///
     /// The failure to answer them with, where the server cannot be reached at the moment. Nothing was queued.
-    pub fn send(&mut self, ticket: Ticket, bytes: &[u8], expect: Expect) -> Result<(), Failure> {
+    pub fn send(&mut self, ticket: Ticket, bytes: &[u8], expect: Expect, now: Instant) -> Result<(), Failure> {
         self.check()?;
         if self.gate.admits(&ticket, self.load()) {
-            self.admit(ticket, bytes.len(), expect);
+            self.admit(ticket, bytes.len(), expect, now);
             self.out.push(bytes);
         } else {
             self.gate.wait(Waiting { ticket, bytes: Bytes::copy_from_slice(bytes), expect });
@@ -207,10 +213,10 @@ impl Connection {
     /// # Errors
     ///
     /// As [`Connection::send`].
-    pub fn send_bytes(&mut self, ticket: Ticket, bytes: Bytes, expect: Expect) -> Result<(), Failure> {
+    pub fn send_bytes(&mut self, ticket: Ticket, bytes: Bytes, expect: Expect, now: Instant) -> Result<(), Failure> {
         self.check()?;
         if self.gate.admits(&ticket, self.load()) {
-            self.admit(ticket, bytes.len(), expect);
+            self.admit(ticket, bytes.len(), expect, now);
             self.out.push_bytes(bytes);
         } else {
             self.gate.wait(Waiting { ticket, bytes, expect });
@@ -239,7 +245,7 @@ impl Connection {
         }
     }
 
-    fn admit(&mut self, ticket: Ticket, len: usize, expect: Expect) {
+    fn admit(&mut self, ticket: Ticket, len: usize, expect: Expect, since: Instant) {
         let begins = self.queued;
         self.queued += len as u64;
         self.in_flight += ticket.count as usize;
@@ -247,7 +253,7 @@ impl Connection {
             Some(last) if expect == Expect::One && last.expect == Expect::One && last.ticket.joins(&ticket) => {
                 last.ticket.count += ticket.count;
             }
-            _ => self.pending.push_back(Pending { ticket, begins, expect }),
+            _ => self.pending.push_back(Pending { ticket, begins, expect, since }),
         }
     }
 
@@ -257,6 +263,7 @@ impl Connection {
         if self.gate.is_empty() {
             return;
         }
+        let now = Instant::now();
         loop {
             let load = Load {
                 requests: self.in_flight,
@@ -264,7 +271,7 @@ impl Connection {
                 last: self.pending.back().map(|last| &last.ticket),
             };
             let Some(Waiting { ticket, bytes, expect }) = self.gate.next(load) else { break };
-            self.admit(ticket, bytes.len(), expect);
+            self.admit(ticket, bytes.len(), expect, now);
             self.out.push_bytes(bytes);
         }
         self.flush();
@@ -397,6 +404,7 @@ impl Connection {
             self.socket = socket;
         }
         self.phase = Phase::Ready;
+        self.pulse.begin();
         self.refused = false;
         self.input.extend_from_slice(heard);
         self.let_pass();

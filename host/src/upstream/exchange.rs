@@ -77,6 +77,13 @@ impl Expect {
     }
 }
 
+impl Expect {
+    /// Whether nobody knows when it will be there.
+    pub(super) fn is_patient(self) -> bool {
+        matches!(self, Self::Eventually | Self::Stream)
+    }
+}
+
 /// What a frame is to the session.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Belongs {

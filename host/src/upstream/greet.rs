@@ -10,8 +10,8 @@ use bytes::{Buf, BytesMut};
 use super::exchange;
 use super::identity::{Greeting, Own};
 use crate::net::{ReadHalf, WriteHalf};
-use crate::resp::Scan;
 use crate::resp::reply::{self, ReplyScanner};
+use crate::resp::{Scan, encode};
 
 /// Why a connection did not become what it was to be.
 #[derive(Debug)]
@@ -66,9 +66,16 @@ pub(super) async fn greet(reader: &mut ReadHalf, writer: &WriteHalf, greeting: &
 
 /// Have the server forget everything that it knows of the connection: transaction, watched keys, subscriptions, user, database, …
 pub(super) async fn reset(reader: &mut ReadHalf, writer: &WriteHalf) -> Result<(), Trouble> {
-    // Redis 7.0 forgets all but NO-EVICT; whether others know that command does not matter.
-    const RESET: &[u8] = b"*1\r\n$5\r\nRESET\r\n*3\r\n$6\r\nCLIENT\r\n$8\r\nNO-EVICT\r\n$3\r\nOFF\r\n";
-    send(reader, writer, RESET).await.map_err(Trouble::Lost)?;
+    // What RESET leaves; whether the server knows these, or lets nobody say them, does not matter.
+    const MORE: [&[&[u8]]; 3] = [
+        &[b"CLIENT", b"NO-EVICT", b"OFF"],
+        &[b"CLIENT", b"SETINFO", b"LIB-NAME", b""],
+        &[b"CLIENT", b"SETINFO", b"LIB-VER", b""],
+    ];
+    let mut bytes = Vec::new();
+    encode::request(&mut bytes, [&b"RESET"[..]].into_iter());
+    MORE.iter().for_each(|words| encode::request(&mut bytes, words.iter().copied()));
+    send(reader, writer, &bytes).await.map_err(Trouble::Lost)?;
     let mut frames = Frames::default();
     loop {
         let frame = frames.next(reader).await.map_err(Trouble::Lost)?;
@@ -77,7 +84,10 @@ pub(super) async fn reset(reader: &mut ReadHalf, writer: &WriteHalf) -> Result<(
             return Err(refusal(&frame));
         }
         if *frame == *b"+RESET\r\n" {
-            return frames.next(reader).await.map(drop).map_err(Trouble::Lost);
+            for _ in MORE {
+                frames.next(reader).await.map_err(Trouble::Lost)?;
+            }
+            return Ok(());
         }
     }
 }

@@ -52,9 +52,9 @@ pub struct Introduction<'a> {
     pub identity: &'a Identity,
     /// The rest.
     pub profile: &'a Profile,
-    /// Whether it is about to say who it is, which it may whatever the server thinks of it now: RESP3 is refused to a nobody that AUTH will
-    /// make somebody.
-    pub stranger: bool,
+    /// Whether the connection is to be used whatever the server makes of that. RESP3 is refused to a nobody that AUTH is about to make
+    /// somebody, and SELECT while a script runs that SCRIPT KILL is to end.
+    pub whatever: bool,
 }
 
 impl Privates {
@@ -84,7 +84,7 @@ impl Privates {
     /// As [`Privates::lend`], for a session that [`Privates::next`] gave.
     pub(super) fn try_lend(&self, of: Introduction<'_>, subscriptions: Option<Subscriptions>) -> Option<ConnectionRef> {
         let mut greeting = Greeting::private(of.identity, of.profile);
-        if of.stranger {
+        if of.whatever {
             greeting.forgive();
         }
         let subscriptions = subscriptions.unwrap_or_default();
@@ -178,5 +178,22 @@ impl Privates {
     /// All connections.
     pub(super) fn all(&self) -> Vec<ConnectionRef> {
         self.all.borrow().clone()
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    #[test]
+    fn a_connection_in_the_middle_of_a_message_is_not_handed_on() {
+        for (input, phase) in [(&b""[..], Phase::Reset), (b"*3\r\n$7\r\nmessage\r\n", Phase::Closed)] {
+            let private = Private { owner: Some(SessionId(1)), exchange: Exchange::default() };
+            let gate = Gate::new(Pipelining::Auto, InFlight::default());
+            let mut connection = Connection::new("server".into(), gate, Greeting::default(), Some(private));
+            connection.ready(None, input);
+            assert_eq!(connection.give_back().count(), 0);
+            assert_eq!(connection.phase(), phase);
+        }
     }
 }

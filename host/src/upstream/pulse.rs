@@ -2,10 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::connection::{Connection, Phase, Receiver};
-use super::exchange::Expect;
+use super::connection::{Connection, Pending, Phase, Receiver};
 use super::failure::Failure;
-use super::ticket::Ticket;
 use crate::ids::{SessionId, TrailId};
 
 /// Whether the server still answers.
@@ -15,8 +13,17 @@ pub(super) struct Pulse {
     pub(super) read: u64,
     /// What `read` was when it was last looked at, and when it last changed.
     seen: (u64, Option<Instant>),
+    /// Since when the server has worked at requests of bounded time: since the connection was ready, and since the last blocking command.
+    fresh: Option<Instant>,
     /// A PING of the proxy's own is on its way, since then. Requests queue behind it.
     ping: Option<Instant>,
+}
+
+impl Pulse {
+    /// What waits now has not been waited for until now.
+    pub(super) fn begin(&mut self) {
+        self.fresh = Some(Instant::now());
+    }
 }
 
 impl Connection {
@@ -48,7 +55,7 @@ impl Connection {
         if let Some(timeout) = timeout {
             self.time_out(now, timeout, receiver);
             // Nothing at all for twice as long as any request may take: it will not come back.
-            let oldest = self.pending.front().map(|oldest| now - oldest.ticket.since);
+            let oldest = self.pending.front().map(|oldest| self.age(oldest, now));
             let hangs = |age: Duration| age > 2 * timeout && quiet > timeout;
             if oldest.is_some_and(hangs) && !self.waits_patiently() {
                 self.lose(format!("no reply within {timeout:?}"));
@@ -72,19 +79,23 @@ impl Connection {
         }
     }
 
-    /// Whether the oldest request may take as long as it likes.
-    fn waits_patiently(&self) -> bool {
-        self.pending.front().is_some_and(|oldest| oldest.expect != Expect::One)
+    /// How long a request has been the server's to answer.
+    fn age(&self, pending: &Pending, now: Instant) -> Duration {
+        let since = self.pulse.fresh.map_or(pending.since, |fresh| fresh.max(pending.since));
+        now.saturating_duration_since(since)
     }
 
-    /// Answer what has waited for too long; the late replies will find nobody.
+    /// Whether the oldest request may take as long as it likes.
+    fn waits_patiently(&self) -> bool {
+        self.pending.front().is_some_and(|oldest| oldest.expect.is_patient())
+    }
+
+    /// Answer what has waited for too long, up to what may take as long as it likes; the late replies will find nobody.
     fn time_out(&mut self, now: Instant, timeout: Duration, receiver: &mut impl Receiver) {
-        if self.waits_patiently() {
-            return;
-        }
-        let late = |ticket: &Ticket| now - ticket.since > timeout && ticket.session != SessionId::NOBODY;
-        for pending in self.pending.iter_mut().take_while(|pending| now - pending.ticket.since > timeout) {
-            if late(&pending.ticket) && pending.expect == Expect::One {
+        let late = |pending: &&Pending| !pending.expect.is_patient() && self.age(pending, now) > timeout;
+        let count = self.pending.iter().take_while(late).count();
+        for pending in self.pending.iter_mut().take(count) {
+            if pending.ticket.session != SessionId::NOBODY {
                 receiver.failed(&pending.ticket, Failure::TimedOut);
                 pending.ticket.session = SessionId::NOBODY;
                 pending.ticket.trail = TrailId::NONE;

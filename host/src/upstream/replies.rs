@@ -105,7 +105,12 @@ impl Connection {
             Scan::Complete(len) => {
                 self.scanner = ReplyScanner::default();
                 self.needed = 1;
+                let push = self.input.first() == Some(&b'>');
                 self.input.advance(len);
+                if push {
+                    // Whom it was for has been answered.
+                    return self.take_pong();
+                }
                 self.pong();
                 Ok(true)
             }
@@ -118,10 +123,10 @@ impl Connection {
         let owner = *owner;
         while self.input.len() >= self.needed {
             if exchange.streaming {
+                self.pending.drain(..).for_each(|pending| receiver.unanswered(&pending.ticket));
+                self.in_flight = 0;
                 receiver.stream(owner, &self.input);
                 self.input.clear();
-                self.pending.clear();
-                self.in_flight = 0;
                 break;
             }
             let len = match self.scanner.scan(&self.input) {
@@ -145,6 +150,9 @@ impl Connection {
                 Belongs::Finally => {
                     let Some(oldest) = self.pending.front_mut() else { continue };
                     let ticket = oldest.ticket.split(1);
+                    if oldest.expect.is_patient() {
+                        self.pulse.begin();
+                    }
                     if oldest.ticket.count == 0 {
                         self.pending.pop_front();
                     }

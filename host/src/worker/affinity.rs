@@ -19,6 +19,8 @@ pub(super) enum Affinity {
     State,
     /// It speaks of the connection that it runs on, or needs one to itself while it runs.
     Momentary,
+    /// As [`Affinity::Momentary`], and it must get through where everything else waits.
+    Urgent,
     /// As [`Affinity::Momentary`], and its reply may never come.
     Blocking,
     /// As [`Affinity::Blocking`] where it has an argument BLOCK, otherwise [`Affinity::Shared`].
@@ -84,9 +86,8 @@ const BY_NAME: &[(&str, Affinity)] = &[
     ("client|import-source", Affinity::Pin),
     ("asking", Affinity::Pin),
     ("script|debug", Affinity::Pin),
-    // What must get through where everything else waits.
-    ("script|kill", Affinity::Momentary),
-    ("function|kill", Affinity::Momentary),
+    ("script|kill", Affinity::Urgent),
+    ("function|kill", Affinity::Urgent),
     // What changes who may do what.
     ("acl|setuser", Affinity::Momentary),
     ("acl|deluser", Affinity::Momentary),

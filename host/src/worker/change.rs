@@ -76,7 +76,8 @@ impl Change {
             "client|tracking" => Self::Tracking(is(2, b"ON")),
             "acl|setuser" | "acl|deluser" | "acl|load" => Self::Users,
             "config|set" if (2..).map_while(word).any(|word| word.eq_ignore_ascii_case(b"requirepass")) => Self::Users,
-            "reset" => Self::Reset,
+            // With arguments it is refused.
+            "reset" if word(1).is_none() => Self::Reset,
             "multi" => Self::Multi,
             "watch" => Self::Watch,
             _ => return None,
@@ -118,6 +119,16 @@ fn hello(arguments: &Arguments<'_>) -> Change {
 }
 
 impl Change {
+    /// Whether what follows may mean something else without it: the session is not what its client takes it for when it is not known
+    /// whether this has happened.
+    pub(super) fn is_decisive(&self) -> bool {
+        match self {
+            Self::Hello { .. } | Self::Auth(_) | Self::Select(_) | Self::Readonly(_) | Self::Reset => true,
+            Self::Exec(changes) => changes.iter().any(|(_, change)| change.is_decisive()),
+            _ => false,
+        }
+    }
+
     /// Whether it says who the session is, so that it must not matter who it was before.
     pub(super) fn introduces(&self) -> bool {
         matches!(self, Self::Auth(_) | Self::Hello { credentials: Some(_), .. } | Self::Reset)

@@ -34,6 +34,18 @@ impl Delivery<'_> {
         self.deliver(ticket, &Body::Kept(&answer.frame), kind, answer.foreign);
     }
 
+    /// A request has failed without which those behind it may mean something else: it is the last one that the session is answered.
+    pub(super) fn dismiss(&mut self, ticket: &Ticket, failure: Failure) {
+        if let Some(session) = self.sessions.get(ticket.session) {
+            session.dismissed = true;
+            for held in std::mem::take(&mut session.held) {
+                self.trails.discard(held.ticket.trail);
+            }
+        }
+        self.meter.failed(ticket.count);
+        self.answer(ticket, &Answer::error(&failure.to_string()), Kind::Last);
+    }
+
     fn deliver(&mut self, ticket: &Ticket, body: &Body<'_>, kind: Kind, foreign: bool) {
         let Some(session) = self.sessions.get(ticket.session) else {
             // Nobody waits for it any more.
@@ -211,8 +223,21 @@ impl Receiver for Delivery<'_> {
 
     fn stream(&mut self, session: SessionId, bytes: &[u8]) {
         let Some(entry) = self.sessions.get(session) else { return };
-        emit(entry, &Body::Seen(bytes), Kind::Several, false);
+        if entry.order.staged {
+            let responses = &mut self.sources[entry.source].responses;
+            responses.push(session, MessageId(0), TrailId::NONE, Kind::Several, false, bytes);
+        } else {
+            emit(entry, &Body::Seen(bytes), Kind::Several, false);
+        }
         self.sessions.note(session);
+    }
+
+    fn unanswered(&mut self, ticket: &Ticket) {
+        self.trails.discard(ticket.trail);
+        if let Some(session) = self.sessions.get(ticket.session) {
+            session.order.release(ticket.count);
+        }
+        self.sessions.note(ticket.session);
     }
 
     fn failed(&mut self, ticket: &Ticket, failure: Failure) {
@@ -223,7 +248,9 @@ impl Receiver for Delivery<'_> {
                 self.sessions.note(ticket.session);
                 return self.trails.discard(ticket.trail);
             }
-            session.unconfirmed(ticket);
+            if session.unconfirmed(ticket) {
+                return self.dismiss(ticket, failure);
+            }
         }
         self.meter.failed(ticket.count);
         let answer = Answer::error(&failure.to_string());

@@ -219,7 +219,8 @@ fn effects(command: CommandId, arguments: &Arguments<'_>, session: &mut Session)
             _ => "default".into(),
         })),
         "select" => text(1).and_then(|database| database.parse().ok()).map(Effect::Select),
-        "reset" => {
+        // With arguments it is refused.
+        "reset" if arguments.get(1).is_none() => {
             (session.replies, silent) = (Replies::On, false);
             Some(Effect::Reset)
         }

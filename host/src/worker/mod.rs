@@ -171,7 +171,7 @@ impl Worker {
     async fn run(plan: WorkerPlan, mut orders: UnboundedReceiver<Order>) {
         let worker = Rc::new(RefCell::new(Self::new(plan)));
         let bell = worker.borrow().bell.clone();
-        let turns = tokio::task::spawn_local({
+        let mut turns = tokio::task::spawn_local({
             let worker = worker.clone();
             async move {
                 loop {
@@ -200,6 +200,8 @@ impl Worker {
                     Some(Order::Stop) | None => break,
                 },
                 () = drained.notified() => break,
+                // It never ends by itself: the worker has failed, and says so by ending with it.
+                _ = &mut turns => return,
                 _ = ticks.tick() => worker.borrow_mut().tend(),
             }
         }

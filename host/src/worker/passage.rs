@@ -13,12 +13,13 @@
 //! a change of connection until the old one has answered. What the session is to the server ([`Standing`]) is
 //! the same on either side: a shared connection belongs to all sessions that agree in it, a private one is told when it is lent.
 
+use std::time::Instant;
+
 use super::change::{Change, Standing};
 use super::deliver::Delivery;
 use super::session::{Errand, Held, Route, Session};
-use crate::chain::{Answer, Kind};
 use crate::ids::{Sequence, SessionId};
-use crate::upstream::{Expect, Failure, Identity, Introduction, Receiver, Single, Ticket};
+use crate::upstream::{Expect, Failure, Identity, Introduction, Phase, Receiver, Single, Ticket};
 
 use super::affinity::Affinity;
 use super::lease::Lease;
@@ -74,7 +75,13 @@ impl Session {
     /// # Errors
     ///
     /// Why it was not sent.
-    pub(super) fn send(&mut self, ticket: Ticket, piece: Piece<'_>, errand: Errand) -> Result<(), Failure> {
+    pub(super) fn send(
+        &mut self,
+        ticket: Ticket,
+        piece: Piece<'_>,
+        errand: Errand,
+        now: Instant,
+    ) -> Result<(), Failure> {
         let Errand { affinity, change, expect } = errand;
         let connection = match &mut self.route {
             Route::Nowhere => return Err(Failure::NotSent),
@@ -91,8 +98,8 @@ impl Session {
         };
         let mut connection = connection.borrow_mut();
         match piece {
-            Piece::Seen(bytes) => connection.send(ticket, bytes, expect),
-            Piece::Kept(bytes) => connection.send_bytes(ticket, bytes, expect),
+            Piece::Seen(bytes) => connection.send(ticket, bytes, expect, now),
+            Piece::Kept(bytes) => connection.send_bytes(ticket, bytes, expect, now),
         }
     }
 
@@ -127,18 +134,24 @@ fn go_on(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>, mut first: b
             Step::Rest => return,
             Step::Send => {
                 let Some(Held { ticket, frame, errand }) = session.held.pop_front() else { return };
-                if let Err(failure) = session.send(ticket, Piece::Kept(frame), errand) {
+                if let Err(failure) = session.send(ticket, Piece::Kept(frame), errand, delivery.now) {
                     delivery.failed(&ticket, failure);
                 }
                 delivery.sessions.note(id);
             }
             Step::Borrow => {
                 let stranger = session.held.front().is_some_and(Held::introduces);
+                let urgent = session.held.front().is_some_and(|held| held.errand.affinity == Affinity::Urgent);
                 // But for the protocol, in which its reply is told.
                 let protocol = session.standing.identity.protocol;
                 let identity = stranger.then(|| Identity { protocol, ..(*sink.identity()).clone() });
                 let identity = identity.as_ref().unwrap_or(&session.standing.identity);
-                let introduction = Introduction { session: id, identity, profile: &session.standing.profile, stranger };
+                let introduction = Introduction {
+                    session: id,
+                    identity,
+                    profile: &session.standing.profile,
+                    whatever: stranger || urgent,
+                };
                 let lent = if std::mem::take(&mut first) { sink.try_lend(introduction, None) } else { None };
                 let Some(connection) = lent.or_else(|| sink.lend(introduction, delivery.now)) else {
                     session.queued = true;
@@ -171,13 +184,10 @@ pub(super) fn denied(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>) 
     let Some(session) = delivery.sessions.get(id) else { return };
     session.queued = false;
     let Some(Held { ticket, errand, .. }) = session.held.pop_front() else { return };
-    if matches!(errand.affinity, Affinity::Multi | Affinity::Watch) {
-        // What follows would be executed, and not as the transaction that it was meant to be.
-        session.dismissed = true;
-        for held in std::mem::take(&mut session.held) {
-            delivery.trails.discard(held.ticket.trail);
-        }
-        delivery.answer(&ticket, &Answer::error(&Failure::NoConnection.to_string()), Kind::Last);
+    let decisive = errand.change.is_some_and(|change| change.is_decisive());
+    if decisive || matches!(errand.affinity, Affinity::Multi | Affinity::Watch) {
+        // What follows would be executed all the same: not in that database, not as that user, not as the transaction that it was meant to be.
+        delivery.dismiss(&ticket, Failure::NoConnection);
     } else {
         delivery.failed(&ticket, Failure::NoConnection);
         pass(id, sink, delivery);
@@ -187,9 +197,16 @@ pub(super) fn denied(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>) 
 /// Subscribe a session again that has lost the connection that it was subscribed on.
 pub(super) fn resubscribe(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>) {
     let Some(session) = delivery.sessions.get(id) else { return };
+    if let Route::Shared(connection) = &session.route
+        && connection.borrow().phase() != Phase::Ready
+    {
+        // It knows when to try the server again; until it is there, nobody else need.
+        delivery.sessions.resubscribe_later(id);
+        return;
+    }
     let Some(subscriptions) = session.resubscribe.take() else { return };
     let Standing { identity, profile, .. } = &session.standing;
-    match sink.try_lend(Introduction { session: id, identity, profile, stranger: false }, Some(subscriptions)) {
+    match sink.try_lend(Introduction { session: id, identity, profile, whatever: false }, Some(subscriptions)) {
         Some(connection) => {
             if let Route::Shared(_) = session.route {
                 sink.leave(&session.standing.identity);

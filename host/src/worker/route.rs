@@ -64,6 +64,7 @@ impl Run<'_, '_> {
                 && let Some(session) = self.delivery.sessions.get(self.session)
                 && let Route::Shared(_) = session.route
                 && session.held.is_empty()
+                && session.resubscribe.is_none()
                 && !session.dismissed
             {
                 let sequence = session.order.issue(1);
@@ -96,7 +97,7 @@ impl Run<'_, '_> {
         let Some(Stretch { ticket, bytes }) = stretch else { return };
         let Some(session) = self.delivery.sessions.get(self.session) else { return };
         let Route::Shared(connection) = &session.route else { return };
-        let sent = connection.borrow_mut().send(ticket, self.vector.arena().get(bytes), Expect::One);
+        let sent = connection.borrow_mut().send(ticket, self.vector.arena().get(bytes), Expect::One, self.delivery.now);
         if let Err(failure) = sent {
             self.delivery.failed(&ticket, failure);
         }
@@ -173,7 +174,7 @@ impl Run<'_, '_> {
             Frame::Arena(range) => Piece::Seen(arena.get(range).unwrap_or_default()),
             Frame::Large(bytes) => Piece::Kept(bytes),
         };
-        if let Err(failure) = session.send(ticket, piece, errand) {
+        if let Err(failure) = session.send(ticket, piece, errand, self.delivery.now) {
             self.delivery.failed(&ticket, failure);
         }
         self.delivery.sessions.note(self.session);

@@ -86,9 +86,10 @@ pub(super) struct Session {
 struct Stopwatch {
     /// More behind with what it is sent than the soft limit.
     behind: Option<Instant>,
-    /// Idle, and how many requests there had been by then.
+    /// Idle.
     idle: Option<Instant>,
-    done: Sequence,
+    /// How many requests there had been by then, and bytes of the next one.
+    done: u64,
 }
 
 /// How a session lives.
@@ -327,6 +328,10 @@ impl Session {
         } else if now - *self.watch.behind.get_or_insert(now) > output.soft_time {
             self.cut_off();
         }
+        // Nobody looks at what it sends while it is not read from.
+        if !self.may_read() && self.socket.has_ended() {
+            self.finished = true;
+        }
         // The server closes the sessions of a user that it does not know any more; these have no connection of their own that it could close.
         if let Route::Shared(connection) = &self.route
             && connection.borrow().is_refused()
@@ -336,9 +341,9 @@ impl Session {
             self.end();
         }
         let Some(idle) = self.limits.idle else { return };
-        let doing = self.order.next;
+        let doing = self.order.next + self.partial.as_ref().map_or(0, |partial| partial.bytes.len() as u64);
         let listens = matches!(&self.route, Route::Private(lease) if lease.connection.borrow().is_engaged());
-        if self.watch.done != doing || listens || !self.order.is_idle() || self.partial.is_some() {
+        if self.watch.done != doing || listens || !self.order.is_idle() {
             (self.watch.done, self.watch.idle) = (doing, None);
         } else if now - *self.watch.idle.get_or_insert(now) > idle && self.life == Life::Open {
             tracing::debug!(session = %self.id, "closed: idle for longer than idle_timeout");
@@ -394,10 +399,16 @@ impl Session {
     }
 
     /// There will be no replies to these requests: what they asked for may have been done or not. A MULTI or WATCH among them counts as
-    /// done, for what stands behind it must not be executed as if it had never been sent.
-    pub(super) fn unconfirmed(&mut self, ticket: &Ticket) {
+    /// done, for what stands behind it must not be executed as if it had never been sent. Returns whether who the session is was to change.
+    pub(super) fn unconfirmed(&mut self, ticket: &Ticket) -> bool {
         let requests = ticket.sequence..ticket.sequence + u64::from(ticket.count);
-        self.changes.retain(|(of, _)| !requests.contains(of));
+        let mut decisive = false;
+        self.changes.retain(|(of, change)| {
+            let concerned = requests.contains(of);
+            decisive |= concerned && change.is_decisive();
+            !concerned
+        });
+        decisive
     }
 
     /// Read no more. What is in flight is answered still.

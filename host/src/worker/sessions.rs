@@ -65,7 +65,7 @@ impl Sessions {
     pub(super) fn supervise(&mut self, now: Instant) {
         for (_, session) in &mut self.places {
             session.supervise(now);
-            if session.life != Life::Open && !session.noted {
+            if (session.life != Life::Open || session.finished) && !session.noted {
                 session.noted = true;
                 self.noted.push(session.id);
             }

@@ -226,3 +226,24 @@ fn a_client_that_finishes_sending_gets_the_element_that_is_there() {
         assert_eq!(client.rest(), expected, "round {round}");
     }
 }
+
+#[test]
+fn a_client_that_goes_while_it_is_not_read_from_leaves_nobody_waiting() {
+    let server = RedisServer::start();
+    let proxy = Topology::new().source("limits: { in_flight: 16KiB }").sink(&server).start();
+    let (mut other, mut direct) = (proxy.client(), server.client());
+    for behind in [inline("QUIT"), b"*1\r\n$x\r\n".to_vec(), inline(&format!("ECHO {}", "x".repeat(200))).repeat(200)] {
+        let mut client = proxy.client();
+        client.send(&[inline("BLPOP queue 0"), behind].concat());
+        wait_until("it waits", SOON, || {
+            (RedisServer::info(&mut direct, "clients", "blocked_clients") == 1).then_some(())
+        });
+        drop(client);
+        wait_until("its session has ended", SOON, || {
+            (proxy.metrics().sum("sluice_sessions", &[]) == Some(1.0)).then_some(())
+        });
+        assert_eq!(RedisServer::info(&mut direct, "clients", "blocked_clients"), 0);
+        assert_eq!(other.ask("RPUSH queue v"), ":1\r\n");
+        assert_eq!(other.ask("LPOP queue"), "$1\r\nv\r\n");
+    }
+}

@@ -318,3 +318,21 @@ fn sessions_share_connections_with_those_that_are_the_same_to_the_server() {
     println!("{} sessions of {} kinds have {} shared connections", clients.len(), expected.len(), seen.len());
     assert_eq!(seen, expected, "one shared connection of each kind");
 }
+
+#[test]
+fn what_follows_a_select_that_found_no_connection_is_not_executed() {
+    let server = RedisServer::start();
+    let proxy = pool(&server, "limit: 1, wait: 200ms");
+    let mut holder = proxy.client();
+    assert_eq!(holder.ask("MULTI"), "+OK\r\n");
+    for request in ["SELECT 1", "RESET", "HELLO 3", "MULTI", "WATCH k"] {
+        let mut client = proxy.client();
+        client.send(&[inline(request), inline("SET where here")].concat());
+        assert_eq!(client.rest(), NO_CONNECTION, "{request}");
+    }
+    // What changes nothing of that is an error, and no more.
+    let mut client = proxy.client();
+    client.send(&[inline("CLIENT SETNAME me"), inline("EXISTS where")].concat());
+    assert_eq!((client.reply(), client.reply()), (NO_CONNECTION.into(), ":0\r\n".into()));
+    assert_eq!(holder.ask("DISCARD"), "+OK\r\n");
+}

@@ -337,6 +337,24 @@ fn client_reply_silences_its_own_session_only() {
 }
 
 #[test]
+fn an_answer_of_the_proxy_s_own_does_not_make_it_forget_what_was_asked_before() {
+    let server = RedisServer::start();
+    let chain = "CommandFilter: { deny: [flushall] }";
+    let proxy = Topology::new().transform(chain).sink(&server).start();
+    for between in ["CLIENT REPLY ON", "FLUSHALL"] {
+        let mut client = proxy.client();
+        client.send(&[inline("SELECT 1"), inline(between), inline("SET where one")].concat());
+        assert_eq!(client.reply(), "+OK\r\n");
+        client.reply();
+        assert_eq!(client.reply(), "+OK\r\n");
+        let mut direct = server.client();
+        assert_eq!(direct.ask("EXISTS where"), ":0\r\n", "{between}: in the database that was left");
+        assert_eq!(client.ask("GET where"), "$3\r\none\r\n", "{between}");
+        assert_eq!(client.ask("DEL where"), ":1\r\n", "{between}");
+    }
+}
+
+#[test]
 fn invalidations_reach_the_session_that_tracks() {
     story(|_, proxy| {
         let mut others = neighbours(proxy);

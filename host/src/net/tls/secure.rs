@@ -217,6 +217,10 @@ impl Secure {
         self.socket.poll_write_ready(context)
     }
 
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended || self.socket.has_ended()
+    }
+
     /// As a socket's; see [`Secure::owed`] for what it reports. After [`io::ErrorKind::WouldBlock`], the next write must begin with the
     /// same bytes.
     pub(crate) fn try_write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
