@@ -24,6 +24,7 @@ mod pipelining;
 mod plugins;
 mod pools;
 mod redis_py;
+mod replication;
 mod replies;
 mod sandbox;
 mod sessions;
