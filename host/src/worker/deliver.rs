@@ -270,7 +270,7 @@ impl Receiver for Delivery<'_> {
             Lost::Nothing if !lease.holds_state() => entry.join(sink),
             Lost::Subscriptions(subscriptions) if !lease.holds_state() => {
                 entry.join(sink);
-                entry.resubscribe = Some(subscriptions);
+                entry.resubscribe = Some(Box::new(subscriptions));
                 self.sessions.resubscribe_later(session);
             }
             // What the server knew (a transaction, watched keys) is lost; the client must not go on as if it were not.

@@ -83,7 +83,7 @@ pub(crate) struct Worker {
 struct Source {
     name: Arc<str>,
     listen: Arc<ListenPlan>,
-    limits: SessionLimits,
+    limits: Rc<SessionLimits>,
     sessions: Arc<Population>,
     /// What clients have sent and the next turn will carry.
     inbox: Vector,
@@ -140,7 +140,7 @@ impl Worker {
                     .zip(log)
                     .map(|(plan, log)| Tap::new(plan, log, source.name.clone(), visible.clone())),
                 listen: Arc::new(source.listen),
-                limits: source.limits,
+                limits: Rc::new(source.limits),
                 sessions,
                 inbox: Vector::default(),
                 chain: Chain::new(&source.chain, &visible),
@@ -236,7 +236,7 @@ impl Worker {
             }
             Sink::Null => (Route::Nowhere, Standing::new(Rc::default())),
         };
-        let limits = source.limits;
+        let limits = source.limits.clone();
         let id = this.sessions.add(|id| Session::new(id, at, limits, writer, route, standing));
         this.directory.add(id, source.name.clone(), client.peer, client.tls_subject);
         if this.drained.is_some() {

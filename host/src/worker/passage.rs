@@ -206,7 +206,7 @@ pub(super) fn resubscribe(id: SessionId, sink: &Single, delivery: &mut Delivery<
     }
     let Some(subscriptions) = session.resubscribe.take() else { return };
     let Standing { identity, profile, .. } = &session.standing;
-    match sink.try_lend(Introduction { session: id, identity, profile, whatever: false }, Some(subscriptions)) {
+    match sink.try_lend(Introduction { session: id, identity, profile, whatever: false }, Some(*subscriptions)) {
         Some(connection) => {
             if let Route::Shared(_) = session.route {
                 sink.leave(&session.standing.identity);

@@ -37,7 +37,8 @@ pub(super) struct Session {
     pub(super) id: SessionId,
     /// The position of its source.
     pub(super) source: usize,
-    pub(super) limits: SessionLimits,
+    /// Those of its source.
+    pub(super) limits: Rc<SessionLimits>,
     socket: WriteHalf,
     pub(super) out: Outbox,
     /// Whether the socket took less than there was.
@@ -67,7 +68,7 @@ pub(super) struct Session {
     /// Whether it is in the queue for a private connection.
     pub(super) queued: bool,
     /// What it was subscribed to on a connection that was lost.
-    pub(super) resubscribe: Option<Subscriptions>,
+    pub(super) resubscribe: Option<Box<Subscriptions>>,
     /// Whether its client has said that it will send no more.
     pub(super) finished: bool,
     /// Whether its connection has said so to the server, because a blocking command is waiting there.
@@ -228,7 +229,7 @@ impl Session {
     pub(super) fn new(
         id: SessionId,
         source: usize,
-        limits: SessionLimits,
+        limits: Rc<SessionLimits>,
         socket: WriteHalf,
         route: Route,
         standing: Standing,
