@@ -3,6 +3,7 @@
 use super::node::Node;
 use super::view::View;
 use super::{AGREEMENT, Member, RedisCluster};
+use crate::redis_server::RedisServer;
 use crate::wait::wait_until;
 
 impl RedisCluster {
@@ -17,6 +18,8 @@ impl RedisCluster {
     }
 
     /// Lets a node go on after [`RedisCluster::pause`] and waits until it has its place again, as [`RedisCluster::restart`] does.
+    ///
+    /// A primary that has been taken for dead and that nobody has replaced is let in again after twice the time-out of nodes.
     #[track_caller]
     pub fn resume(&mut self, member: impl Into<Member>) {
         let member = member.into();
@@ -43,6 +46,27 @@ impl RedisCluster {
         // It may have been faster by itself.
         assert!(reply == "+OK\r\n" || reply.starts_with(b"-ERR You should send"), "{reply:?}");
         self.wait_until_promoted(shard, replica);
+    }
+
+    /// Lets a replica take over its shard from a primary that runs, which holds writes up until the replica has everything: none is
+    /// lost. The two change places, and the old primary is a replica when this returns.
+    ///
+    /// It does by hand what `CLUSTER FAILOVER` does, because that goes wrong where the same node has won an election a few seconds
+    /// before: it counts the old votes, becomes a primary of the old epoch, and is a replica again as soon as it speaks to another
+    /// node. What it has acknowledged between is lost.
+    #[track_caller]
+    pub fn hand_over(&mut self, shard: usize, replica: usize) {
+        let (old, new) = (self.member(shard.into()), self.member((shard, replica).into()));
+        let mut client = old.client();
+        assert_eq!(client.ask(&format!("CLIENT PAUSE {} WRITE", AGREEMENT.as_millis())), "+OK\r\n");
+        let written = RedisServer::info(&mut client, "replication", "master_repl_offset");
+        wait_until("a replica has every write", AGREEMENT, || {
+            (RedisServer::info(&mut new.client(), "replication", "slave_repl_offset") >= written).then_some(())
+        });
+        self.promote(shard, replica);
+        // Who has been held up learns now where the slots are.
+        assert_eq!(client.ask("CLIENT UNPAUSE"), "+OK\r\n");
+        self.wait_until_back((shard, replica).into());
     }
 
     /// Waits until a replica has taken over its shard according to itself and every other node that runs. Then they change places,

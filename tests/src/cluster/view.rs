@@ -39,14 +39,20 @@ impl View {
         views
     }
 
-    /// What `node` says of all nodes.
+    /// What `node` says of all nodes: nothing while it loads what its primary has sent, or what it has on disk.
     #[track_caller]
     pub(super) fn of(node: &Node) -> Vec<Self> {
         let nodes = node.ask("CLUSTER NODES");
         let text = String::from_utf8_lossy(&nodes);
+        if text.starts_with("-LOADING") {
+            return Vec::new();
+        }
         assert!(text.starts_with('$'), "not a list of nodes: {text}");
-        let lines = text.lines().skip(1).filter(|line| !line.is_empty());
-        Self::sorted(lines.map(|line| Self::read(line).unwrap_or_else(|| panic!("not a node: {line}"))))
+        let lines: Vec<&str> = text.lines().skip(1).filter(|line| !line.is_empty()).collect();
+        // A node does not know its own address before another one has told it, and never does if there is none.
+        let alone = lines.len() == 1;
+        let view = |line| Self::read(line, alone).unwrap_or_else(|| panic!("not a node: {line}"));
+        Self::sorted(lines.into_iter().map(view))
     }
 
     /// What they say of the node `id`.
@@ -71,7 +77,7 @@ impl View {
     }
 
     /// `<id> <address> <flags> <primary> <ping> <pong> <epoch> <link> <slot>…`
-    fn read(line: &str) -> Option<Self> {
+    fn read(line: &str, alone: bool) -> Option<Self> {
         let mut fields = line.split_whitespace();
         let id = fields.next()?.to_owned();
         let address = fields.next()?;
@@ -81,8 +87,7 @@ impl View {
         if fields.nth(3)? != "connected" {
             flags.push("disconnected".to_owned());
         }
-        // A node does not know its own address before another one has told it.
-        if address.starts_with(':') {
+        if address.starts_with(':') && !alone {
             flags.push("nowhere".to_owned());
         }
         let slots = fields.filter(|slots| !slots.starts_with('[')).map(|slots| {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use sluice_tests::certificates::Authority;
-use sluice_tests::{Client, ClusterOptions, RedisCluster};
+use sluice_tests::{Client, ClusterOptions, Member, RedisCluster};
 
 /// Keys of one slot.
 const KEYS: [&str; 3] = ["{moving}:1", "{moving}:2", "{moving}:3"];
@@ -95,6 +95,37 @@ fn a_replica_takes_over_from_a_primary_that_has_died_or_hangs() {
         let mut replica = cluster.client((shard, 0));
         assert_eq!(replica.ask("READONLY"), "+OK\r\n");
         assert_eq!(replica.ask("GET kept"), "$1\r\n1\r\n");
+    }
+}
+
+#[test]
+fn a_primary_hands_over_without_losing_a_write_and_comes_back_with_what_it_had() {
+    let options = ClusterOptions::new().server(&["--appendonly", "yes"]);
+    let mut cluster = RedisCluster::start_with(3, 1, &options);
+    let shard = cluster.owner_of_key("count");
+    let new = cluster.node_id((shard, 0)).to_owned();
+    let mut client = cluster.client(shard);
+    for count in 1..=100 {
+        assert_eq!(client.ask("INCR count"), format!(":{count}\r\n"));
+    }
+    cluster.hand_over(shard, 0);
+    assert_eq!(cluster.node_id(shard), new);
+    assert!(client.ask("INCR count").starts_with(b"-MOVED"));
+    assert_eq!(cluster.client(shard).ask("INCR count"), ":101\r\n");
+    assert_eq!(cluster.client(shard).ask("WAIT 1 10000"), ":1\r\n");
+    for member in [Member::from(shard), Member::from((shard, 0))] {
+        cluster.kill(member);
+        cluster.restart(member);
+        assert_eq!(cluster.owner_of_key("count"), shard);
+        assert_eq!(cluster.client(shard).ask("GET count"), "$3\r\n101\r\n");
+    }
+}
+
+#[test]
+fn a_cluster_of_one_node_has_all_slots() {
+    let cluster = RedisCluster::start(1, 0);
+    for key in KEYS.into_iter().chain(["a", "b", "c"]) {
+        assert_eq!(cluster.client(0).call(&["SET", key, "1"]), "+OK\r\n");
     }
 }
 
