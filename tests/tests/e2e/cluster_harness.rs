@@ -1,9 +1,13 @@
 //! The clusters that other tests are about are what those tests take them for.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use sluice_tests::certificates::Authority;
-use sluice_tests::{Client, ClusterOptions, Member, RedisCluster};
+use sluice_tests::wait::SOON;
+use sluice_tests::{Client, ClusterOptions, Member, RedisCluster, wait_until};
 
 /// Keys of one slot.
 const KEYS: [&str; 3] = ["{moving}:1", "{moving}:2", "{moving}:3"];
@@ -103,21 +107,21 @@ fn a_primary_hands_over_without_losing_a_write_and_comes_back_with_what_it_had()
     let options = ClusterOptions::new().server(&["--appendonly", "yes"]);
     let mut cluster = RedisCluster::start_with(3, 1, &options);
     let shard = cluster.owner_of_key("count");
-    let new = cluster.node_id((shard, 0)).to_owned();
-    let mut client = cluster.client(shard);
-    for count in 1..=100 {
-        assert_eq!(client.ask("INCR count"), format!(":{count}\r\n"));
+    let writer = Writer::start([cluster.primary(shard).addr(), cluster.replica(shard, 0).addr()]);
+    for _ in 0..3 {
+        let new = cluster.node_id((shard, 0)).to_owned();
+        cluster.hand_over(shard, 0);
+        assert_eq!(cluster.node_id(shard), new);
+        writer.wait_for_more();
     }
-    cluster.hand_over(shard, 0);
-    assert_eq!(cluster.node_id(shard), new);
-    assert!(client.ask("INCR count").starts_with(b"-MOVED"));
-    assert_eq!(cluster.client(shard).ask("INCR count"), ":101\r\n");
-    assert_eq!(cluster.client(shard).ask("WAIT 1 10000"), ":1\r\n");
+    let count = writer.stop().to_string();
+    let expected = format!("${}\r\n{count}\r\n", count.len());
+    assert_eq!(cluster.client(shard).ask("GET count"), expected);
     for member in [Member::from(shard), Member::from((shard, 0))] {
         cluster.kill(member);
         cluster.restart(member);
         assert_eq!(cluster.owner_of_key("count"), shard);
-        assert_eq!(cluster.client(shard).ask("GET count"), "$3\r\n101\r\n");
+        assert_eq!(cluster.client(shard).ask("GET count"), expected);
     }
 }
 
@@ -170,4 +174,48 @@ fn a_replica_takes_over_by_itself_where_it_may() {
 fn asking(client: &mut Client, args: &[&str]) -> bytes::Bytes {
     assert_eq!(client.ask("ASKING"), "+OK\r\n");
     client.call(args)
+}
+
+/// Increments `count` without a pause, at that of two nodes that has it.
+struct Writer {
+    acknowledged: Arc<AtomicU64>,
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl Writer {
+    fn start(addrs: [String; 2]) -> Self {
+        let (acknowledged, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+        let (count, stopped) = (Arc::clone(&acknowledged), Arc::clone(&stop));
+        let thread = std::thread::spawn(move || {
+            let mut clients = [Client::connect(&addrs[0]), Client::connect(&addrs[1])];
+            let mut at = 0;
+            while !stopped.load(Ordering::Relaxed) {
+                let reply = clients[at].ask("INCR count");
+                if reply.starts_with(b":") {
+                    count.fetch_add(1, Ordering::Relaxed);
+                } else {
+                    assert!(reply.starts_with(b"-MOVED"), "{reply:?}");
+                    at = 1 - at;
+                }
+            }
+        });
+        Self { acknowledged, stop, thread }
+    }
+
+    #[track_caller]
+    fn wait_for_more(&self) {
+        let before = self.acknowledged.load(Ordering::Relaxed);
+        wait_until("more has been written", SOON, || {
+            (self.thread.is_finished() || self.acknowledged.load(Ordering::Relaxed) > before + 100).then_some(())
+        });
+    }
+
+    /// Ends, and tells how many increments were acknowledged.
+    #[track_caller]
+    fn stop(self) -> u64 {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().expect("a writer that has no reason to fail");
+        self.acknowledged.load(Ordering::Relaxed)
+    }
 }
