@@ -17,6 +17,7 @@
 
 pub mod certificates;
 pub mod client;
+pub mod cluster;
 pub mod descriptors;
 pub mod examples;
 pub mod http;
@@ -32,6 +33,7 @@ pub mod wait;
 
 pub use certificates::{Authority, Identity};
 pub use client::{Client, Protocol, inline, request};
+pub use cluster::{ClusterOptions, Member, Migration, RedisCluster};
 pub use listing::Listed;
 pub use redis_server::RedisServer;
 pub use sluice::Sluice;

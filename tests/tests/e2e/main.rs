@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 mod admin;
 mod blocking;
 mod clients;
+mod cluster_harness;
 mod conformance;
 mod drain;
 mod examples;
