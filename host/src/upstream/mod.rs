@@ -17,6 +17,7 @@
 //! ```
 
 mod back_off;
+pub mod cluster;
 mod connection;
 mod dial;
 mod exchange;

@@ -1,0 +1,234 @@
+//! What a cluster looks like, as one of its nodes sees it: who serves which slot.
+//!
+//! The answer to `CLUSTER SLOTS`, which all versions know, is read into a [`Map`] that never changes; a later answer becomes another map.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use redis_protocol::resp2::decode::decode;
+use redis_protocol::resp2::types::OwnedFrame;
+
+use super::slot::{SLOTS, Slot};
+
+/// Who serves which slot.
+#[derive(Debug)]
+pub struct Map {
+    nodes: Vec<Node>,
+    shards: Vec<Shard>,
+    /// The position of each slot's shard, or [`NOBODY`].
+    owners: Box<[u16]>,
+}
+
+/// A server of the cluster.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Node {
+    /// `host:port`; an IPv6 address is in brackets.
+    pub address: Arc<str>,
+    /// What the cluster calls it; servers before 4.0 do not tell.
+    pub id: Option<Arc<str>>,
+}
+
+/// Servers that hold the same slots.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Shard {
+    /// The position of the node that may be written to.
+    pub primary: usize,
+    /// Those of the nodes that follow it.
+    pub replicas: Vec<usize>,
+}
+
+/// The owner of a slot that nobody serves.
+const NOBODY: u16 = u16::MAX;
+
+/// Why an answer to `CLUSTER SLOTS` is no map.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum MapError {
+    /// The server said so.
+    #[error("the server answered CLUSTER SLOTS with: {0}")]
+    Refused(String),
+    /// It is not what the answer looks like.
+    #[error("the answer to CLUSTER SLOTS cannot be understood: found {found}, expected {expected}")]
+    Unexpected {
+        /// In short.
+        found: String,
+        /// What should stand there.
+        expected: &'static str,
+    },
+    /// Two shards.
+    #[error("the answer to CLUSTER SLOTS contradicts itself: slot {slot} belongs to {first} and to {second}")]
+    Twice {
+        /// The first such slot.
+        slot: Slot,
+        /// The address of one primary.
+        first: Arc<str>,
+        /// That of the other.
+        second: Arc<str>,
+    },
+    /// No slots at all.
+    #[error("the cluster serves no slots: it has not been set up yet, or the server has not joined it")]
+    Empty,
+}
+
+impl Map {
+    /// Read the answer to `CLUSTER SLOTS` (RESP2), one whole frame. `asked`: the host that was asked, without brackets; it stands for
+    /// itself where a node does not know its own.
+    ///
+    /// # Errors
+    ///
+    /// See [`MapError`].
+    pub fn read(answer: &[u8], asked: &str) -> Result<Self, MapError> {
+        let frame = match decode(answer) {
+            Ok(Some((frame, _))) => frame,
+            Ok(None) => return Err(unexpected("a part of a frame", "a frame")),
+            Err(error) => return Err(unexpected(error, "a frame")),
+        };
+        let ranges = match frame {
+            OwnedFrame::Array(ranges) => ranges,
+            OwnedFrame::Error(text) => return Err(MapError::Refused(text)),
+            other => return Err(unexpected(kind(&other), "an array")),
+        };
+        let mut reader = Reader { asked, places: HashMap::new(), nodes: Vec::new() };
+        let mut shards: Vec<Shard> = Vec::new();
+        let mut owners = vec![NOBODY; SLOTS].into_boxed_slice();
+        for range in &ranges {
+            let (slots, shard) = reader.range(range)?;
+            let at = shards.iter().position(|known| known.primary == shard.primary).unwrap_or_else(|| {
+                shards.push(shard);
+                shards.len() - 1
+            });
+            for slot in slots {
+                let owner = &mut owners[slot.number()];
+                if *owner != NOBODY && usize::from(*owner) != at {
+                    let address = |shard: usize| reader.nodes[shards[shard].primary].address.clone();
+                    let (first, second) = (address(usize::from(*owner)), address(at));
+                    return Err(MapError::Twice { slot, first, second });
+                }
+                *owner = at as u16;
+            }
+        }
+        if shards.is_empty() {
+            return Err(MapError::Empty);
+        }
+        Ok(Self { nodes: reader.nodes, shards, owners })
+    }
+
+    /// Every node: those that are found by their positions.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// Every shard that serves slots.
+    pub fn shards(&self) -> &[Shard] {
+        &self.shards
+    }
+
+    /// The shard that serves a slot; `None`: nobody does at the moment.
+    #[inline]
+    pub fn owner(&self, slot: Slot) -> Option<&Shard> {
+        self.shards.get(usize::from(self.owners[slot.number()]))
+    }
+
+    /// How many slots nobody serves.
+    pub fn unserved(&self) -> usize {
+        self.owners.iter().filter(|&&owner| owner == NOBODY).count()
+    }
+}
+
+/// What has been read of an answer so far.
+struct Reader<'a> {
+    asked: &'a str,
+    /// Where in `nodes` the one with this ID (or this address, where it has none) is.
+    places: HashMap<Arc<str>, usize>,
+    nodes: Vec<Node>,
+}
+
+impl Reader<'_> {
+    /// `[first slot, last slot, primary, replica…]`
+    fn range(&mut self, range: &OwnedFrame) -> Result<(impl Iterator<Item = Slot> + use<>, Shard), MapError> {
+        let OwnedFrame::Array(fields) = range else {
+            return Err(unexpected(kind(range), "an array for each range of slots"));
+        };
+        let [first, last, primary, replicas @ ..] = &fields[..] else {
+            return Err(unexpected(
+                format_args!("{} elements", fields.len()),
+                "the first slot, the last one, and nodes",
+            ));
+        };
+        let (first, last) = (slot(first)?, slot(last)?);
+        if first > last {
+            return Err(unexpected(format_args!("slots {first} to {last}"), "the lower one first"));
+        }
+        let primary = self.node(primary)?;
+        let replicas = replicas.iter().map(|node| self.node(node)).collect::<Result<_, _>>()?;
+        Ok(((first.number()..=last.number()).filter_map(Slot::new), Shard { primary, replicas }))
+    }
+
+    /// `[host, port, ID, [metadata…]]`. Returns its position.
+    fn node(&mut self, node: &OwnedFrame) -> Result<usize, MapError> {
+        let OwnedFrame::Array(fields) = node else { return Err(unexpected(kind(node), "an array for each node")) };
+        let [host, port, more @ ..] = &fields[..] else {
+            return Err(unexpected(format_args!("{} elements", fields.len()), "a host and a port"));
+        };
+        let port = match port {
+            OwnedFrame::Integer(port) => u16::try_from(*port).ok().filter(|port| *port > 0),
+            _ => None,
+        };
+        let Some(port) = port else { return Err(unexpected(kind(&fields[1]), "the number of a port")) };
+        let host = match text(host) {
+            // It does not know how it is called; whoever answered does for itself.
+            None | Some("") => self.asked,
+            // It is to be called by a name, and has none.
+            Some("?") => more.get(1).and_then(address_of_metadata).unwrap_or(self.asked),
+            Some(host) => host,
+        };
+        let address: Arc<str> =
+            if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }.into();
+        let id: Option<Arc<str>> = more.first().and_then(text).filter(|id| !id.is_empty()).map(Arc::from);
+        let known = self.places.entry(id.clone().unwrap_or_else(|| address.clone()));
+        Ok(*known.or_insert_with(|| {
+            self.nodes.push(Node { address, id });
+            self.nodes.len() - 1
+        }))
+    }
+}
+
+/// `[name, value, …]`
+fn address_of_metadata(metadata: &OwnedFrame) -> Option<&str> {
+    let OwnedFrame::Array(metadata) = metadata else { return None };
+    metadata.chunks_exact(2).find(|pair| text(&pair[0]) == Some("ip")).and_then(|pair| text(&pair[1]))
+}
+
+fn slot(frame: &OwnedFrame) -> Result<Slot, MapError> {
+    let number = match frame {
+        OwnedFrame::Integer(number) => usize::try_from(*number).ok().and_then(Slot::new),
+        _ => None,
+    };
+    number.ok_or_else(|| unexpected(kind(frame), "the number of a slot, 0 to 16383"))
+}
+
+fn text(frame: &OwnedFrame) -> Option<&str> {
+    match frame {
+        OwnedFrame::BulkString(bytes) => std::str::from_utf8(bytes).ok(),
+        OwnedFrame::SimpleString(bytes) => std::str::from_utf8(bytes).ok(),
+        _ => None,
+    }
+}
+
+fn unexpected(found: impl ToString, expected: &'static str) -> MapError {
+    MapError::Unexpected { found: found.to_string(), expected }
+}
+
+/// What a frame is, in short.
+fn kind(frame: &OwnedFrame) -> String {
+    match frame {
+        OwnedFrame::Integer(number) => number.to_string(),
+        OwnedFrame::Array(elements) => format!("an array of {}", elements.len()),
+        OwnedFrame::Null => "nothing".to_owned(),
+        OwnedFrame::Error(text) => text.clone(),
+        other => text(other).map_or_else(|| "bytes that are no text".to_owned(), |text| format!("{text:?}")),
+    }
+}
+
+#[cfg(test)]
+#[path = "map_test.rs"]
+mod test;

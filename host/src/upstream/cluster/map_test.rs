@@ -1,0 +1,93 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+
+/// `CLUSTER SLOTS` as text: `-` a null, words in quotation marks bulk strings, numbers integers, brackets arrays.
+fn answer(text: &str) -> Vec<u8> {
+    let json: serde_json::Value = serde_json::from_str(text).unwrap();
+    fn encode(value: &serde_json::Value, out: &mut Vec<u8>) {
+        match value {
+            serde_json::Value::Array(elements) => {
+                out.extend(format!("*{}\r\n", elements.len()).bytes());
+                elements.iter().for_each(|element| encode(element, out));
+            }
+            serde_json::Value::String(text) => out.extend(format!("${}\r\n{text}\r\n", text.len()).bytes()),
+            serde_json::Value::Null => out.extend(b"$-1\r\n"),
+            number => out.extend(format!(":{number}\r\n").bytes()),
+        }
+    }
+    let mut out = Vec::new();
+    encode(&json, &mut out);
+    out
+}
+
+fn read(text: &str) -> Result<Map, MapError> {
+    Map::read(&answer(text), "asked")
+}
+
+fn addresses(map: &Map) -> Vec<&str> {
+    map.nodes().iter().map(|node| &*node.address).collect()
+}
+
+#[test]
+fn every_slot_finds_its_shard() {
+    let map = read(
+        r#"[[0, 5460, ["10.0.0.1", 7000, "a", []], ["10.0.0.4", 7003, "d", []]],
+            [5461, 10922, ["10.0.0.2", 7001, "b", []]],
+            [10923, 16382, ["10.0.0.1", 7000, "a", []], ["10.0.0.4", 7003, "d", []]]]"#,
+    )
+    .unwrap();
+    assert_eq!(addresses(&map), ["10.0.0.1:7000", "10.0.0.4:7003", "10.0.0.2:7001"]);
+    assert_eq!(map.shards().len(), 2);
+    let primary = |number| Some(&*map.nodes()[map.owner(Slot::new(number).unwrap())?.primary].address);
+    assert_eq!((primary(0), primary(5460), primary(16_382)), (primary(0), primary(0), primary(0)));
+    assert_eq!((primary(5461), primary(16_383)), (Some("10.0.0.2:7001"), None));
+    assert_eq!(map.shards()[0].replicas, [1]);
+    assert_eq!((map.unserved(), map.nodes()[2].id.as_deref()), (1, Some("b")));
+}
+
+#[test]
+fn nodes_are_called_as_they_can_be_reached() {
+    for (node, expected) in [
+        (r#"["", 1, "a"]"#, "asked:1"),
+        (r#"[null, 1, "a"]"#, "asked:1"),
+        (r#"["fe80::1", 1, "a"]"#, "[fe80::1]:1"),
+        (r#"["node.example", 1, "a", ["ip", "10.0.0.1"]]"#, "node.example:1"),
+        (r#"["?", 1, "a", ["ip", "10.0.0.1"]]"#, "10.0.0.1:1"),
+        (r#"["?", 1, "a", []]"#, "asked:1"),
+        // As servers before 4.0 say it.
+        (r#"["10.0.0.1", 1]"#, "10.0.0.1:1"),
+    ] {
+        assert_eq!(addresses(&read(&format!("[[0, 16383, {node}]]")).unwrap()), [expected], "{node}");
+    }
+    assert_eq!(addresses(&Map::read(&answer(r#"[[0, 1, ["", 1, "a"]]]"#), "::1").unwrap()), ["[::1]:1"]);
+}
+
+#[test]
+fn what_is_no_map_is_refused_with_what_was_found() {
+    for (text, expected) in [
+        ("[]", "serves no slots"),
+        ("7", "found 7, expected an array"),
+        ("[7]", "found 7, expected an array for each range"),
+        ("[[0, 1]]", "found 2 elements, expected the first slot, the last one, and nodes"),
+        (r#"[[0, 16384, ["h", 1]]]"#, "found 16384, expected the number of a slot"),
+        (r#"[[-1, 5, ["h", 1]]]"#, "found -1, expected the number of a slot"),
+        (r#"[["x", 5, ["h", 1]]]"#, "found \"x\", expected the number of a slot"),
+        (r#"[[5, 4, ["h", 1]]]"#, "found slots 5 to 4, expected the lower one first"),
+        (r#"[[0, 4, "h"]]"#, "found \"h\", expected an array for each node"),
+        (r#"[[0, 4, ["h"]]]"#, "found 1 elements, expected a host and a port"),
+        (r#"[[0, 4, ["h", 65536]]]"#, "found 65536, expected the number of a port"),
+        (r#"[[0, 4, ["h", 0]]]"#, "found 0, expected the number of a port"),
+        (r#"[[0, 4, ["h", 1]], [3, 9, ["i", 1]]]"#, "contradicts itself: slot 3 belongs to h:1 and to i:1"),
+    ] {
+        let error = read(text).unwrap_err().to_string();
+        assert!(error.contains(expected), "{text}\nis:             {error}\nshould contain: {expected}");
+    }
+    let error = Map::read(b"-ERR This instance has cluster support disabled\r\n", "asked").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the server answered CLUSTER SLOTS with: ERR This instance has cluster support disabled"
+    );
+    for garbage in [&b"*1\r\n"[..], b"!", b""] {
+        assert!(matches!(Map::read(garbage, "asked"), Err(MapError::Unexpected { .. })), "{garbage:?}");
+    }
+}
