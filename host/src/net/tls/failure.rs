@@ -1,6 +1,6 @@
 //! What went wrong with a TLS connection, in the operator's words.
 
-use rustls::{AlertDescription, CertificateError, Error, InvalidMessage};
+use rustls::{AlertDescription, CertificateError, Connection, Error, InvalidMessage};
 
 /// Which side of the proxy a connection is on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -12,6 +12,14 @@ pub(super) enum Side {
 }
 
 impl Side {
+    /// Which one `connection` is on.
+    pub(super) fn of(connection: &Connection) -> Self {
+        match connection {
+            Connection::Server(_) => Self::Client,
+            Connection::Client(_) => Self::Server,
+        }
+    }
+
     /// Who is on the other end.
     pub(super) fn other(self) -> &'static str {
         match self {

@@ -5,24 +5,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use super::material::TlsError;
+use super::material::{Material, TlsError};
 use super::renewal::Renewable;
-
-/// Files that something can be made of.
-pub trait Material: fmt::Debug + Send + Sync {
-    /// What is made of them.
-    type Config: Send + Sync;
-
-    /// The files.
-    fn files(&self) -> Vec<&Path>;
-
-    /// Read them all.
-    ///
-    /// # Errors
-    ///
-    /// The first file that is of no use, and why.
-    fn load(&self) -> Result<Self::Config, TlsError>;
-}
 
 /// What the files of `M` say: as they were when they were last good.
 pub struct Fresh<M: Material> {

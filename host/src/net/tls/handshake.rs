@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
-use rustls::{ClientConnection, Connection, ServerConnection};
+use rustls::{ClientConnection, ServerConnection};
 
 use super::failure::Side;
 use super::fresh::Fresh;
@@ -114,13 +114,5 @@ impl Failure {
             metrics::counter!("sluice_tls_handshake_failures_total", "side" => side.other()).increment(1);
         }
         Self { reason, silent }
-    }
-}
-
-/// Which side of the proxy a connection is on.
-pub(super) fn side(connection: &Connection) -> Side {
-    match connection {
-        Connection::Server(_) => Side::Client,
-        Connection::Client(_) => Side::Server,
     }
 }

@@ -12,8 +12,6 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
 
-use super::fresh::Material;
-
 /// Which file something is about.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Part {
@@ -35,6 +33,22 @@ pub struct TlsError {
     pub file: PathBuf,
     /// What is wrong with it.
     pub reason: String,
+}
+
+/// Files that something can be made of.
+pub trait Material: fmt::Debug + Send + Sync {
+    /// What is made of them.
+    type Config: Send + Sync;
+
+    /// The files.
+    fn files(&self) -> Vec<&Path>;
+
+    /// Read them all.
+    ///
+    /// # Errors
+    ///
+    /// The first file that is of no use, and why.
+    fn load(&self) -> Result<Self::Config, TlsError>;
 }
 
 /// A certificate of our own.

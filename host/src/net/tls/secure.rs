@@ -9,7 +9,7 @@ use rustls::Connection;
 use rustls::pki_types::CertificateDer;
 use tokio::io::ReadBuf;
 
-use super::handshake::side;
+use super::failure::Side;
 use crate::net::socket::Socket;
 
 /// The most that is read from a socket at once, in bytes.
@@ -182,7 +182,7 @@ impl Secure {
             }
             if let Err(error) = self.connection.process_new_packets() {
                 let _ = self.flush();
-                let words = side(&self.connection).explain(&error);
+                let words = Side::of(&self.connection).explain(&error);
                 return Err(io::Error::new(io::ErrorKind::InvalidData, words));
             }
         }
