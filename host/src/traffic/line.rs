@@ -6,9 +6,30 @@ use std::time::{Duration, Instant, SystemTime};
 use serde::Serialize;
 
 use super::secrets::{Detail, error_text};
-use super::tap::By;
 use super::time::rfc3339;
 use crate::ids::{MessageId, SessionId};
+
+/// Who gave a response.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum By {
+    /// A server.
+    Server,
+    /// A transform, which answered the request or changed or put together the response.
+    Transform,
+    /// The proxy itself.
+    Proxy,
+}
+
+impl By {
+    /// The word in the log.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Transform => "transform",
+            Self::Proxy => "proxy",
+        }
+    }
+}
 
 /// The most that is kept of the text of an error, in bytes.
 const ERROR: usize = 256;

@@ -21,7 +21,8 @@ mod writer;
 use std::fmt;
 use std::path::PathBuf;
 
-pub use tap::{By, Entry, Tap};
+pub use line::By;
+pub use tap::{Entry, Tap};
 pub use writer::{Log, OpenError, Writers};
 
 use crate::plugin::CommandSet;

@@ -9,7 +9,7 @@ use std::time::{Instant, SystemTime};
 use metrics::{Counter, counter};
 use sluice_commands::{Args, CommandId, key_positions};
 
-use super::line::{Answer, Line, Name};
+use super::line::{Answer, By, Line, Name};
 use super::secrets::Secrets;
 use super::writer::Log;
 use super::{MAX_ARGUMENT, Plan, Values};
@@ -46,28 +46,6 @@ struct Outlet {
     dropped: Counter,
     /// How many bytes the entries keep.
     held: Cell<usize>,
-}
-
-/// Who gave a response.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum By {
-    /// A server.
-    Server,
-    /// A transform, which answered the request or changed or put together the response.
-    Transform,
-    /// The proxy itself.
-    Proxy,
-}
-
-impl By {
-    /// The word in the log.
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Server => "server",
-            Self::Transform => "transform",
-            Self::Proxy => "proxy",
-        }
-    }
 }
 
 /// A request that will be logged once it is answered, or when it is clear that it never will be: when this is dropped.
