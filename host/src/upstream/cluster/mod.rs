@@ -1,7 +1,11 @@
-//! A cluster: which of its nodes a request belongs to.
+//! A cluster: which of its nodes a request belongs to, and what their replies become.
 
+mod gather;
 mod map;
 mod slot;
+mod way;
 
+pub use gather::Gather;
 pub use map::{Map, MapError, Node, Shard};
 pub use slot::{SLOTS, Slot};
+pub use way::{Part, Way};

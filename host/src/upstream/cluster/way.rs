@@ -1,0 +1,156 @@
+//! Where in a cluster a request goes: to the shard of its keys, in parts to several, to all, or to whichever.
+
+use std::collections::HashMap;
+
+use sluice_commands::{Args, CommandId, RequestPolicy, key_positions};
+
+use super::slot::Slot;
+use crate::resp::encode;
+
+/// Where a request goes.
+#[derive(Debug, Eq, PartialEq)]
+pub enum Way {
+    /// To the shard that serves this slot: all of its keys lie there.
+    To(Slot),
+    /// Nowhere as one: its keys lie in several slots, and it is one that must not be taken apart.
+    Apart,
+    /// Nowhere: a key has no value. No part of it may be executed, and a server would see no more than a part.
+    Incomplete,
+    /// In parts, at least two, each to its shard.
+    Parts(Vec<Part>),
+    /// To every primary.
+    Primaries,
+    /// To every node.
+    Nodes,
+    /// It has no keys, and any node can answer.
+    Anywhere,
+}
+
+/// A part of a request: those of its keys that lie in one slot.
+#[derive(Debug, Eq, PartialEq)]
+pub struct Part {
+    /// The slot.
+    pub slot: Slot,
+    /// The keys, by their places among all keys of the request, rising.
+    pub keys: Vec<u32>,
+    /// How many arguments belong to each key, the key included.
+    step: u32,
+}
+
+impl Way {
+    /// The way of a request with these arguments, its name included. `keys` is used to look for them.
+    pub fn of<A: Args + ?Sized>(command: CommandId, arguments: &A, keys: &mut Vec<u32>) -> Self {
+        key_positions(command, arguments, keys);
+        let slot = |position: u32| Slot::of(arguments.arg(position as usize));
+        let Some((first, others)) = keys.split_first() else { return Self::without_keys(command) };
+        let first = slot(*first);
+        if others.iter().all(|&other| slot(other) == first) {
+            return Self::To(first);
+        }
+        match command.get().map(|command| (command.request_policy(), command.key_range())) {
+            Some((RequestPolicy::MultiShard, Some(range)))
+                if (arguments.count() - 1) % usize::from(range.step.unsigned_abs()) != 0 =>
+            {
+                Self::Incomplete
+            }
+            Some((RequestPolicy::MultiShard, Some(range))) => {
+                Self::Parts(parts(keys.iter().map(|&key| slot(key)), range.step.unsigned_abs().into()))
+            }
+            _ => Self::Apart,
+        }
+    }
+
+    fn without_keys(command: CommandId) -> Self {
+        match command.get().map(|command| command.request_policy()) {
+            Some(RequestPolicy::AllShards) => Self::Primaries,
+            Some(RequestPolicy::AllNodes) => Self::Nodes,
+            _ => Self::Anywhere,
+        }
+    }
+}
+
+/// One part for each slot, in the order of their first keys.
+fn parts(slots: impl Iterator<Item = Slot>, step: u32) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::new();
+    let mut places = HashMap::new();
+    for (key, slot) in slots.enumerate() {
+        let place = *places.entry(slot).or_insert_with(|| {
+            parts.push(Part { slot, keys: Vec::new(), step });
+            parts.len() - 1
+        });
+        parts[place].keys.push(key as u32);
+    }
+    parts
+}
+
+impl Part {
+    /// Append the request that this part is. `arguments` are those of the whole; the keys begin at the second one.
+    pub fn encode<A: Args + ?Sized>(&self, arguments: &A, out: &mut Vec<u8>) {
+        let rows = self.keys.iter().flat_map(|key| {
+            let from = 1 + key * self.step;
+            from..from + self.step
+        });
+        let places = [0].into_iter().chain(rows.map(|place| place as usize));
+        encode::request(out, places.map(|place| arguments.arg(place)));
+    }
+}
+
+#[cfg(test)]
+mod test {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+
+    fn way(line: &str) -> Way {
+        let arguments: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        let command = sluice_commands::lookup(arguments[0], || arguments.get(1).copied());
+        Way::of(command, &arguments, &mut Vec::new())
+    }
+
+    fn encoded(line: &str) -> Vec<String> {
+        let Way::Parts(parts) = way(line) else { panic!("{line} is not taken apart") };
+        let arguments: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        let encode = |part: &Part| {
+            let mut out = Vec::new();
+            part.encode(&arguments, &mut out);
+            let text = String::from_utf8(out).unwrap();
+            text.split("\r\n")
+                .filter(|word| !word.starts_with(['*', '$']))
+                .collect::<Vec<_>>()
+                .join(" ")
+                .trim()
+                .to_owned()
+        };
+        parts.iter().map(encode).collect()
+    }
+
+    #[test]
+    fn every_request_has_its_way() {
+        let to = |key: &str| Way::To(Slot::of(key.as_bytes()));
+        for (line, expected) in [
+            ("GET a", to("a")),
+            ("MGET {a}1 {a}2", to("a")),
+            ("EVAL script 2 {a}1 {a}2 b", to("a")),
+            ("XREAD COUNT 1 STREAMS {a}1 {a}2 0 0", to("a")),
+            ("OBJECT ENCODING a", to("a")),
+            ("RENAME a b", Way::Apart),
+            ("MSETNX a 1 b 2", Way::Apart),
+            ("EVAL script 2 a b", Way::Apart),
+            ("EVAL script 0", Way::Anywhere),
+            ("DBSIZE", Way::Primaries),
+            ("SCRIPT LOAD x", Way::Nodes),
+            ("TIME", Way::Anywhere),
+            ("NO.SUCH a", Way::Anywhere),
+        ] {
+            assert_eq!(way(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_request_is_taken_apart_by_slot_and_not_by_key() {
+        assert_eq!(encoded("DEL a {b}1 c {b}2 a"), ["DEL a a", "DEL {b}1 {b}2", "DEL c"]);
+        assert_eq!(encoded("mset a 1 b 2 {a}x 3"), ["mset a 1 {a}x 3", "mset b 2"]);
+        assert_eq!(way("MSET a 1 b"), Way::Incomplete);
+        let Way::Parts(parts) = way("MGET a b {a}c") else { panic!("MGET is not taken apart") };
+        assert_eq!(parts.iter().map(|part| &part.keys[..]).collect::<Vec<_>>(), [&[0, 2][..], &[1]]);
+    }
+}
