@@ -2,10 +2,12 @@
 
 mod gather;
 mod map;
+mod redirect;
 mod slot;
 mod way;
 
 pub use gather::Gather;
 pub use map::{Map, MapError, Node, Shard};
+pub use redirect::{MOST, Redirect, Target};
 pub use slot::{SLOTS, Slot};
 pub use way::{Part, Way};

@@ -49,7 +49,7 @@ impl Way {
         }
         match command.get().map(|command| (command.request_policy(), command.key_range())) {
             Some((RequestPolicy::MultiShard, Some(range)))
-                if (arguments.count() - 1) % usize::from(range.step.unsigned_abs()) != 0 =>
+                if !(arguments.count() - 1).is_multiple_of(usize::from(range.step.unsigned_abs())) =>
             {
                 Self::Incomplete
             }

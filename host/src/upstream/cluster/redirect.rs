@@ -1,0 +1,111 @@
+//! Errors by which a node of a cluster says that the request is better sent elsewhere, or again.
+//!
+//! | error | what follows |
+//! | --- | --- |
+//! | `MOVED slot address` | the request goes there, and the map is asked for anew |
+//! | `ASK slot address` | the request goes there behind `ASKING`, this once; the map stays |
+//! | `READONLY` | the node is no primary any more: the map is asked for anew, and the request goes to the new one |
+//! | `TRYAGAIN`, `CLUSTERDOWN`, `MASTERDOWN`, `LOADING` | the request is repeated in a while |
+
+use super::slot::Slot;
+
+/// The most redirections of one request, and the most repetitions.
+pub const MOST: u8 = 5;
+
+/// What an error of a cluster's node asks for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Redirect<'a> {
+    /// The slot is served by another node, from now on.
+    Moved(Slot, Target<'a>),
+    /// This key of the slot is at another node already, or would be.
+    Ask(Slot, Target<'a>),
+    /// The node does not take writes.
+    ReadOnly,
+    /// It does not work at the moment.
+    Later,
+}
+
+/// Where to go.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Target<'a> {
+    /// A name or an IP address, without brackets; `None`: the host of the node that said so.
+    pub host: Option<&'a str>,
+    /// The port.
+    pub port: u16,
+}
+
+/// The codes that mean [`Redirect::Later`].
+const LATER: [&str; 4] = ["TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "LOADING"];
+
+impl<'a> Redirect<'a> {
+    /// What a reply asks for; `None`: it is the answer.
+    #[inline]
+    pub fn of(reply: &'a [u8]) -> Option<Self> {
+        match reply.first() {
+            Some(b'-') => Self::of_error(reply.get(1..)?),
+            _ => None,
+        }
+    }
+
+    #[cold]
+    fn of_error(line: &'a [u8]) -> Option<Self> {
+        let line = std::str::from_utf8(line).ok()?.trim_end();
+        let (code, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match code {
+            "MOVED" => slot_and_target(rest).map(|(slot, target)| Self::Moved(slot, target)),
+            "ASK" => slot_and_target(rest).map(|(slot, target)| Self::Ask(slot, target)),
+            "READONLY" => Some(Self::ReadOnly),
+            code => LATER.contains(&code).then_some(Self::Later),
+        }
+    }
+}
+
+/// `3999 127.0.0.1:6381`, `3999 :6381`, `3999 fe80::1:6381`, `3999 node.example:6381`.
+fn slot_and_target(text: &str) -> Option<(Slot, Target<'_>)> {
+    let (slot, address) = text.split_once(' ')?;
+    // The port is behind the last colon, brackets or not. What may follow it is for those who know it.
+    let (host, port) = address.split(' ').next()?.rsplit_once(':')?;
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let host = Some(host).filter(|host| !host.is_empty() && *host != "?");
+    let port = port.parse().ok().filter(|port| *port > 0)?;
+    Some((Slot::new(slot.parse().ok()?)?, Target { host, port }))
+}
+
+#[cfg(test)]
+mod test {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn redirections_are_told_from_answers() {
+        let at = |number, host, port| (Slot::new(number).unwrap(), Target { host, port });
+        let moved = |(slot, target)| Some(Redirect::Moved(slot, target));
+        let ask = |(slot, target)| Some(Redirect::Ask(slot, target));
+        for (reply, expected) in [
+            ("-MOVED 3999 127.0.0.1:6381\r\n", moved(at(3999, Some("127.0.0.1"), 6381))),
+            ("-ASK 0 node.example:1\r\n", ask(at(0, Some("node.example"), 1))),
+            ("-MOVED 1 :7000\r\n", moved(at(1, None, 7000))),
+            ("-MOVED 1 ?:7000\r\n", moved(at(1, None, 7000))),
+            ("-MOVED 1 fe80::1:7000\r\n", moved(at(1, Some("fe80::1"), 7000))),
+            ("-MOVED 1 [fe80::1]:7000\r\n", moved(at(1, Some("fe80::1"), 7000))),
+            ("-TRYAGAIN Multiple keys request during rehashing of slot\r\n", Some(Redirect::Later)),
+            ("-CLUSTERDOWN Hash slot not served\r\n", Some(Redirect::Later)),
+            ("-LOADING Redis is loading the dataset in memory\r\n", Some(Redirect::Later)),
+            ("-READONLY You can't write against a read only replica.\r\n", Some(Redirect::ReadOnly)),
+            // What cannot be followed is the answer.
+            ("-MOVED 16384 h:1\r\n", None),
+            ("-MOVED 1 h\r\n", None),
+            ("-MOVED 1 h:0\r\n", None),
+            ("-MOVED 1 h:65536\r\n", None),
+            ("-MOVED\r\n", None),
+            ("-ERR MOVED 1 h:1\r\n", None),
+            ("-MOVEDON 1 h:1\r\n", None),
+            ("$5\r\n-ASK \r\n", None),
+            ("+OK\r\n", None),
+            ("", None),
+        ] {
+            assert_eq!(Redirect::of(reply.as_bytes()), expected, "{reply}");
+        }
+        assert_eq!(Redirect::of(b"-ASK 1 \xff:1\r\n"), None);
+    }
+}
