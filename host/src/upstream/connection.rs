@@ -130,6 +130,8 @@ pub struct Connection {
     pub(super) private: Option<Private>,
     /// Whether nothing more will be written once `out` is empty.
     finishing: bool,
+    /// Whether the server may take it for that of some library still.
+    pub(super) labelled: bool,
     pub(super) pulse: Pulse,
     /// Why it was lost, until the turn has told the requests.
     pub(super) lost: Option<Loss>,
@@ -160,6 +162,7 @@ impl Connection {
             parts: Vec::new(),
             private,
             finishing: false,
+            labelled: false,
             pulse: Pulse::default(),
             lost: None,
             refused: false,
@@ -329,9 +332,9 @@ impl Connection {
         std::mem::take(&mut self.pending).into_iter().map(|pending| pending.ticket.trail).chain(waiting)
     }
 
-    /// Its session needs it no longer. It is reset for the next one where nothing is in flight, and closed otherwise. Returns the trails
-    /// of what was in flight.
-    pub fn give_back(&mut self) -> impl Iterator<Item = TrailId> + use<> {
+    /// Its session needs it no longer. It is reset for the next one where nothing is in flight, and closed otherwise. `labelled`:
+    /// whether the server was told the session's library, which RESET leaves. Returns the trails of what was in flight.
+    pub fn give_back(&mut self, labelled: bool) -> impl Iterator<Item = TrailId> + use<> {
         let reusable = self.phase == Phase::Ready
             && self.lost.is_none()
             && !self.is_busy()
@@ -344,6 +347,7 @@ impl Connection {
             return Some(self.close()).into_iter().flatten();
         }
         self.phase = Phase::Reset;
+        self.labelled |= labelled;
         if let Some(private) = &mut self.private {
             private.owner = None;
             private.exchange = Exchange::default();
@@ -357,6 +361,7 @@ impl Connection {
         self.greeting = greeting;
         self.phase = Phase::Dependencies;
         self.private = Some(private);
+        self.labelled = false;
         self.wake();
     }
 

@@ -10,8 +10,8 @@ use bytes::{Buf, BytesMut};
 use super::exchange;
 use super::identity::{Greeting, Own};
 use crate::net::{ReadHalf, WriteHalf};
+use crate::resp::Scan;
 use crate::resp::reply::{self, ReplyScanner};
-use crate::resp::{Scan, encode};
 
 /// Why a connection did not become what it was to be.
 #[derive(Debug)]
@@ -66,16 +66,7 @@ pub(super) async fn greet(reader: &mut ReadHalf, writer: &WriteHalf, greeting: &
 
 /// Have the server forget everything that it knows of the connection: transaction, watched keys, subscriptions, user, database, …
 pub(super) async fn reset(reader: &mut ReadHalf, writer: &WriteHalf) -> Result<(), Trouble> {
-    // What RESET leaves; whether the server knows these, or lets nobody say them, does not matter.
-    const MORE: [&[&[u8]]; 3] = [
-        &[b"CLIENT", b"NO-EVICT", b"OFF"],
-        &[b"CLIENT", b"SETINFO", b"LIB-NAME", b""],
-        &[b"CLIENT", b"SETINFO", b"LIB-VER", b""],
-    ];
-    let mut bytes = Vec::new();
-    encode::request(&mut bytes, [&b"RESET"[..]].into_iter());
-    MORE.iter().for_each(|words| encode::request(&mut bytes, words.iter().copied()));
-    send(reader, writer, &bytes).await.map_err(Trouble::Lost)?;
+    send(reader, writer, b"*1\r\n$5\r\nRESET\r\n").await.map_err(Trouble::Lost)?;
     let mut frames = Frames::default();
     loop {
         let frame = frames.next(reader).await.map_err(Trouble::Lost)?;
@@ -84,9 +75,6 @@ pub(super) async fn reset(reader: &mut ReadHalf, writer: &WriteHalf) -> Result<(
             return Err(refusal(&frame));
         }
         if *frame == *b"+RESET\r\n" {
-            for _ in MORE {
-                frames.next(reader).await.map_err(Trouble::Lost)?;
-            }
             return Ok(());
         }
     }

@@ -124,15 +124,17 @@ impl Greeting {
 
     /// What a connection for one session begins with. Never nothing: behind its reply, everything that was answered before on other
     /// connections is in the connection's past, which is what WAIT goes by.
-    pub(super) fn private(identity: &Identity, profile: &Profile) -> Self {
+    ///
+    /// `labelled`: whether the server may take the connection for that of somebody's library.
+    pub(super) fn private(identity: &Identity, profile: &Profile, labelled: bool) -> Self {
         let mut greeting = Self::shared(identity);
-        for (value, words) in [
-            (&profile.name, &[&b"CLIENT"[..], b"SETNAME"][..]),
-            (&profile.library, &[b"CLIENT", b"SETINFO", b"LIB-NAME"]),
-            (&profile.library_version, &[b"CLIENT", b"SETINFO", b"LIB-VER"]),
+        for (value, words, otherwise) in [
+            (&profile.name, &[&b"CLIENT"[..], b"SETNAME"][..], false),
+            (&profile.library, &[b"CLIENT", b"SETINFO", b"LIB-NAME"], labelled),
+            (&profile.library_version, &[b"CLIENT", b"SETINFO", b"LIB-VER"], labelled),
         ] {
-            if let Some(value) = value {
-                let words: Vec<&[u8]> = words.iter().copied().chain([&value[..]]).collect();
+            if let Some(value) = value.as_deref().or(otherwise.then_some(b"")) {
+                let words: Vec<&[u8]> = words.iter().copied().chain([value]).collect();
                 greeting.add(Own::May, &words);
             }
         }
@@ -183,7 +185,9 @@ mod test {
     fn a_new_connection_says_what_its_sessions_have_said() {
         let plain = Identity::default();
         assert_eq!(words(&Greeting::shared(&plain)), "");
-        assert_eq!(words(&Greeting::private(&plain, &Profile::default())), "PING");
+        assert_eq!(words(&Greeting::private(&plain, &Profile::default(), false)), "PING");
+        let clean = Greeting::private(&plain, &Profile::default(), true);
+        assert_eq!(words(&clean), "CLIENT SETINFO LIB-NAME  CLIENT SETINFO LIB-VER");
         let old = Identity { credentials: credentials(""), database: 2, ..Identity::default() };
         let greeting = Greeting::shared(&old);
         assert_eq!(words(&greeting), "SELECT 2 AUTH default secret AUTH secret SELECT 2");
@@ -192,7 +196,7 @@ mod test {
         assert_eq!(words(&Greeting::shared(&two)), "AUTH default secret");
         let new = Identity { credentials: credentials("joe"), protocol: Protocol::Resp3, no_evict: true, ..plain };
         let profile = Profile { name: Some(b"me"[..].into()), ..Profile::default() };
-        let greeting = Greeting::private(&new, &profile);
+        let greeting = Greeting::private(&new, &profile, false);
         let told = "CLIENT NO-EVICT ON HELLO 3 AUTH joe secret CLIENT NO-EVICT ON CLIENT SETNAME me";
         assert_eq!(words(&greeting), told);
         assert_eq!(greeting.replies, [Own::May, Own::Must, Own::May, Own::May]);

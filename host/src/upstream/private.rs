@@ -9,7 +9,7 @@ use super::connection::{Connection, ConnectionRef, Phase, Private};
 use super::dial::{Ready, Servers, lend};
 use super::exchange::{Exchange, Subscriptions};
 use super::gate::{Gate, InFlight, Pipelining};
-use super::identity::{Greeting, Identity, Profile};
+use super::identity::{Greeting, Identity, Own, Profile};
 use crate::ids::SessionId;
 
 /// The bounds of a pool of private connections.
@@ -83,42 +83,34 @@ impl Privates {
 
     /// As [`Privates::lend`], for a session that [`Privates::next`] gave.
     pub(super) fn try_lend(&self, of: Introduction<'_>, subscriptions: Option<Subscriptions>) -> Option<ConnectionRef> {
-        let mut greeting = Greeting::private(of.identity, of.profile);
+        let mut all = self.all.borrow_mut();
+        let idle = all.iter().find(|connection| connection.borrow().phase() == Phase::Idle).cloned();
+        if idle.is_none() && all.len() >= self.limits.limit {
+            return None;
+        }
+        let labelled = idle.as_ref().is_some_and(|connection| connection.borrow().labelled);
+        let mut greeting = Greeting::private(of.identity, of.profile, labelled);
         if of.whatever {
             greeting.forgive();
         }
+        if idle.is_none() && self.servers.are_several() {
+            greeting.add(Own::Role, &[b"ROLE"]);
+        }
         let subscriptions = subscriptions.unwrap_or_default();
-        let private = |mut greeting: Greeting| {
-            // Behind everything else: there is little that a subscriber may say.
-            greeting.subscribe(&subscriptions);
-            (
-                greeting,
-                Private { owner: Some(of.session), exchange: Exchange::new(of.identity.protocol, subscriptions) },
-            )
-        };
-        let mut all = self.all.borrow_mut();
-        let idle = all.iter().find(|connection| connection.borrow().phase() == Phase::Idle);
-        let connection = match idle {
-            Some(connection) => {
-                let (greeting, private) = private(greeting);
-                connection.borrow_mut().take(greeting, private);
-                connection.clone()
-            }
-            None if all.len() < self.limits.limit => {
-                if self.servers.are_several() {
-                    greeting.add(super::identity::Own::Role, &[b"ROLE"]);
-                }
-                // Nobody else's requests are on it: it needs no bounds beyond those of its session.
-                let gate = Gate::new(Pipelining::Auto, InFlight { requests: usize::MAX, bytes: usize::MAX });
-                let (greeting, private) = private(greeting);
-                let connection = Connection::new(self.servers.current(), gate, greeting, Some(private));
-                let connection = Rc::new(RefCell::new(connection));
-                tokio::task::spawn_local(lend(connection.clone(), self.servers.clone(), self.ready.clone()));
-                all.push(connection.clone());
-                connection
-            }
-            None => return None,
-        };
+        // Behind everything else: there is little that a subscriber may say.
+        greeting.subscribe(&subscriptions);
+        let exchange = Exchange::new(of.identity.protocol, subscriptions);
+        let private = Private { owner: Some(of.session), exchange };
+        if let Some(connection) = idle {
+            connection.borrow_mut().take(greeting, private);
+            return Some(connection);
+        }
+        // Nobody else's requests are on it: it needs no bounds beyond those of its session.
+        let gate = Gate::new(Pipelining::Auto, InFlight { requests: usize::MAX, bytes: usize::MAX });
+        let connection = Connection::new(self.servers.current(), gate, greeting, Some(private));
+        let connection = Rc::new(RefCell::new(connection));
+        tokio::task::spawn_local(lend(connection.clone(), self.servers.clone(), self.ready.clone()));
+        all.push(connection.clone());
         Some(connection)
     }
 
@@ -192,7 +184,7 @@ mod test {
             let gate = Gate::new(Pipelining::Auto, InFlight::default());
             let mut connection = Connection::new("server".into(), gate, Greeting::default(), Some(private));
             connection.ready(None, input);
-            assert_eq!(connection.give_back().count(), 0);
+            assert_eq!(connection.give_back(false).count(), 0);
             assert_eq!(connection.phase(), phase);
         }
     }

@@ -1,7 +1,7 @@
 //! A private connection in the hands of a session, and what the session needs it for.
 
 use super::affinity::Affinity;
-use super::change::Change;
+use super::change::{Change, Standing};
 use crate::ids::{Sequence, TrailId};
 use crate::upstream::ConnectionRef;
 
@@ -20,6 +20,8 @@ pub(super) struct Lease {
     pinned: bool,
     /// Whether something was done to it that RESET does not undo.
     tainted: bool,
+    /// Whether the server was told the session's library, which RESET leaves.
+    labelled: bool,
     /// Whether the server was told who the session was in the beginning, and not who it is: for one request that says so itself.
     stranger: bool,
 }
@@ -36,7 +38,7 @@ struct Transaction {
 }
 
 impl Lease {
-    pub(super) fn new(connection: ConnectionRef, stranger: bool) -> Self {
+    pub(super) fn new(connection: ConnectionRef, stranger: bool, standing: &Standing) -> Self {
         Self {
             connection,
             until: 0,
@@ -45,7 +47,8 @@ impl Lease {
             watching: false,
             tracking: false,
             pinned: false,
-            tainted: false,
+            tainted: standing.identity.no_evict,
+            labelled: standing.profile.library.is_some() || standing.profile.library_version.is_some(),
             stranger,
         }
     }
@@ -53,7 +56,7 @@ impl Lease {
     /// The session needs it no longer. Returns the trails of what was in flight.
     pub(super) fn give_back(&self) -> Vec<TrailId> {
         let mut connection = self.connection.borrow_mut();
-        if self.tainted { connection.close().collect() } else { connection.give_back().collect() }
+        if self.tainted { connection.close().collect() } else { connection.give_back(self.labelled).collect() }
     }
 
     /// Whether it takes no more requests: it was for one that has been sent.
@@ -132,6 +135,8 @@ impl Lease {
     pub(super) fn answered(&mut self, sequence: Sequence, change: &Change, confirmed: bool) {
         match change {
             Change::Tracking(on) if confirmed => self.tracking = *on,
+            Change::NoEvict(_) => self.tainted |= confirmed,
+            Change::Library(_) | Change::LibraryVersion(_) => self.labelled |= confirmed,
             Change::Multi if !confirmed && self.transaction.as_ref().is_some_and(|begun| begun.since == sequence) => {
                 self.transaction = None;
             }

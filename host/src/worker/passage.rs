@@ -158,7 +158,7 @@ fn go_on(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>, mut first: b
                     return;
                 };
                 sink.leave(&session.standing.identity);
-                session.route = Route::Private(Box::new(Lease::new(connection, stranger)));
+                session.route = Route::Private(Box::new(Lease::new(connection, stranger, &session.standing)));
             }
             Step::Return => {
                 if let Route::Private(lease) = &session.route {
@@ -211,7 +211,7 @@ pub(super) fn resubscribe(id: SessionId, sink: &Single, delivery: &mut Delivery<
             if let Route::Shared(_) = session.route {
                 sink.leave(&session.standing.identity);
             }
-            session.route = Route::Private(Box::new(Lease::new(connection, false)));
+            session.route = Route::Private(Box::new(Lease::new(connection, false, &session.standing)));
             pass(id, sink, delivery);
         }
         None => {
