@@ -56,6 +56,12 @@ const SUBSCRIPTIONS: [(&str, Subscription, bool); 6] = [
 /// The words that messages begin with.
 const MESSAGES: [&[u8]; 3] = [b"message", b"pmessage", b"smessage"];
 
+/// What the reply to HELLO begins with.
+const GREETING: &[u8] = b"$6\r\nserver\r\n";
+
+/// What a server says in a transaction.
+const QUEUED: &[u8] = b"+QUEUED\r\n";
+
 impl Expect {
     /// What a server sends for `command` with `arguments` arguments, its name included.
     pub fn of(command: CommandId, arguments: usize) -> Self {
@@ -119,7 +125,7 @@ pub(super) struct Exchange {
     /// no other array comes.
     protocol: Protocol,
     subscriptions: Subscriptions,
-    /// Whether a transaction that has not ended may hold subscriptions.
+    /// Whether a transaction that has not ended may hold subscriptions or HELLO.
     queued: bool,
     monitoring: bool,
     /// Nothing is framed any more.
@@ -169,20 +175,21 @@ impl Exchange {
             }
             Expect::Exec => {
                 if std::mem::take(&mut self.queued) {
-                    for (word, channel) in
-                        reply::elements(frame).filter(|element| ends_in_number(element)).filter_map(first_words)
-                    {
-                        self.confirm(word, channel);
+                    for element in reply::elements(frame) {
+                        if reply::elements(element).next() == Some(GREETING) {
+                            self.greeted(element);
+                        } else if ends_in_number(element)
+                            && let Some((word, channel)) = first_words(element)
+                        {
+                            self.confirm(word, channel);
+                        }
                     }
                 }
                 Belongs::Finally
             }
             Expect::Hello => {
-                self.protocol = match frame.first() {
-                    Some(b'%') => Protocol::Resp3,
-                    Some(b'*') => Protocol::Resp2,
-                    _ => self.protocol,
-                };
+                self.queued |= frame == QUEUED;
+                self.greeted(frame);
                 Belongs::Finally
             }
             Expect::Stream => {
@@ -190,7 +197,7 @@ impl Exchange {
                 Belongs::Finally
             }
             Expect::Confirmations(..) | Expect::AllConfirmations(_) => {
-                self.queued |= frame == b"+QUEUED\r\n";
+                self.queued |= frame == QUEUED;
                 self.left = None;
                 Belongs::Finally
             }
@@ -201,7 +208,16 @@ impl Exchange {
     /// Whether a frame, an array or a push, is what its form alone does not tell: a confirmation or a message, and no data.
     fn may_come_by_itself(&self, frame: &[u8], expect: Option<Expect>) -> bool {
         let asked = matches!(expect, Some(Expect::Confirmations(..) | Expect::AllConfirmations(_)));
-        reply::is_push(frame) || (self.protocol == Protocol::Resp2 && (asked || !self.subscriptions.is_empty()))
+        reply::is_push(frame) || asked || (self.protocol == Protocol::Resp2 && !self.subscriptions.is_empty())
+    }
+
+    /// The reply to HELLO is in the protocol that is spoken from then on.
+    fn greeted(&mut self, reply: &[u8]) {
+        self.protocol = match reply.first() {
+            Some(b'%') => Protocol::Resp3,
+            Some(b'*') => Protocol::Resp2,
+            _ => self.protocol,
+        };
     }
 
     fn count(&mut self, channels: u32) -> Belongs {
@@ -309,6 +325,16 @@ mod test {
                 assert_eq!(exchange.is_engaged(), engaged, "{words:?}");
             }
         }
+    }
+
+    #[test]
+    fn hello_in_a_transaction_says_what_is_spoken_behind_it() {
+        let subscriptions = Subscriptions::default();
+        let mut exchange = Exchange::new(Protocol::Resp3, subscriptions);
+        assert_eq!(exchange.classify(QUEUED, expect("hello", 2)), Belongs::Finally);
+        let reply = b"*1\r\n*4\r\n$6\r\nserver\r\n$5\r\nredis\r\n$5\r\nproto\r\n:2\r\n";
+        assert_eq!(exchange.classify(reply, expect("exec", 1)), Belongs::Finally);
+        assert_eq!(exchange.protocol, Protocol::Resp2);
     }
 
     #[test]

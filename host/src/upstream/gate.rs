@@ -9,6 +9,7 @@
 //! What may not go yet waits here, in order. In the mode `auto` nothing waits below the limits, and the gate costs a comparison.
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
 use bytes::Bytes;
 
@@ -103,6 +104,13 @@ impl Gate {
             return None;
         }
         let first = self.waiting.pop_front()?;
+        self.size -= first.bytes.len();
+        Some(first)
+    }
+
+    /// The next that has waited since before `moment`.
+    pub(super) fn late(&mut self, moment: Instant) -> Option<Waiting> {
+        let first = self.waiting.pop_front_if(|first| first.ticket.since < moment)?;
         self.size -= first.bytes.len();
         Some(first)
     }

@@ -45,7 +45,8 @@ impl Connection {
         interval: Option<Duration>,
         receiver: &mut impl Receiver,
     ) {
-        if self.phase != Phase::Ready || self.lost.is_some() {
+        let streaming = self.private.as_ref().is_some_and(|private| private.exchange.streaming);
+        if self.phase != Phase::Ready || self.lost.is_some() || streaming {
             return;
         }
         if self.pulse.seen.0 != self.pulse.read || self.pulse.seen.1.is_none() {
@@ -92,6 +93,9 @@ impl Connection {
 
     /// Answer what has waited for too long, up to what may take as long as it likes; the late replies will find nobody.
     fn time_out(&mut self, now: Instant, timeout: Duration, receiver: &mut impl Receiver) {
+        while let Some(waiting) = now.checked_sub(timeout).and_then(|moment| self.gate.late(moment)) {
+            receiver.failed(&waiting.ticket, Failure::NotSent);
+        }
         let late = |pending: &&Pending| !pending.expect.is_patient() && self.age(pending, now) > timeout;
         let count = self.pending.iter().take_while(late).count();
         for pending in self.pending.iter_mut().take(count) {

@@ -98,23 +98,25 @@ impl Connection {
         }
     }
 
-    /// Take the reply to a PING of the proxy's own off. Returns whether it was there.
+    /// Take the reply to a PING of the proxy's own off, and pushes before it: whom they were for has been answered. Returns whether it was
+    /// there.
     fn take_pong(&mut self) -> Result<bool, String> {
-        match self.scanner.scan(&self.input).map_err(|error| error.to_string())? {
-            Scan::Incomplete(_) => Ok(false),
-            Scan::Complete(len) => {
-                self.scanner = ReplyScanner::default();
-                self.needed = 1;
-                let push = self.input.first() == Some(&b'>');
-                self.input.advance(len);
-                if push {
-                    // Whom it was for has been answered.
-                    return self.take_pong();
+        while self.input.len() >= self.needed {
+            match self.scanner.scan(&self.input).map_err(|error| error.to_string())? {
+                Scan::Incomplete(needed) => self.needed = needed,
+                Scan::Complete(len) => {
+                    self.scanner = ReplyScanner::default();
+                    self.needed = 1;
+                    let push = self.input.first() == Some(&b'>');
+                    self.input.advance(len);
+                    if !push {
+                        self.pong();
+                        return Ok(true);
+                    }
                 }
-                self.pong();
-                Ok(true)
             }
         }
+        Ok(false)
     }
 
     /// Frame by frame: what a frame belongs to depends on what it is.

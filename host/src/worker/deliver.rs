@@ -43,7 +43,11 @@ impl Delivery<'_> {
             }
         }
         self.meter.failed(ticket.count);
-        self.answer(ticket, &Answer::error(&failure.to_string()), Kind::Last);
+        let mut answer = Answer::error(&failure.to_string());
+        if ticket.count > 1 {
+            answer.frame = answer.frame.repeat(ticket.count as usize).into();
+        }
+        self.answer(ticket, &answer, Kind::Last);
     }
 
     fn deliver(&mut self, ticket: &Ticket, body: &Body<'_>, kind: Kind, foreign: bool) {
@@ -63,12 +67,19 @@ impl Delivery<'_> {
         }
         self.meter.answered(session.source, ticket.count, self.now - ticket.since);
         release(session, &mut self.sources[session.source].responses, ticket, body, kind, foreign);
+        self.release_parked(ticket.session);
+    }
+
+    /// The responses that have waited for the one that has just been released.
+    fn release_parked(&mut self, session: SessionId) {
+        let Some(session) = self.sessions.get(session) else { return };
         while let Some(parked) = session.order.unpark() {
             self.meter.answered(session.source, parked.ticket.count, self.now - parked.ticket.since);
             let responses = &mut self.sources[session.source].responses;
             release(session, responses, &parked.ticket, &Body::Kept(&parked.bytes), parked.kind, parked.foreign);
         }
-        self.sessions.note(ticket.session);
+        let id = session.id;
+        self.sessions.note(id);
     }
 }
 
@@ -109,7 +120,7 @@ fn release(
     }
     session.order.staged = true;
     // A ticket of several requests has no trail: together they only wait for what is before them.
-    let kind = if ticket.count > 1 { Kind::Several } else { kind };
+    let kind = if ticket.count > 1 && kind != Kind::Last { Kind::Several } else { kind };
     match body {
         Body::Seen(bytes) => responses.push(session.id, ticket.id, ticket.trail, kind, foreign, bytes),
         Body::Kept(bytes) => responses.push_bytes(session.id, ticket.id, ticket.trail, kind, foreign, (*bytes).clone()),
@@ -237,7 +248,7 @@ impl Receiver for Delivery<'_> {
         if let Some(session) = self.sessions.get(ticket.session) {
             session.order.release(ticket.count);
         }
-        self.sessions.note(ticket.session);
+        self.release_parked(ticket.session);
     }
 
     fn failed(&mut self, ticket: &Ticket, failure: Failure) {

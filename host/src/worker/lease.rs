@@ -22,7 +22,7 @@ pub(super) struct Lease {
     tainted: bool,
     /// Whether the server was told the session's library, which RESET leaves.
     labelled: bool,
-    /// Whether the server was told who the session was in the beginning, and not who it is: for one request that says so itself.
+    /// Whether the server was not told who the session is: it is for one request, for which that does not matter.
     stranger: bool,
 }
 

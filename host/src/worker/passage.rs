@@ -142,23 +142,23 @@ fn go_on(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>, mut first: b
             Step::Borrow => {
                 let stranger = session.held.front().is_some_and(Held::introduces);
                 let urgent = session.held.front().is_some_and(|held| held.errand.affinity == Affinity::Urgent);
-                // But for the protocol, in which its reply is told.
-                let protocol = session.standing.identity.protocol;
-                let identity = stranger.then(|| Identity { protocol, ..(*sink.identity()).clone() });
-                let identity = identity.as_ref().unwrap_or(&session.standing.identity);
-                let introduction = Introduction {
-                    session: id,
-                    identity,
-                    profile: &session.standing.profile,
-                    whatever: stranger || urgent,
+                let own = &session.standing.identity;
+                let identity = match (stranger, urgent) {
+                    // But for the protocol, in which its reply is told.
+                    (true, _) => &Identity { protocol: own.protocol, ..(*sink.identity()).clone() },
+                    // A busy server selects no database, and it would not matter.
+                    (_, true) => &Identity { database: 0, ..(**own).clone() },
+                    _ => own,
                 };
+                let introduction =
+                    Introduction { session: id, identity, profile: &session.standing.profile, whatever: stranger };
                 let lent = if std::mem::take(&mut first) { sink.try_lend(introduction, None) } else { None };
                 let Some(connection) = lent.or_else(|| sink.lend(introduction, delivery.now)) else {
                     session.queued = true;
                     return;
                 };
                 sink.leave(&session.standing.identity);
-                session.route = Route::Private(Box::new(Lease::new(connection, stranger, &session.standing)));
+                session.route = Route::Private(Box::new(Lease::new(connection, stranger || urgent, &session.standing)));
             }
             Step::Return => {
                 if let Route::Private(lease) = &session.route {
@@ -197,12 +197,15 @@ pub(super) fn denied(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>) 
 /// Subscribe a session again that has lost the connection that it was subscribed on.
 pub(super) fn resubscribe(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>) {
     let Some(session) = delivery.sessions.get(id) else { return };
-    if let Route::Shared(connection) = &session.route
-        && connection.borrow().phase() != Phase::Ready
-    {
-        // It knows when to try the server again; until it is there, nobody else need.
-        delivery.sessions.resubscribe_later(id);
-        return;
+    if let Route::Shared(connection) = &session.route {
+        let (phase, refused) = (connection.borrow().phase(), connection.borrow().is_refused());
+        if refused {
+            return give_up(id, delivery, Failure::Refused);
+        }
+        if phase != Phase::Ready {
+            // It knows when to try the server again; until it is there, nobody else need.
+            return delivery.sessions.resubscribe_later(id);
+        }
     }
     let Some(subscriptions) = session.resubscribe.take() else { return };
     let Standing { identity, profile, .. } = &session.standing;
@@ -214,12 +217,20 @@ pub(super) fn resubscribe(id: SessionId, sink: &Single, delivery: &mut Delivery<
             session.route = Route::Private(Box::new(Lease::new(connection, false, &session.standing)));
             pass(id, sink, delivery);
         }
-        None => {
-            tracing::warn!(session = %id, "a subscriber is closed: there is no private upstream connection to subscribe it again");
-            session.end();
-            delivery.sessions.note(id);
-        }
+        None => give_up(id, delivery, Failure::NoConnection),
     }
+}
+
+/// Close a subscriber that cannot be subscribed again.
+fn give_up(id: SessionId, delivery: &mut Delivery<'_>, failure: Failure) {
+    let Some(session) = delivery.sessions.get(id) else { return };
+    tracing::warn!(session = %id, %failure, "a subscriber is closed: it cannot be subscribed again");
+    session.resubscribe = None;
+    session.end();
+    for held in std::mem::take(&mut session.held) {
+        delivery.failed(&held.ticket, failure);
+    }
+    delivery.sessions.note(id);
 }
 
 /// What a server sends for a request.

@@ -87,6 +87,8 @@ pub(super) struct Session {
 struct Stopwatch {
     /// More behind with what it is sent than the soft limit.
     behind: Option<Instant>,
+    /// It has ended, and is not read from: which request it was that it waited for when it was last looked at.
+    ended: Option<Sequence>,
     /// Idle.
     idle: Option<Instant>,
     /// How many requests there had been by then, and bytes of the next one.
@@ -329,10 +331,10 @@ impl Session {
         } else if now - *self.watch.behind.get_or_insert(now) > output.soft_time {
             self.cut_off();
         }
-        // Nobody looks at what it sends while it is not read from.
-        if !self.may_read() && self.socket.has_ended() {
-            self.finished = true;
-        }
+        // Nobody looks at what it sends while it is not read from. One that is still being answered may have finished sending, no more.
+        let (head, ended) = (self.order.head, !self.may_read() && self.socket.has_ended());
+        self.finished |= ended && self.watch.ended == Some(head);
+        self.watch.ended = ended.then_some(head);
         // The server closes the sessions of a user that it does not know any more; these have no connection of their own that it could close.
         if let Route::Shared(connection) = &self.route
             && connection.borrow().is_refused()

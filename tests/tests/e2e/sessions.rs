@@ -355,6 +355,23 @@ fn an_answer_of_the_proxy_s_own_does_not_make_it_forget_what_was_asked_before() 
 }
 
 #[test]
+fn script_kill_gets_through_to_a_busy_server_from_any_database() {
+    let server = RedisServer::start_with(&["--busy-reply-threshold", "50"]);
+    let proxy = Topology::new().sink(&server).start();
+    let (mut client, mut runner) = (proxy.client(), proxy.client());
+    assert_eq!(client.ask("SELECT 5"), "+OK\r\n");
+    runner.send_request(&["EVAL", "while true do end", "0"]);
+    let mut direct = server.client();
+    wait_until("the server is busy", SOON, || direct.ask("PING").starts_with(b"-BUSY").then_some(()));
+    client.send(&[inline("SCRIPT KILL"), inline("MULTI"), inline("SET where five"), inline("EXEC")].concat());
+    assert_eq!(client.replies(4), ["+OK\r\n", "+OK\r\n", "+QUEUED\r\n", "*1\r\n+OK\r\n"]);
+    let told = runner.reply();
+    assert!(String::from_utf8_lossy(&told).contains("killed by user"), "{told:?}");
+    assert_eq!(direct.ask("EXISTS where"), ":0\r\n", "in database 0");
+    assert_eq!(client.ask("GET where"), "$4\r\nfive\r\n");
+}
+
+#[test]
 fn invalidations_reach_the_session_that_tracks() {
     story(|_, proxy| {
         let mut others = neighbours(proxy);

@@ -98,6 +98,9 @@ fn one_behind_the_other(replies: &[&[u8]]) -> Option<Vec<u8>> {
 }
 
 fn by_key(parts: &[Part], replies: &[&[u8]]) -> Option<Vec<u8>> {
+    if parts.len() != replies.len() {
+        return None;
+    }
     let count = parts.iter().map(|part| part.keys.len()).sum();
     let mut elements: Vec<&[u8]> = vec![b""; count];
     for (part, reply) in parts.iter().zip(replies) {

@@ -5,10 +5,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use redis_protocol::resp2::decode::decode;
-use redis_protocol::resp2::types::OwnedFrame;
-
 use super::slot::{SLOTS, Slot};
+use crate::resp::reply;
 
 /// Who serves which slot.
 #[derive(Debug)]
@@ -54,8 +52,8 @@ pub enum MapError {
         /// What should stand there.
         expected: &'static str,
     },
-    /// Two shards.
-    #[error("the answer to CLUSTER SLOTS contradicts itself: slot {slot} belongs to {first} and to {second}")]
+    /// A slot is in two ranges.
+    #[error("the answer to CLUSTER SLOTS contradicts itself: slot {slot} belongs to {first}, and again to {second}")]
     Twice {
         /// The first such slot.
         slot: Slot,
@@ -77,20 +75,19 @@ impl Map {
     ///
     /// See [`MapError`].
     pub fn read(answer: &[u8], asked: &str) -> Result<Self, MapError> {
-        let frame = match decode(answer) {
-            Ok(Some((frame, _))) => frame,
-            Ok(None) => return Err(unexpected("a part of a frame", "a frame")),
+        match reply::frame_length(answer) {
+            Ok(Some(len)) if len == answer.len() => {}
+            Ok(_) => return Err(unexpected(format_args!("{} bytes", answer.len()), "one frame")),
             Err(error) => return Err(unexpected(error, "a frame")),
-        };
-        let ranges = match frame {
-            OwnedFrame::Array(ranges) => ranges,
-            OwnedFrame::Error(text) => return Err(MapError::Refused(text)),
-            other => return Err(unexpected(kind(&other), "an array")),
-        };
+        }
+        if reply::is_error(answer) {
+            return Err(MapError::Refused(String::from_utf8_lossy(&answer[1..]).trim_end().to_owned()));
+        }
+        let ranges = elements(answer).ok_or_else(|| unexpected(kind(answer), "an array"))?;
         let mut reader = Reader { asked, places: HashMap::new(), nodes: Vec::new() };
         let mut shards: Vec<Shard> = Vec::new();
         let mut owners = vec![NOBODY; SLOTS].into_boxed_slice();
-        for range in &ranges {
+        for range in ranges {
             let (slots, shard) = reader.range(range)?;
             let at = shards.iter().position(|known| known.primary == shard.primary).unwrap_or_else(|| {
                 shards.push(shard);
@@ -98,7 +95,7 @@ impl Map {
             });
             for slot in slots {
                 let owner = &mut owners[slot.number()];
-                if *owner != NOBODY && usize::from(*owner) != at {
+                if *owner != NOBODY {
                     let address = |shard: usize| reader.nodes[shards[shard].primary].address.clone();
                     let (first, second) = (address(usize::from(*owner)), address(at));
                     return Err(MapError::Twice { slot, first, second });
@@ -144,15 +141,12 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// `[first slot, last slot, primary, replica…]`
-    fn range(&mut self, range: &OwnedFrame) -> Result<(impl Iterator<Item = Slot> + use<>, Shard), MapError> {
-        let OwnedFrame::Array(fields) = range else {
-            return Err(unexpected(kind(range), "an array for each range of slots"));
-        };
+    fn range(&mut self, range: &[u8]) -> Result<(impl Iterator<Item = Slot> + use<>, Shard), MapError> {
+        let fields = elements(range).ok_or_else(|| unexpected(kind(range), "an array for each range of slots"))?;
+        let fields: Vec<&[u8]> = fields.collect();
         let [first, last, primary, replicas @ ..] = &fields[..] else {
-            return Err(unexpected(
-                format_args!("{} elements", fields.len()),
-                "the first slot, the last one, and nodes",
-            ));
+            let found = format_args!("{} elements", fields.len()).to_string();
+            return Err(unexpected(found, "the first slot, the last one, and nodes"));
         };
         let (first, last) = (slot(first)?, slot(last)?);
         if first > last {
@@ -164,26 +158,24 @@ impl Reader<'_> {
     }
 
     /// `[host, port, ID, [metadata…]]`. Returns its position.
-    fn node(&mut self, node: &OwnedFrame) -> Result<usize, MapError> {
-        let OwnedFrame::Array(fields) = node else { return Err(unexpected(kind(node), "an array for each node")) };
+    fn node(&mut self, node: &[u8]) -> Result<usize, MapError> {
+        let fields = elements(node).ok_or_else(|| unexpected(kind(node), "an array for each node"))?;
+        let fields: Vec<&[u8]> = fields.collect();
         let [host, port, more @ ..] = &fields[..] else {
             return Err(unexpected(format_args!("{} elements", fields.len()), "a host and a port"));
         };
-        let port = match port {
-            OwnedFrame::Integer(port) => u16::try_from(*port).ok().filter(|port| *port > 0),
-            _ => None,
-        };
-        let Some(port) = port else { return Err(unexpected(kind(&fields[1]), "the number of a port")) };
+        let number = integer(port).and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0);
+        let Some(port) = number else { return Err(unexpected(kind(port), "the number of a port")) };
         let host = match text(host) {
             // It does not know how it is called; whoever answered does for itself.
             None | Some("") => self.asked,
             // It is to be called by a name, and has none.
-            Some("?") => more.get(1).and_then(address_of_metadata).unwrap_or(self.asked),
+            Some("?") => more.get(1).and_then(|metadata| address_of(metadata)).unwrap_or(self.asked),
             Some(host) => host,
         };
         let address: Arc<str> =
             if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }.into();
-        let id: Option<Arc<str>> = more.first().and_then(text).filter(|id| !id.is_empty()).map(Arc::from);
+        let id: Option<Arc<str>> = more.first().and_then(|id| text(id)).filter(|id| !id.is_empty()).map(Arc::from);
         let known = self.places.entry(id.clone().unwrap_or_else(|| address.clone()));
         Ok(*known.or_insert_with(|| {
             self.nodes.push(Node { address, id });
@@ -193,25 +185,29 @@ impl Reader<'_> {
 }
 
 /// `[name, value, …]`
-fn address_of_metadata(metadata: &OwnedFrame) -> Option<&str> {
-    let OwnedFrame::Array(metadata) = metadata else { return None };
-    metadata.chunks_exact(2).find(|pair| text(&pair[0]) == Some("ip")).and_then(|pair| text(&pair[1]))
+fn address_of(metadata: &[u8]) -> Option<&str> {
+    let metadata: Vec<&[u8]> = elements(metadata)?.collect();
+    metadata.chunks_exact(2).find(|pair| text(pair[0]) == Some("ip")).and_then(|pair| text(pair[1]))
 }
 
-fn slot(frame: &OwnedFrame) -> Result<Slot, MapError> {
-    let number = match frame {
-        OwnedFrame::Integer(number) => usize::try_from(*number).ok().and_then(Slot::new),
-        _ => None,
-    };
+fn slot(frame: &[u8]) -> Result<Slot, MapError> {
+    let number = integer(frame).and_then(|number| usize::try_from(number).ok()).and_then(Slot::new);
     number.ok_or_else(|| unexpected(kind(frame), "the number of a slot, 0 to 16383"))
 }
 
-fn text(frame: &OwnedFrame) -> Option<&str> {
-    match frame {
-        OwnedFrame::BulkString(bytes) => std::str::from_utf8(bytes).ok(),
-        OwnedFrame::SimpleString(bytes) => std::str::from_utf8(bytes).ok(),
-        _ => None,
-    }
+/// The elements of an array.
+fn elements(frame: &[u8]) -> Option<impl Iterator<Item = &[u8]>> {
+    frame.starts_with(b"*").then(|| reply::elements(frame))
+}
+
+fn integer(frame: &[u8]) -> Option<i64> {
+    std::str::from_utf8(frame.strip_prefix(b":")?).ok()?.trim_end().parse().ok()
+}
+
+/// A bulk string.
+fn text(frame: &[u8]) -> Option<&str> {
+    let (length, text) = std::str::from_utf8(frame.strip_prefix(b"$")?).ok()?.split_once("\r\n")?;
+    (length != "-1").then(|| text.strip_suffix("\r\n")).flatten()
 }
 
 fn unexpected(found: impl ToString, expected: &'static str) -> MapError {
@@ -219,13 +215,15 @@ fn unexpected(found: impl ToString, expected: &'static str) -> MapError {
 }
 
 /// What a frame is, in short.
-fn kind(frame: &OwnedFrame) -> String {
-    match frame {
-        OwnedFrame::Integer(number) => number.to_string(),
-        OwnedFrame::Array(elements) => format!("an array of {}", elements.len()),
-        OwnedFrame::Null => "nothing".to_owned(),
-        OwnedFrame::Error(text) => text.clone(),
-        other => text(other).map_or_else(|| "bytes that are no text".to_owned(), |text| format!("{text:?}")),
+fn kind(frame: &[u8]) -> String {
+    let line = String::from_utf8_lossy(frame.get(1..).unwrap_or_default()).trim_end().to_owned();
+    match frame.first() {
+        Some(b'*') => format!("an array of {}", reply::elements(frame).count()),
+        Some(b'$') => {
+            text(frame).map_or_else(|| "nothing, or bytes that are no text".to_owned(), |text| format!("{text:?}"))
+        }
+        Some(b'_') => "nothing".to_owned(),
+        _ => line,
     }
 }
 

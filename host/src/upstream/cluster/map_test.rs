@@ -77,7 +77,7 @@ fn what_is_no_map_is_refused_with_what_was_found() {
         (r#"[[0, 4, ["h"]]]"#, "found 1 elements, expected a host and a port"),
         (r#"[[0, 4, ["h", 65536]]]"#, "found 65536, expected the number of a port"),
         (r#"[[0, 4, ["h", 0]]]"#, "found 0, expected the number of a port"),
-        (r#"[[0, 4, ["h", 1]], [3, 9, ["i", 1]]]"#, "contradicts itself: slot 3 belongs to h:1 and to i:1"),
+        (r#"[[0, 4, ["h", 1]], [3, 9, ["i", 1]]]"#, "contradicts itself: slot 3 belongs to h:1, and again to i:1"),
     ] {
         let error = read(text).unwrap_err().to_string();
         assert!(error.contains(expected), "{text}\nis:             {error}\nshould contain: {expected}");
@@ -87,7 +87,11 @@ fn what_is_no_map_is_refused_with_what_was_found() {
         error.to_string(),
         "the server answered CLUSTER SLOTS with: ERR This instance has cluster support disabled"
     );
-    for garbage in [&b"*1\r\n"[..], b"!", b""] {
-        assert!(matches!(Map::read(garbage, "asked"), Err(MapError::Unexpected { .. })), "{garbage:?}");
+    let deep = b"*1\r\n".repeat(1_000_000);
+    let endless = answer(r#"[[0, 16383, ["h", 1]]]"#);
+    let endless = [&b"*20000\r\n"[..], &endless[b"*1\r\n".len()..].repeat(20_000)].concat();
+    for garbage in [&b"*1\r\n"[..], b"!", b"", &[&deep[..], b":1\r\n"].concat(), &deep, b"*0\r\n*0\r\n"] {
+        assert!(matches!(Map::read(garbage, "asked"), Err(MapError::Unexpected { .. })));
     }
+    assert!(matches!(Map::read(&endless, "asked"), Err(MapError::Twice { .. })));
 }

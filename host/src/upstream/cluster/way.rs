@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use sluice_commands::{Args, CommandId, RequestPolicy, key_positions};
+use sluice_commands::{Args, Begin, CommandId, Find, KeyFlags, KeyRange, RequestPolicy, key_positions};
 
 use super::slot::Slot;
 use crate::resp::encode;
@@ -22,7 +22,7 @@ pub enum Way {
     Primaries,
     /// To every node.
     Nodes,
-    /// It has no keys, and any node can answer.
+    /// It has no keys, and any primary can answer.
     Anywhere,
 }
 
@@ -41,6 +41,9 @@ impl Way {
     /// The way of a request with these arguments, its name included. `keys` is used to look for them.
     pub fn of<A: Args + ?Sized>(command: CommandId, arguments: &A, keys: &mut Vec<u32>) -> Self {
         key_positions(command, arguments, keys);
+        if keys.is_empty() {
+            shard_channels(command, arguments, keys);
+        }
         let slot = |position: u32| Slot::of(arguments.arg(position as usize));
         let Some((first, others)) = keys.split_first() else { return Self::without_keys(command) };
         let first = slot(*first);
@@ -65,6 +68,17 @@ impl Way {
             Some(RequestPolicy::AllShards) => Self::Primaries,
             Some(RequestPolicy::AllNodes) => Self::Nodes,
             _ => Self::Anywhere,
+        }
+    }
+}
+
+/// Channels of a shard lie in slots as keys do.
+fn shard_channels<A: Args + ?Sized>(command: CommandId, arguments: &A, out: &mut Vec<u32>) {
+    let specs = command.get().map_or(&[][..], |command| command.key_specs());
+    for spec in specs.iter().filter(|spec| spec.flags.contains(KeyFlags::NOT_KEY)) {
+        if let (Begin::Index(first), Find::Range { last, step, .. }) = (spec.begin, spec.find) {
+            let last = if last < 0 { last } else { first + last };
+            KeyRange { first, last, step }.each(arguments.count(), |position| out.push(position as u32));
         }
     }
 }
@@ -139,6 +153,12 @@ mod test {
             ("DBSIZE", Way::Primaries),
             ("SCRIPT LOAD x", Way::Nodes),
             ("TIME", Way::Anywhere),
+            ("SPUBLISH a message", to("a")),
+            ("SSUBSCRIBE {a}1 {a}2", to("a")),
+            ("SSUBSCRIBE a b", Way::Apart),
+            ("SUNSUBSCRIBE", Way::Anywhere),
+            ("SUBSCRIBE a b", Way::Anywhere),
+            ("PUBLISH a message", Way::Anywhere),
             ("NO.SUCH a", Way::Anywhere),
         ] {
             assert_eq!(way(line), expected, "{line}");
