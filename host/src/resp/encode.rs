@@ -33,3 +33,6 @@ pub fn error(text: &str) -> Vec<u8> {
 
 /// The reply `+OK`.
 pub const OK: &[u8] = b"+OK\r\n";
+
+/// The reply to a command that EXEC will execute.
+pub const QUEUED: &[u8] = b"+QUEUED\r\n";

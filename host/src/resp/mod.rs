@@ -68,3 +68,14 @@ pub enum Protocol {
     /// RESP3.
     Resp3,
 }
+
+impl Protocol {
+    /// The one that HELLO asks for with this argument, if it is one.
+    pub fn of_version(version: &[u8]) -> Option<Self> {
+        match version {
+            b"2" => Some(Self::Resp2),
+            b"3" => Some(Self::Resp3),
+            _ => None,
+        }
+    }
+}

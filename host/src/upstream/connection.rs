@@ -96,6 +96,15 @@ pub(super) struct Pending {
     pub(super) since: Instant,
 }
 
+impl<'a> Load<'a> {
+    /// That of what is `pending`, which stands for so many requests, of so many bytes that were ever queued.
+    #[inline]
+    fn of(pending: &'a VecDeque<Pending>, requests: usize, queued: u64) -> Self {
+        let bytes = pending.front().map_or(0, |oldest| (queued - oldest.begins) as usize);
+        Self { requests, bytes, last: pending.back().map(|last| &last.ticket) }
+    }
+}
+
 /// What a private connection has beside a shared one.
 #[derive(Debug)]
 pub(super) struct Private {
@@ -202,7 +211,7 @@ impl Connection {
     /// The failure to answer them with, where the server cannot be reached at the moment. Nothing was queued.
     pub fn send(&mut self, ticket: Ticket, bytes: &[u8], expect: Expect, now: Instant) -> Result<(), Failure> {
         self.check()?;
-        if self.gate.admits(&ticket, self.load()) {
+        if self.gate.admits(&ticket, Load::of(&self.pending, self.in_flight, self.queued)) {
             self.admit(ticket, bytes.len(), expect, now);
             self.out.push(bytes);
         } else {
@@ -218,7 +227,7 @@ impl Connection {
     /// As [`Connection::send`].
     pub fn send_bytes(&mut self, ticket: Ticket, bytes: Bytes, expect: Expect, now: Instant) -> Result<(), Failure> {
         self.check()?;
-        if self.gate.admits(&ticket, self.load()) {
+        if self.gate.admits(&ticket, Load::of(&self.pending, self.in_flight, self.queued)) {
             self.admit(ticket, bytes.len(), expect, now);
             self.out.push_bytes(bytes);
         } else {
@@ -237,15 +246,6 @@ impl Connection {
             return Err(Failure::NotSent);
         }
         Ok(())
-    }
-
-    #[inline]
-    fn load(&self) -> Load<'_> {
-        Load {
-            requests: self.in_flight,
-            bytes: self.pending.front().map_or(0, |oldest| (self.queued - oldest.begins) as usize),
-            last: self.pending.back().map(|last| &last.ticket),
-        }
     }
 
     fn admit(&mut self, ticket: Ticket, len: usize, expect: Expect, since: Instant) {
@@ -268,11 +268,7 @@ impl Connection {
         }
         let now = Instant::now();
         loop {
-            let load = Load {
-                requests: self.in_flight,
-                bytes: self.pending.front().map_or(0, |oldest| (self.queued - oldest.begins) as usize),
-                last: self.pending.back().map(|last| &last.ticket),
-            };
+            let load = Load::of(&self.pending, self.in_flight, self.queued);
             let Some(Waiting { ticket, bytes, expect }) = self.gate.next(load) else { break };
             self.admit(ticket, bytes.len(), expect, now);
             self.out.push_bytes(bytes);

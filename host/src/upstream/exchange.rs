@@ -7,6 +7,7 @@ use std::collections::HashSet;
 
 use sluice_commands::CommandId;
 
+use crate::resp::encode::QUEUED;
 use crate::resp::{Protocol, reply};
 
 /// What a server sends for one request.
@@ -58,9 +59,6 @@ const MESSAGES: [&[u8]; 3] = [b"message", b"pmessage", b"smessage"];
 
 /// What the reply to HELLO begins with.
 const GREETING: &[u8] = b"$6\r\nserver\r\n";
-
-/// What a server says in a transaction.
-const QUEUED: &[u8] = b"+QUEUED\r\n";
 
 impl Expect {
     /// What a server sends for `command` with `arguments` arguments, its name included.
@@ -193,7 +191,7 @@ impl Exchange {
                 Belongs::Finally
             }
             Expect::Stream => {
-                self.streaming = !reply::is_error(frame) && frame != b"+QUEUED\r\n";
+                self.streaming = !reply::is_error(frame) && frame != QUEUED;
                 Belongs::Finally
             }
             Expect::Confirmations(..) | Expect::AllConfirmations(_) => {

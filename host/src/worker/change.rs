@@ -88,7 +88,7 @@ impl Change {
     pub(super) fn is_confirmed_by(&self, reply: &[u8]) -> bool {
         match self {
             Self::Users => !reply::is_error(reply),
-            Self::Hello { .. } => !reply::is_error(reply) && !reply.starts_with(b"+QUEUED"),
+            Self::Hello { .. } => !reply::is_error(reply) && reply != encode::QUEUED,
             Self::Reset => reply.starts_with(b"+RESET"),
             Self::Exec(_) => reply.starts_with(b"*") && !reply.starts_with(b"*-1"),
             _ => reply == encode::OK,
@@ -97,11 +97,7 @@ impl Change {
 }
 
 fn hello(arguments: &Arguments<'_>) -> Change {
-    let protocol = match arguments.get(1) {
-        Some(b"2") => Some(Protocol::Resp2),
-        Some(b"3") => Some(Protocol::Resp3),
-        _ => None,
-    };
+    let protocol = arguments.get(1).and_then(Protocol::of_version);
     let (mut credentials, mut name) = (None, None);
     let mut at = 2;
     while let Some(option) = arguments.get(at) {

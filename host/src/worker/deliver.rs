@@ -34,6 +34,16 @@ impl Delivery<'_> {
         self.deliver(ticket, &Body::Kept(&answer.frame), kind, answer.foreign);
     }
 
+    /// Read no more from a session, and answer what it has waiting with a failure.
+    pub(super) fn end(&mut self, id: SessionId, failure: Failure) {
+        let Some(session) = self.sessions.get(id) else { return };
+        session.end();
+        for held in std::mem::take(&mut session.held) {
+            self.failed(&held.ticket, failure);
+        }
+        self.sessions.note(id);
+    }
+
     /// A request has failed without which those behind it may mean something else: it is the last one that the session is answered.
     pub(super) fn dismiss(&mut self, ticket: &Ticket, failure: Failure) {
         if let Some(session) = self.sessions.get(ticket.session) {
@@ -199,7 +209,7 @@ pub(super) fn emit_staged(
 /// Whether the reply says that the command was executed. In a transaction it is only queued.
 fn took_effect(effect: &Effect, reply: &[u8]) -> bool {
     match effect {
-        Effect::Hello(..) => !reply::is_error(reply) && !reply.starts_with(b"+QUEUED"),
+        Effect::Hello(..) => !reply::is_error(reply) && reply != encode::QUEUED,
         Effect::Reset => reply.starts_with(b"+RESET"),
         Effect::Auth(_) | Effect::Select(_) => reply == encode::OK,
         Effect::Silence => true,
@@ -286,10 +296,7 @@ impl Receiver for Delivery<'_> {
             }
             // What the server knew (a transaction, watched keys) is lost; the client must not go on as if it were not.
             Lost::Nothing | Lost::Subscriptions(_) | Lost::More => {
-                entry.end();
-                for held in std::mem::take(&mut entry.held) {
-                    self.failed(&held.ticket, Failure::NotSent);
-                }
+                self.end(session, Failure::NotSent);
             }
         }
         self.sessions.note(session);

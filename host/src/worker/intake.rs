@@ -205,11 +205,7 @@ fn effects(command: CommandId, arguments: &Arguments<'_>, session: &mut Session)
             None
         }
         "hello" => Some(Effect::Hello(
-            match text(1) {
-                Some("2") => Some(Protocol::Resp2),
-                Some("3") => Some(Protocol::Resp3),
-                _ => None,
-            },
+            arguments.get(1).and_then(Protocol::of_version),
             (2..).map_while(|at| text(at).map(|word| (at, word))).find_map(|(at, word)| {
                 word.eq_ignore_ascii_case("AUTH").then(|| text(at + 1).map(Arc::from)).flatten()
             }),

@@ -226,11 +226,7 @@ fn give_up(id: SessionId, delivery: &mut Delivery<'_>, failure: Failure) {
     let Some(session) = delivery.sessions.get(id) else { return };
     tracing::warn!(session = %id, %failure, "a subscriber is closed: it cannot be subscribed again");
     session.resubscribe = None;
-    session.end();
-    for held in std::mem::take(&mut session.held) {
-        delivery.failed(&held.ticket, failure);
-    }
-    delivery.sessions.note(id);
+    delivery.end(id, failure);
 }
 
 /// What a server sends for a request.

@@ -310,10 +310,12 @@ impl Session {
 
     /// How far it may be behind.
     fn output(&self) -> OutputLimits {
-        match &self.route {
-            Route::Private(lease) if lease.connection.borrow().is_engaged() => self.limits.pushes,
-            _ => self.limits.replies,
-        }
+        if self.listens() { self.limits.pushes } else { self.limits.replies }
+    }
+
+    /// Whether the server sends it what it does not ask for.
+    fn listens(&self) -> bool {
+        matches!(&self.route, Route::Private(lease) if lease.connection.borrow().is_engaged())
     }
 
     fn cut_off(&mut self) {
@@ -345,8 +347,7 @@ impl Session {
         }
         let Some(idle) = self.limits.idle else { return };
         let doing = self.order.next + self.partial.as_ref().map_or(0, |partial| partial.bytes.len() as u64);
-        let listens = matches!(&self.route, Route::Private(lease) if lease.connection.borrow().is_engaged());
-        if self.watch.done != doing || listens || !self.order.is_idle() {
+        if self.watch.done != doing || self.listens() || !self.order.is_idle() {
             (self.watch.done, self.watch.idle) = (doing, None);
         } else if now - *self.watch.idle.get_or_insert(now) > idle && self.life == Life::Open {
             tracing::debug!(session = %self.id, "closed: idle for longer than idle_timeout");

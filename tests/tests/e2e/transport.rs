@@ -53,17 +53,22 @@ fn wait_for_line(proxy: &Sluice, words: &[&str]) {
     }
 }
 
+/// A proxy that speaks TLS on both sides.
+fn secure_proxy(authority: &Authority, addr: &str, workers: usize) -> Sluice {
+    Topology::new()
+        .workers(workers)
+        .source(&authority.source(&authority.sign("proxy"), false))
+        .transform("KeyPrefix: { prefix: 'e2e:' }")
+        .transform(&authority.sink(addr, None, ""))
+        .start()
+}
+
 #[test]
 fn redis_cli_passes_through_tls_on_both_sides() {
     let authority = Authority::new();
     let (server, addr) = tls_server(&authority, false);
     for workers in WORKERS {
-        let proxy = Topology::new()
-            .workers(workers)
-            .source(&authority.source(&authority.sign("proxy"), false))
-            .transform("KeyPrefix: { prefix: 'e2e:' }")
-            .transform(&authority.sink(&addr, None, ""))
-            .start();
+        let proxy = secure_proxy(&authority, &addr, workers);
         let cli = |args: &[&str]| output_of(cli(&proxy, &authority, None).args(args));
         assert_eq!(cli(&["SET", "greeting", "hello"]), "OK\n");
         assert_eq!(cli(&["-3", "GET", "greeting"]), "hello\n");
@@ -139,12 +144,7 @@ fn large_values_and_pipelines_pass_through_tls_whole_and_in_order() {
     let authority = Authority::new();
     let (_server, addr) = tls_server(&authority, false);
     for workers in WORKERS {
-        let proxy = Topology::new()
-            .workers(workers)
-            .source(&authority.source(&authority.sign("proxy"), false))
-            .transform("KeyPrefix: { prefix: 'e2e:' }")
-            .transform(&authority.sink(&addr, None, ""))
-            .start();
+        let proxy = secure_proxy(&authority, &addr, workers);
         let mut client = Client::try_connect_tls(proxy.addr(), &authority.client(None)).unwrap();
         for len in [1 << 20, (16 << 20) + 1] {
             let value: Vec<u8> = (0..len).map(|at| (at % 251) as u8).collect();
