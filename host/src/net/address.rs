@@ -90,13 +90,16 @@ impl Endpoint {
     /// The name or IP address, without brackets; `None` for a Unix socket.
     pub fn host(&self) -> Option<&str> {
         match self {
-            Self::Tcp(address) => {
-                let (host, _) = address.rsplit_once(':')?;
-                Some(host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host))
-            }
+            Self::Tcp(address) => host_and_port(address).map(|(host, _)| host),
             Self::Unix(_) => None,
         }
     }
+}
+
+/// The host of `host:port`, without the brackets that an IPv6 address may be in, and the port.
+pub(crate) fn host_and_port(address: &str) -> Option<(&str, &str)> {
+    let (host, port) = address.rsplit_once(':')?;
+    Some((host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host), port))
 }
 
 /// The host may be a name, an IPv4 address, or an IPv6 address in brackets.

@@ -12,6 +12,7 @@ mod socket;
 mod stream;
 pub mod tls;
 
+pub(crate) use address::host_and_port;
 pub use address::{Address, AddressError, Endpoint, Peer};
 pub use admit::{Client, Refusal};
 pub use listen::{Acceptor, Incoming, ListenPlan, Listener};

@@ -8,6 +8,7 @@
 //! | `TRYAGAIN`, `CLUSTERDOWN`, `MASTERDOWN`, `LOADING` | the request is repeated in a while |
 
 use super::slot::Slot;
+use crate::net::host_and_port;
 
 /// The most redirections of one request, and the most repetitions.
 pub const MOST: u8 = 5;
@@ -63,9 +64,8 @@ impl<'a> Redirect<'a> {
 /// `3999 127.0.0.1:6381`, `3999 :6381`, `3999 fe80::1:6381`, `3999 node.example:6381`.
 fn slot_and_target(text: &str) -> Option<(Slot, Target<'_>)> {
     let (slot, address) = text.split_once(' ')?;
-    // The port is behind the last colon, brackets or not. What may follow it is for those who know it.
-    let (host, port) = address.split(' ').next()?.rsplit_once(':')?;
-    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    // What may follow the address is for those who know it.
+    let (host, port) = host_and_port(address.split(' ').next()?)?;
     let host = Some(host).filter(|host| !host.is_empty() && *host != "?");
     let port = port.parse().ok().filter(|port| *port > 0)?;
     Some((Slot::new(slot.parse().ok()?)?, Target { host, port }))
