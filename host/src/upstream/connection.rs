@@ -17,6 +17,7 @@ use super::exchange::{Exchange, Expect};
 use super::failure::Failure;
 use super::gate::{Gate, Load, Waiting};
 use super::identity::Greeting;
+use super::kept::Kept;
 use super::loss::{Loss, Lost};
 use super::pulse::Pulse;
 use super::ticket::Ticket;
@@ -56,6 +57,23 @@ pub trait Receiver {
 
     /// There will be no replies.
     fn failed(&mut self, ticket: &Ticket, failure: Failure);
+
+    /// A request that was not executed and may be sent elsewhere, or again: one of a connection whose requests are kept.
+    fn sent_back(&mut self, ticket: &Ticket, request: Bytes, cause: Cause<'_>);
+}
+
+/// Why a request comes back.
+#[derive(Clone, Copy, Debug)]
+pub enum Cause<'a> {
+    /// The server says so.
+    Reply {
+        /// Its error.
+        error: &'a [u8],
+        /// The server.
+        server: &'a Rc<str>,
+    },
+    /// The connection was lost before it was written.
+    NotSent,
 }
 
 /// Bytes to be copied, or many of them to be kept.
@@ -89,11 +107,30 @@ pub enum Phase {
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) ticket: Ticket,
+    /// How many requests it stood for that are answered.
+    pub(super) done: u32,
     /// Where its bytes begin in all that was queued on this connection.
     pub(super) begins: u64,
     pub(super) expect: Expect,
     /// When it was sent, as far as the proxy is concerned.
     pub(super) since: Instant,
+}
+
+impl Pending {
+    /// The first so many of its requests are answered. Returns their ticket.
+    #[inline]
+    pub(super) fn answered(&mut self, count: u32) -> Ticket {
+        self.done += count;
+        self.ticket.split(count)
+    }
+
+    /// The bytes of its first request that is not answered. Those before it are let go, so that it is not searched for twice.
+    pub(super) fn request(&mut self, kept: Option<&Kept>) -> Option<Bytes> {
+        let (behind, request) = kept?.from(self.begins).nth(self.done as usize)?;
+        self.begins = behind - request.len() as u64;
+        self.done = 0;
+        Some(request)
+    }
 }
 
 impl<'a> Load<'a> {
@@ -120,6 +157,8 @@ pub struct Connection {
     pub(super) phase: Phase,
     pub(super) socket: Option<WriteHalf>,
     pub(super) gate: Gate,
+    /// What is not answered, where the server may send it elsewhere.
+    pub(super) kept: Option<Kept>,
     /// What the next [`Phase::Dependencies`] says.
     pub(super) greeting: Greeting,
     pub(super) out: Outbox,
@@ -151,13 +190,21 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// A connection to `server` that is being established. `private`: where one session has it to itself.
-    pub(super) fn new(server: Rc<str>, gate: Gate, greeting: Greeting, private: Option<Private>) -> Self {
+    /// A connection to `server` that is being established. `kept`: where requests are kept until they are answered. `private`: where
+    /// one session has it to itself.
+    pub(super) fn new(
+        server: Rc<str>,
+        gate: Gate,
+        kept: Option<Kept>,
+        greeting: Greeting,
+        private: Option<Private>,
+    ) -> Self {
         Self {
             server,
             phase: Phase::Connecting,
             socket: None,
             gate,
+            kept,
             greeting,
             out: if private.is_some() { Outbox::default() } else { Outbox::keeping(KEEP) },
             blocked: false,
@@ -213,6 +260,9 @@ impl Connection {
         self.check()?;
         if self.gate.admits(&ticket, Load::of(&self.pending, self.in_flight, self.queued)) {
             self.admit(ticket, bytes.len(), expect, now);
+            if let Some(kept) = &mut self.kept {
+                kept.push(bytes);
+            }
             self.out.push(bytes);
         } else {
             self.gate.wait(Waiting { ticket, bytes: Bytes::copy_from_slice(bytes), expect });
@@ -229,7 +279,7 @@ impl Connection {
         self.check()?;
         if self.gate.admits(&ticket, Load::of(&self.pending, self.in_flight, self.queued)) {
             self.admit(ticket, bytes.len(), expect, now);
-            self.out.push_bytes(bytes);
+            self.push_bytes(bytes);
         } else {
             self.gate.wait(Waiting { ticket, bytes, expect });
         }
@@ -256,7 +306,7 @@ impl Connection {
             Some(last) if expect == Expect::One && last.expect == Expect::One && last.ticket.joins(&ticket) => {
                 last.ticket.count += ticket.count;
             }
-            _ => self.pending.push_back(Pending { ticket, begins, expect, since }),
+            _ => self.pending.push_back(Pending { ticket, done: 0, begins, expect, since }),
         }
     }
 
@@ -271,9 +321,16 @@ impl Connection {
             let load = Load::of(&self.pending, self.in_flight, self.queued);
             let Some(Waiting { ticket, bytes, expect }) = self.gate.next(load) else { break };
             self.admit(ticket, bytes.len(), expect, now);
-            self.out.push_bytes(bytes);
+            self.push_bytes(bytes);
         }
         self.flush();
+    }
+
+    fn push_bytes(&mut self, bytes: Bytes) {
+        if let Some(kept) = &mut self.kept {
+            kept.push_bytes(&bytes);
+        }
+        self.out.push_bytes(bytes);
     }
 
     /// Its session will send no more. If its oldest request is one that may take as long as it likes, the server is told so behind what
@@ -376,6 +433,9 @@ impl Connection {
         }
         if self.input.is_empty() && self.private.is_some() {
             self.input = BytesMut::new();
+        }
+        if let Some(kept) = &mut self.kept {
+            kept.answered(self.pending.front().map_or(self.queued, |oldest| oldest.begins));
         }
         if self.lost.is_some() {
             self.fail(receiver);

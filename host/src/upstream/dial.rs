@@ -7,8 +7,12 @@ use std::time::{Duration, Instant};
 
 use super::back_off::BackOff;
 use super::connection::{ConnectionRef, Phase};
-use super::greet::{Trouble, greet, reset};
+use super::greet::{self, Trouble, greet, reset};
+use super::identity::{Greeting, Identity};
+use super::kept::Kept;
 use super::loss::Loss;
+use bytes::BytesMut;
+
 use crate::bell::Bell;
 use crate::net::{ReadHalf, Remote, Stream};
 
@@ -20,6 +24,8 @@ pub(super) struct Servers {
     current: Cell<usize>,
     /// How long an attempt may take, with all that has to be said before the first request.
     pub(super) timeout: Duration,
+    /// Whether they may send requests elsewhere.
+    redirect: bool,
 }
 
 /// A connection that lasted so long was a good one.
@@ -57,17 +63,22 @@ impl Ready {
 }
 
 impl Servers {
-    pub(super) fn new(list: Vec<Remote>, timeout: Duration) -> Self {
+    pub(super) fn new(list: Vec<Remote>, timeout: Duration, redirect: bool) -> Self {
         let named = |remote: Remote| {
             let name = remote.to_string().into();
             (remote, name)
         };
-        Self { list: list.into_iter().map(named).collect(), current: Cell::new(0), timeout }
+        Self { list: list.into_iter().map(named).collect(), current: Cell::new(0), timeout, redirect }
     }
 
     /// Whether there is a choice.
     pub(super) fn are_several(&self) -> bool {
         self.list.len() > 1
+    }
+
+    /// Where the requests of a connection to them are kept until they are answered.
+    pub(super) fn kept(&self) -> Option<Kept> {
+        self.redirect.then(Kept::default)
     }
 
     /// The name of the one that does the work.
@@ -118,6 +129,21 @@ struct Established {
 async fn within<T>(limit: Duration, attempt: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
     let late = |_| Err(Trouble::Lost(format!("no connection within {limit:?}")));
     tokio::time::timeout(limit, attempt).await.unwrap_or_else(late)
+}
+
+/// Connect to a server as `identity`, ask it one question and hang up: the reply, or why there is none.
+pub(super) async fn ask(
+    remote: &Remote,
+    identity: &Identity,
+    question: &[u8],
+    limit: Duration,
+) -> Result<BytesMut, String> {
+    let attempt = async {
+        let (mut reader, writer) = remote.connect().await.map_err(Trouble::Lost)?.split();
+        greet(&mut reader, &writer, &Greeting::shared(identity)).await?;
+        greet::ask(&mut reader, &writer, question).await
+    };
+    within(limit, attempt).await.map_err(Trouble::into_reason)
 }
 
 /// Keep a connection that sessions share up for as long as anybody needs it: it is established again whenever it is lost.

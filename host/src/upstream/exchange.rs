@@ -3,10 +3,11 @@
 //! There, what a server sends is not always one reply for each request: subscriptions are confirmed channel by channel, messages come
 //! when they come, MONITOR and replication never end. The rules are written here once.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use sluice_commands::CommandId;
 
+use super::cluster::Slot;
 use crate::resp::encode::QUEUED;
 use crate::resp::{Protocol, reply};
 
@@ -107,6 +108,21 @@ impl Subscriptions {
     /// Whether it is nothing.
     pub fn is_empty(&self) -> bool {
         self.0.iter().all(HashSet::is_empty)
+    }
+
+    /// Channels and patterns, which any node of a cluster serves (`None`), and the channels of shards by their slots.
+    pub fn by_slot(self) -> Vec<(Option<Slot>, Self)> {
+        let [channels, patterns, shard] = self.0;
+        let mut parts: HashMap<Option<Slot>, Self> = HashMap::new();
+        let anywhere = Self([channels, patterns, HashSet::new()]);
+        if !anywhere.is_empty() {
+            parts.insert(None, anywhere);
+        }
+        for channel in shard {
+            let part = parts.entry(Some(Slot::of(&channel))).or_default();
+            part.0[Subscription::Shard as usize].insert(channel);
+        }
+        parts.into_iter().collect()
     }
 
     /// The commands that subscribe to all of it: their names, each with its channels.

@@ -64,6 +64,12 @@ pub(super) async fn greet(reader: &mut ReadHalf, writer: &WriteHalf, greeting: &
     Ok(heard)
 }
 
+/// Ask one question: the reply, whatever it is.
+pub(super) async fn ask(reader: &mut ReadHalf, writer: &WriteHalf, question: &[u8]) -> Result<BytesMut, Trouble> {
+    send(reader, writer, question).await.map_err(Trouble::Lost)?;
+    Frames::default().next(reader).await.map_err(Trouble::Lost)
+}
+
 /// Have the server forget everything that it knows of the connection: transaction, watched keys, subscriptions, user, database, …
 pub(super) async fn reset(reader: &mut ReadHalf, writer: &WriteHalf) -> Result<(), Trouble> {
     send(reader, writer, b"*1\r\n$5\r\nRESET\r\n").await.map_err(Trouble::Lost)?;

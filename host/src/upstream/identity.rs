@@ -7,6 +7,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use super::exchange::Subscriptions;
+use super::private::Opening;
 use crate::resp::{Protocol, encode};
 
 /// The state of a connection that decides what its commands do. Sessions of the same identity share connections.
@@ -153,6 +154,16 @@ impl Greeting {
     pub(super) fn add(&mut self, own: Own, words: &[&[u8]]) {
         encode::request(&mut self.bytes, words.iter().copied());
         self.replies.push(own);
+    }
+
+    /// Say what the session's own requests need to follow.
+    pub(super) fn open(&mut self, opening: Opening) {
+        if matches!(opening, Opening::Asking | Opening::AskingMulti) {
+            self.add(Own::Must, &[b"ASKING"]);
+        }
+        if matches!(opening, Opening::Multi | Opening::AskingMulti) {
+            self.add(Own::Must, &[b"MULTI"]);
+        }
     }
 
     /// Subscribe again.

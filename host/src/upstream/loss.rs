@@ -2,9 +2,11 @@
 
 use std::collections::VecDeque;
 
-use super::connection::{Connection, Pending, Phase, Private, Receiver};
+use super::connection::{Cause, Connection, Pending, Phase, Private, Receiver};
 use super::exchange::Subscriptions;
 use super::failure::Failure;
+use super::gate::Waiting;
+use super::kept::{Kept, requests};
 use super::pulse::Pulse;
 
 /// What was lost with a private connection.
@@ -39,6 +41,9 @@ impl Connection {
         if was_ready && (self.private.is_none() || !self.pending.is_empty()) {
             tracing::warn!(upstream = &*self.server, %reason, in_flight = self.in_flight, "upstream connection lost");
         }
+        if self.kept.is_some() && !refused {
+            self.send_back(receiver);
+        }
         let stays = self.private.is_none() && was_ready;
         let mut kept = VecDeque::new();
         for pending in std::mem::take(&mut self.pending) {
@@ -66,6 +71,28 @@ impl Connection {
                 receiver.ended(owner, lost);
             }
         }
+    }
+
+    /// Every request that was written is in doubt; the others may be sent elsewhere.
+    fn send_back(&mut self, receiver: &mut impl Receiver) {
+        let Some(kept) = self.kept.take() else { return };
+        for mut pending in std::mem::take(&mut self.pending) {
+            let count = pending.ticket.count as usize;
+            for (behind, request) in kept.from(pending.begins).skip(pending.done as usize).take(count) {
+                let ticket = pending.ticket.split(1);
+                if behind - (request.len() as u64) < self.written {
+                    receiver.failed(&ticket, Failure::InDoubt);
+                } else {
+                    receiver.sent_back(&ticket, request, Cause::NotSent);
+                }
+            }
+        }
+        for Waiting { mut ticket, bytes, .. } in self.gate.take() {
+            for request in requests(&bytes) {
+                receiver.sent_back(&ticket.split(1), request, Cause::NotSent);
+            }
+        }
+        self.kept = Some(Kept::default());
     }
 
     /// Be as new, but for what is `kept` of what was queued.

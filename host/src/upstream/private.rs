@@ -55,6 +55,22 @@ pub struct Introduction<'a> {
     /// Whether the connection is to be used whatever the server makes of that. RESP3 is refused to a nobody that AUTH is about to make
     /// somebody, and SELECT while a script runs that SCRIPT KILL is to end.
     pub whatever: bool,
+    /// What is said last.
+    pub opening: Opening,
+}
+
+/// What a private connection of a cluster's node begins with.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Opening {
+    /// The session's own request.
+    #[default]
+    Request,
+    /// ASKING: the request that follows is for a slot that the node is about to get.
+    Asking,
+    /// MULTI: the requests that follow are those of a transaction.
+    Multi,
+    /// ASKING and MULTI.
+    AskingMulti,
 }
 
 impl Privates {
@@ -96,6 +112,7 @@ impl Privates {
         if idle.is_none() && self.servers.are_several() {
             greeting.add(Own::Role, &[b"ROLE"]);
         }
+        greeting.open(of.opening);
         let subscriptions = subscriptions.unwrap_or_default();
         // Behind everything else: there is little that a subscriber may say.
         greeting.subscribe(&subscriptions);
@@ -107,7 +124,7 @@ impl Privates {
         }
         // Nobody else's requests are on it: it needs no bounds beyond those of its session.
         let gate = Gate::new(Pipelining::Auto, InFlight { requests: usize::MAX, bytes: usize::MAX });
-        let connection = Connection::new(self.servers.current(), gate, greeting, Some(private));
+        let connection = Connection::new(self.servers.current(), gate, self.servers.kept(), greeting, Some(private));
         let connection = Rc::new(RefCell::new(connection));
         tokio::task::spawn_local(lend(connection.clone(), self.servers.clone(), self.ready.clone()));
         all.push(connection.clone());
@@ -182,7 +199,7 @@ mod test {
         for (input, phase) in [(&b""[..], Phase::Reset), (b"*3\r\n$7\r\nmessage\r\n", Phase::Closed)] {
             let private = Private { owner: Some(SessionId(1)), exchange: Exchange::default() };
             let gate = Gate::new(Pipelining::Auto, InFlight::default());
-            let mut connection = Connection::new("server".into(), gate, Greeting::default(), Some(private));
+            let mut connection = Connection::new("server".into(), gate, None, Greeting::default(), Some(private));
             connection.ready(None, input);
             assert_eq!(connection.give_back(false).count(), 0);
             assert_eq!(connection.phase(), phase);

@@ -74,9 +74,23 @@ impl Connection {
                 self.pulse.seen.1 = Some(now);
                 self.out.push(b"*1\r\n$4\r\nPING\r\n");
                 self.queued += 14;
+                if let Some(kept) = &mut self.kept {
+                    kept.answered(self.queued);
+                }
                 self.flush();
             }
             _ => {}
+        }
+    }
+
+    /// For how long nothing has come from the server while a request of bounded time has waited for its reply.
+    pub(super) fn silence(&self, now: Instant) -> Duration {
+        match self.pending.front() {
+            Some(oldest) if self.phase == Phase::Ready && !self.waits_patiently() => {
+                let quiet = self.pulse.seen.1.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+                quiet.min(self.age(oldest, now))
+            }
+            _ => Duration::ZERO,
         }
     }
 

@@ -2,7 +2,8 @@
 
 use bytes::Buf;
 
-use super::connection::{Connection, Payload, Private, Receiver};
+use super::cluster::Redirect;
+use super::connection::{Cause, Connection, Payload, Private, Receiver};
 use super::exchange::{Belongs, Expect};
 use crate::buffer::LARGE;
 use crate::ids::SessionId;
@@ -27,13 +28,21 @@ impl Connection {
         if self.awaits_pong() && !self.take_pong()? {
             return Ok(());
         }
+        let redirects = self.kept.is_some();
         while self.input.len() >= self.needed {
             let Some(oldest) = self.pending.front_mut() else {
                 return Err("it sent a reply that nobody had asked for".to_owned());
             };
+            if redirects && self.input.first() == Some(&b'-') {
+                if self.take_error(receiver)? {
+                    continue;
+                }
+                break;
+            }
             let (mut end, mut count) = (0, 0);
             while count < oldest.ticket.count {
-                if self.input.get(end) == Some(&b'>') {
+                let kind = self.input.get(end);
+                if kind == Some(&b'>') || (redirects && kind == Some(&b'-')) {
                     break;
                 }
                 match self.scanner.scan(&self.input[end..]) {
@@ -65,7 +74,7 @@ impl Connection {
                 }
                 break;
             }
-            let ticket = oldest.ticket.split(count);
+            let ticket = oldest.answered(count);
             if oldest.ticket.count == 0 {
                 self.pending.pop_front();
             }
@@ -79,6 +88,38 @@ impl Connection {
             }
         }
         Ok(())
+    }
+
+    /// An error, by which the server may send the request elsewhere. Returns whether it was there whole.
+    fn take_error(&mut self, receiver: &mut impl Receiver) -> Result<bool, String> {
+        match self.scanner.scan(&self.input).map_err(|error| error.to_string())? {
+            Scan::Incomplete(needed) => {
+                self.needed = needed;
+                Ok(false)
+            }
+            Scan::Complete(len) => {
+                self.scanner = ReplyScanner::default();
+                self.needed = 1;
+                let error = self.input.split_to(len);
+                self.answer_with_error(&error, receiver);
+                Ok(true)
+            }
+        }
+    }
+
+    /// The oldest request is answered with an error.
+    fn answer_with_error(&mut self, error: &[u8], receiver: &mut impl Receiver) {
+        let Some(oldest) = self.pending.front_mut() else { return };
+        let request = if Redirect::of(error).is_some() { oldest.request(self.kept.as_ref()) } else { None };
+        let ticket = oldest.answered(1);
+        if oldest.ticket.count == 0 {
+            self.pending.pop_front();
+        }
+        self.in_flight -= 1;
+        match request {
+            Some(request) => receiver.sent_back(&ticket, request, Cause::Reply { error, server: &self.server }),
+            None => receiver.reply(&ticket, Payload::Small(error), true),
+        }
     }
 
     /// Out-of-band data on a connection that nobody has to himself belongs to the request that is being executed. Returns whether it was
@@ -151,15 +192,20 @@ impl Connection {
                 Belongs::InPart => self.parts.extend_from_slice(&frame),
                 Belongs::Finally => {
                     let Some(oldest) = self.pending.front_mut() else { continue };
-                    let ticket = oldest.ticket.split(1);
                     if oldest.expect.is_patient() {
                         self.pulse.begin();
                     }
+                    let redirected = self.kept.is_some() && self.parts.is_empty() && Redirect::of(&frame).is_some();
+                    let request = if redirected { oldest.request(self.kept.as_ref()) } else { None };
+                    let ticket = oldest.answered(1);
                     if oldest.ticket.count == 0 {
                         self.pending.pop_front();
                     }
                     self.in_flight -= 1;
-                    if self.parts.is_empty() && !exchange.streaming {
+                    if let Some(request) = request {
+                        let cause = Cause::Reply { error: &frame, server: &self.server };
+                        receiver.sent_back(&ticket, request, cause);
+                    } else if self.parts.is_empty() && !exchange.streaming {
                         let payload = if len < LARGE { Payload::Small(&frame) } else { Payload::Large(frame) };
                         receiver.reply(&ticket, payload, true);
                     } else {

@@ -101,6 +101,22 @@ impl Shared {
         self.all.borrow().iter().any(|connection| connection.borrow().backlog() > most)
     }
 
+    /// Close connections that nothing is in flight on, whoever has joined. Returns whether none is left.
+    pub(super) fn retire(&self) -> bool {
+        self.pools.borrow_mut().retain(|_, pool| {
+            let busy = pool.connections.iter().any(|connection| connection.borrow().is_busy());
+            if !busy {
+                for connection in &pool.connections {
+                    let _ = connection.borrow_mut().close();
+                }
+            }
+            busy
+        });
+        let pools = self.pools.borrow();
+        *self.all.borrow_mut() = pools.values().flat_map(|pool| pool.connections.iter().cloned()).collect();
+        pools.is_empty()
+    }
+
     /// Close connections that no session has needed for a while.
     pub(super) fn tidy(&self, now: Instant) {
         let mut pools = self.pools.borrow_mut();
@@ -134,7 +150,7 @@ impl Shared {
 
     fn connect(&self, greeting: Greeting) -> ConnectionRef {
         let gate = Gate::new(self.sharing.pipelining, self.sharing.in_flight);
-        let connection = Rc::new(RefCell::new(Connection::new(self.servers.current(), gate, greeting, None)));
+        let connection = Rc::new(RefCell::new(Connection::new(self.servers.current(), gate, self.servers.kept(), greeting, None)));
         tokio::task::spawn_local(keep(connection.clone(), self.servers.clone(), self.ready.clone()));
         connection
     }

@@ -1,6 +1,6 @@
 //! `ValkeySinkSingle`: one server, or the first of several that works.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -42,10 +42,25 @@ pub struct SinglePlan {
     pub epoch: Arc<AtomicU64>,
 }
 
+impl SinglePlan {
+    /// What a session is before it has said anything.
+    pub(super) fn identity(&self) -> Identity {
+        let credentials = self.credentials.as_ref().map(|(user, password)| {
+            Rc::new(super::Credentials {
+                user: user.as_ref().map(|user| user.as_bytes().into()),
+                password: password.as_bytes().into(),
+            })
+        });
+        Identity { credentials, epoch: self.epoch.load(Ordering::Relaxed), ..Identity::default() }
+    }
+}
+
 /// The connections of one worker to the server of a sink.
 #[derive(Debug)]
 pub struct Single {
     identity: RefCell<Rc<Identity>>,
+    /// Whether it is connected to before anything is to be sent.
+    stays: Cell<bool>,
     shared: Shared,
     privates: Privates,
     request_timeout: Option<Duration>,
@@ -60,21 +75,23 @@ const CONGESTED: usize = 64 * 1024 * 1024;
 impl Single {
     /// Connect as `plan` says; must be called inside of the worker's runtime.
     pub fn new(plan: &SinglePlan, ready: &Rc<Ready>) -> Self {
-        let servers = Rc::new(Servers::new(plan.servers.clone(), plan.connect_timeout));
+        let single = Self::make(plan, ready, false);
+        single.stay_connected();
+        single
+    }
+
+    /// A node of a cluster, which may send requests elsewhere; it is connected to when it is needed.
+    pub(super) fn node(plan: &SinglePlan, ready: &Rc<Ready>) -> Self {
+        Self::make(plan, ready, true)
+    }
+
+    fn make(plan: &SinglePlan, ready: &Rc<Ready>, redirect: bool) -> Self {
+        let servers = Rc::new(Servers::new(plan.servers.clone(), plan.connect_timeout, redirect));
         let sharing = Sharing { connections: plan.connections, pipelining: plan.pipelining, in_flight: plan.in_flight };
-        let credentials = plan.credentials.as_ref().map(|(user, password)| {
-            Rc::new(super::Credentials {
-                user: user.as_ref().map(|user| user.as_bytes().into()),
-                password: password.as_bytes().into(),
-            })
-        });
-        let epoch = plan.epoch.load(Ordering::Relaxed);
-        let identity = Rc::new(Identity { credentials, epoch, ..Identity::default() });
-        let shared = Shared::new(servers.clone(), ready.clone(), sharing);
-        shared.prepare(&identity);
         Self {
-            identity: RefCell::new(identity),
-            shared,
+            identity: RefCell::new(Rc::new(plan.identity())),
+            stays: Cell::new(false),
+            shared: Shared::new(servers.clone(), ready.clone(), sharing),
             privates: Privates::new(servers, ready.clone(), plan.private),
             request_timeout: plan.request_timeout,
             health_interval: plan.health_interval,
@@ -142,10 +159,43 @@ impl Single {
         let old = self.identity();
         if old.epoch != epoch {
             let new = Rc::new(Identity { epoch, ..(*old).clone() });
-            self.shared.prepare(&new);
+            if self.stays.get() {
+                self.shared.prepare(&new);
+            }
             self.shared.let_go(&old);
             self.privates.close_idle();
             self.identity.replace(new);
+        }
+    }
+
+    /// Connect now, and stay connected.
+    pub(super) fn stay_connected(&self) {
+        if !self.stays.replace(true) {
+            self.shared.prepare(&self.identity());
+        }
+    }
+
+    /// Close what nothing is in flight on: no session will come any more. Returns whether nothing is left.
+    pub(super) fn retire(&self) -> bool {
+        self.privates.close_idle();
+        self.privates.settle();
+        self.shared.retire() && self.privates.all().is_empty()
+    }
+
+    /// For how long it has been silent while requests wait for replies of bounded time, on the connection where it has been so for longest.
+    pub(super) fn silence(&self, now: Instant) -> Duration {
+        let all = self.shared.all().into_iter().chain(self.privates.all());
+        all.map(|connection| connection.borrow().silence(now)).max().unwrap_or_default()
+    }
+
+    /// Give up the connections on which it has been silent for so long.
+    pub(super) fn give_up(&self, now: Instant, silence: Duration, reason: &str, receiver: &mut impl Receiver) {
+        for connection in self.shared.all().into_iter().chain(self.privates.all()) {
+            let mut connection = connection.borrow_mut();
+            if connection.silence(now) >= silence {
+                connection.lose(reason.to_owned());
+                connection.fail(receiver);
+            }
         }
     }
 

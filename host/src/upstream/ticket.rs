@@ -19,6 +19,8 @@ pub struct Ticket {
     pub trail: TrailId,
     /// When the turn that carried them began.
     pub since: Instant,
+    /// 0, or which part of a request this is that was taken apart, counted from 1.
+    pub part: u16,
 }
 
 impl Ticket {
@@ -28,6 +30,8 @@ impl Ticket {
         self.session == next.session
             && self.trail.is_none()
             && next.trail.is_none()
+            && self.part == 0
+            && next.part == 0
             && self.sequence + u64::from(self.count) == next.sequence
             && self.since == next.since
     }

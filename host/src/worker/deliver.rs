@@ -8,13 +8,14 @@ use super::directory::Directory;
 use super::meter::Meter;
 use super::session::{Life, Parked, Route, Session};
 use super::sessions::Sessions;
-use super::{Sink, Source};
+use super::Source;
+use super::sink::Sink;
 use crate::buffer::LARGE;
 use crate::chain::{Answer, Effect, Kind, Responses, Step, Trails};
 use crate::ids::{MessageId, SessionId, TrailId};
 use crate::resp::{Protocol, downgrade, encode, reply};
 use crate::traffic::By;
-use crate::upstream::{Failure, Lost, Payload, Receiver, Ticket};
+use crate::upstream::{Cause, Failure, Lost, Payload, Receiver, Ticket};
 
 /// The parts of a worker that responses are delivered with.
 pub(super) struct Delivery<'a> {
@@ -60,16 +61,29 @@ impl Delivery<'_> {
         self.answer(ticket, &answer, Kind::Last);
     }
 
+    /// The reply to a request, made of those of several servers.
+    pub(super) fn put_together(&mut self, ticket: &Ticket, frame: Bytes) {
+        self.deliver(ticket, &Body::Kept(&frame), Kind::Single, false);
+    }
+
     fn deliver(&mut self, ticket: &Ticket, body: &Body<'_>, kind: Kind, foreign: bool) {
         let Some(session) = self.sessions.get(ticket.session) else {
             // Nobody waits for it any more.
             return self.trails.discard(ticket.trail);
         };
-        if !session.changes.is_empty()
-            && let Sink::Single(sink) = &*self.sources[session.source].sink
-            && session.confirm(ticket.sequence, body.bytes(), &sink.identity())
-        {
-            sink.users_changed();
+        if let Route::Cluster(route) = &mut session.route {
+            if route.is_past(ticket, session.order.head()) {
+                return;
+            }
+            if ticket.part > 0 {
+                return self.part_answered(ticket, body.keep());
+            }
+        }
+        if !session.changes.is_empty() {
+            let sink = &self.sources[session.source].sink;
+            if session.confirm(ticket.sequence, body.bytes(), &sink.identity()) {
+                sink.users_changed();
+            }
         }
         if session.order.head() != ticket.sequence {
             session.order.park(Parked { ticket: *ticket, bytes: body.keep(), kind, foreign });
@@ -269,6 +283,11 @@ impl Receiver for Delivery<'_> {
                 self.sessions.note(ticket.session);
                 return self.trails.discard(ticket.trail);
             }
+            if let Route::Cluster(route) = &mut session.route
+                && route.will_move(ticket, failure)
+            {
+                return self.sessions.note(ticket.session);
+            }
             if session.unconfirmed(ticket) {
                 return self.dismiss(ticket, failure);
             }
@@ -283,8 +302,15 @@ impl Receiver for Delivery<'_> {
         self.deliver(ticket, &Body::Kept(&answers), Kind::Several, false);
     }
 
+    fn sent_back(&mut self, ticket: &Ticket, request: Bytes, cause: Cause<'_>) {
+        self.come_back(ticket, request, cause);
+    }
+
     fn ended(&mut self, session: SessionId, lost: Lost) {
         let Some(entry) = self.sessions.get(session) else { return };
+        if let Route::Cluster(_) = entry.route {
+            return self.tenure_ended(session, lost);
+        }
         let Route::Private(lease) = &entry.route else { return };
         let Sink::Single(sink) = &*self.sources[entry.source].sink else { return };
         match lost {

@@ -74,7 +74,8 @@ impl Lease {
         self.transaction.is_some() || self.is_watching() || self.tracking || self.pinned
     }
 
-    fn is_watching(&self) -> bool {
+    /// Whether keys are watched, or will be.
+    pub(super) fn is_watching(&self) -> bool {
         self.watching || !self.watches.is_empty()
     }
 
@@ -86,6 +87,11 @@ impl Lease {
     /// Whether what is sent is only queued by the server, until EXEC.
     pub(super) fn in_transaction(&self) -> bool {
         self.transaction.is_some()
+    }
+
+    /// The server was told MULTI before it was lent, for a transaction whose first request this is.
+    pub(super) fn begin(&mut self, sequence: Sequence) {
+        self.transaction = Some(Transaction { since: sequence, requests: 0, changes: Vec::new() });
     }
 
     /// A request is sent on it. Returns the change that its own reply will confirm.

@@ -12,6 +12,7 @@
 
 mod affinity;
 mod change;
+mod cluster;
 mod deliver;
 mod directory;
 mod intake;
@@ -25,6 +26,7 @@ mod reader;
 mod route;
 mod session;
 mod sessions;
+mod sink;
 mod turn;
 
 use std::cell::RefCell;
@@ -44,14 +46,14 @@ use crate::ids::MessageIds;
 use crate::net::{Client, Incoming, ListenPlan, Peer, Refusal};
 use crate::plugin::SessionDirectory;
 use crate::traffic::{Log, Tap};
-use crate::upstream::{ConnectionRef, Ready, Single};
-use change::Standing;
+use crate::upstream::{ConnectionRef, Ready};
 use directory::Directory;
 use meter::Meter;
 use population::Population;
 use reader::Reader;
-use session::{Route, Session};
+use session::Session;
 use sessions::Sessions;
+use sink::Sink;
 
 /// How often a worker looks after what happens by itself, or does not: timeouts, silence, subscribers without a connection.
 const TICK: Duration = Duration::from_millis(100);
@@ -97,11 +99,6 @@ struct Source {
     tap: Option<Tap>,
 }
 
-enum Sink {
-    Single(Box<Single>),
-    Null,
-}
-
 /// What a worker is told.
 enum Order {
     /// A client has connected to the source at this position.
@@ -144,7 +141,7 @@ impl Worker {
                 sessions,
                 inbox: Vector::default(),
                 chain: Chain::new(&source.chain, &visible),
-                sink: Rc::new(Sink::new(&source.sink, &ready)),
+                sink: Rc::new(Sink::new(&source.sink, &ready, &bell)),
                 congested: false,
                 responses: Responses::default(),
                 name: source.name,
@@ -229,13 +226,7 @@ impl Worker {
         let this = &mut *worker.borrow_mut();
         let source = &this.sources[at];
         let (reader, writer) = client.stream.split();
-        let (route, standing) = match &*source.sink {
-            Sink::Single(single) => {
-                let identity = single.identity();
-                (Route::Shared(single.join(&identity)), Standing::new(identity))
-            }
-            Sink::Null => (Route::Nowhere, Standing::new(Rc::default())),
-        };
+        let (route, standing) = source.sink.begin();
         let limits = source.limits.clone();
         let id = this.sessions.add(|id| Session::new(id, at, limits, writer, route, standing));
         this.directory.add(id, source.name.clone(), client.peer, client.tls_subject);
@@ -271,14 +262,5 @@ impl Worker {
             session.end();
         }
         self.sessions.note(id);
-    }
-}
-
-impl Sink {
-    fn new(plan: &SinkPlan, ready: &Rc<Ready>) -> Self {
-        match plan {
-            SinkPlan::Null => Self::Null,
-            SinkPlan::Single(plan) => Self::Single(Box::new(Single::new(plan, ready))),
-        }
     }
 }

@@ -19,7 +19,7 @@ use super::change::{Change, Standing};
 use super::deliver::Delivery;
 use super::session::{Errand, Held, Route, Session};
 use crate::ids::{Sequence, SessionId};
-use crate::upstream::{Expect, Failure, Identity, Introduction, Phase, Receiver, Single, Ticket};
+use crate::upstream::{Expect, Failure, Introduction, Opening, Phase, Receiver, Single, Ticket};
 
 use super::affinity::Affinity;
 use super::lease::Lease;
@@ -51,7 +51,7 @@ impl Session {
             return Step::Rest;
         }
         match (&self.route, next) {
-            (Route::Nowhere, _) | (Route::Shared(_), None) => Step::Rest,
+            (Route::Nowhere | Route::Cluster(_), _) | (Route::Shared(_), None) => Step::Rest,
             (Route::Shared(_), Some((_, affinity))) if !affinity.needs_private() => Step::Send,
             (Route::Shared(_), Some((sequence, _))) if head == sequence => Step::Borrow,
             (Route::Private(lease), Some((sequence, _))) if lease.is_spent() => {
@@ -82,9 +82,9 @@ impl Session {
         errand: Errand,
         now: Instant,
     ) -> Result<(), Failure> {
-        let Errand { affinity, change, expect } = errand;
+        let Errand { affinity, change, expect, .. } = errand;
         let connection = match &mut self.route {
-            Route::Nowhere => return Err(Failure::NotSent),
+            Route::Nowhere | Route::Cluster(_) => return Err(Failure::NotSent),
             Route::Shared(connection) => connection,
             Route::Private(lease) => {
                 let alone = affinity == Affinity::State && !lease.in_transaction();
@@ -108,9 +108,8 @@ impl Session {
     pub(super) fn depart(&mut self) {
         if self.finished
             && !self.departed
-            && let Route::Private(lease) = &self.route
         {
-            self.departed = lease.connection.borrow_mut().finish();
+            self.departed = self.route.leases().any(|lease| lease.connection.borrow_mut().finish());
         }
     }
 
@@ -133,32 +132,29 @@ fn go_on(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>, mut first: b
         match session.step(next) {
             Step::Rest => return,
             Step::Send => {
-                let Some(Held { ticket, frame, errand }) = session.held.pop_front() else { return };
+                let Some(Held { ticket, frame, errand, .. }) = session.held.pop_front() else { return };
                 if let Err(failure) = session.send(ticket, Piece::Kept(frame), errand, delivery.now) {
                     delivery.failed(&ticket, failure);
                 }
                 delivery.sessions.note(id);
             }
             Step::Borrow => {
-                let stranger = session.held.front().is_some_and(Held::introduces);
-                let urgent = session.held.front().is_some_and(|held| held.errand.affinity == Affinity::Urgent);
-                let own = &session.standing.identity;
-                let identity = match (stranger, urgent) {
-                    // But for the protocol, in which its reply is told.
-                    (true, _) => &Identity { protocol: own.protocol, ..(*sink.identity()).clone() },
-                    // A busy server selects no database, and it would not matter.
-                    (_, true) => &Identity { database: 0, ..(**own).clone() },
-                    _ => own,
+                let Some(first_held) = session.held.front() else { return };
+                let (identity, stranger, passing) = first_held.errand.introduction(&session.standing, &sink.identity());
+                let introduction = Introduction {
+                    session: id,
+                    identity: &identity,
+                    profile: &session.standing.profile,
+                    whatever: stranger,
+                    opening: Opening::Request,
                 };
-                let introduction =
-                    Introduction { session: id, identity, profile: &session.standing.profile, whatever: stranger };
                 let lent = if std::mem::take(&mut first) { sink.try_lend(introduction, None) } else { None };
                 let Some(connection) = lent.or_else(|| sink.lend(introduction, delivery.now)) else {
                     session.queued = true;
                     return;
                 };
                 sink.leave(&session.standing.identity);
-                session.route = Route::Private(Box::new(Lease::new(connection, stranger || urgent, &session.standing)));
+                session.route = Route::Private(Box::new(Lease::new(connection, passing, &session.standing)));
             }
             Step::Return => {
                 if let Route::Private(lease) = &session.route {
@@ -209,7 +205,9 @@ pub(super) fn resubscribe(id: SessionId, sink: &Single, delivery: &mut Delivery<
     }
     let Some(subscriptions) = session.resubscribe.take() else { return };
     let Standing { identity, profile, .. } = &session.standing;
-    match sink.try_lend(Introduction { session: id, identity, profile, whatever: false }, Some(*subscriptions)) {
+    let introduction =
+        Introduction { session: id, identity, profile, whatever: false, opening: Opening::Request };
+    match sink.try_lend(introduction, Some(*subscriptions)) {
         Some(connection) => {
             if let Route::Shared(_) = session.route {
                 sink.leave(&session.standing.identity);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::chain::Link;
 use crate::net::{ListenPlan, Remote};
 use crate::traffic;
-use crate::upstream::SinglePlan;
+use crate::upstream::{ClusterPlan, SinglePlan};
 
 /// A listener with its chain and sink.
 #[derive(Clone, Debug)]
@@ -75,6 +75,8 @@ impl Default for SessionLimits {
 pub enum SinkPlan {
     /// `ValkeySinkSingle`: one server, or the first of several that works.
     Single(SinglePlan),
+    /// `ValkeySinkCluster`: a cluster that looks like one server.
+    Cluster(ClusterPlan),
     /// `NullSink`: whatever comes is answered with an error.
     Null,
 }
@@ -84,6 +86,7 @@ impl SinkPlan {
     pub fn remotes(&self) -> &[Remote] {
         match self {
             Self::Single(single) => &single.servers,
+            Self::Cluster(cluster) => &cluster.contacts,
             Self::Null => &[],
         }
     }

@@ -1,30 +1,35 @@
 //! From the chain to the upstreams: every request that is still on its way is sent where its session's requests go.
 
-use super::Sink;
+use std::rc::Rc;
+
 use sluice_commands::CommandId;
 
 use super::affinity::{Affinity, is_from_a_browser};
-use super::change::Change;
+use super::cluster::{self, errand_of};
 use super::deliver::Delivery;
-use super::passage::{Piece, Step, expectation, pass};
-use super::session::{Errand, Held, Pushes, Route};
+use super::passage::{Piece, Step, pass};
+use super::session::{Errand, Held, Pushes, Route, Session};
+use super::sink::Sink;
 use crate::chain::vector::Request;
 use crate::chain::{Answer, Frame, Kind, Outcome, Vector};
 use crate::ids::SessionId;
 use crate::resp::encode;
+use crate::upstream::cluster::{View, Way};
 use crate::upstream::{Expect, Receiver, Single, Ticket};
 
 /// Send the requests of a vector on, and answer those that have ended. Empties the vector.
 pub(super) fn route(source: usize, delivery: &mut Delivery<'_>) {
     let mut vector = std::mem::take(&mut delivery.sources[source].inbox);
     let sink = delivery.sources[source].sink.clone();
-    let together = match &*sink {
-        Sink::Single(single) => !single.sends_one_by_one(),
-        Sink::Null => true,
+    let together = sink.takes_several();
+    let view = match &*sink {
+        Sink::Cluster(cluster) => cluster.view(),
+        Sink::Single(_) | Sink::Null => None,
     };
     for run in vector.runs() {
         let requests = run.requests.start as usize..run.requests.end as usize;
-        Run { session: run.session, vector: &vector, sink: &sink, together, delivery }.route(requests);
+        let view = view.as_ref();
+        Run { session: run.session, vector: &vector, sink: &sink, view, together, delivery }.route(requests);
         if let Some(session) = delivery.sessions.get(run.session) {
             session.sent(run.bytes);
         }
@@ -38,6 +43,8 @@ struct Run<'a, 'd> {
     session: SessionId,
     vector: &'a Vector,
     sink: &'a Sink,
+    /// The cluster, where it is known.
+    view: Option<&'a Rc<View>>,
     /// Whether requests that lie side by side may leave as one.
     together: bool,
     delivery: &'a mut Delivery<'d>,
@@ -46,6 +53,8 @@ struct Run<'a, 'd> {
 /// Consecutive requests that leave together: their bytes lie side by side, and nothing must happen to their responses.
 struct Stretch {
     ticket: Ticket,
+    /// The position of the node, where there are several.
+    node: u16,
     bytes: std::ops::Range<usize>,
 }
 
@@ -60,23 +69,21 @@ impl Run<'_, '_> {
                 && let Some(place) = self.vector.place(request)
                 && Affinity::of(request.command) == Affinity::Shared
                 && request.command != CommandId::UNKNOWN
-                && let Sink::Single(_) = self.sink
                 && let Some(session) = self.delivery.sessions.get(self.session)
-                && let Route::Shared(_) = session.route
-                && session.held.is_empty()
-                && session.resubscribe.is_none()
-                && !session.dismissed
+                && let Some(node) = session.straight(self.view, request, self.vector)
             {
                 let sequence = session.order.issue(1);
                 match &mut stretch {
-                    Some(stretch) if stretch.bytes.end == place.start && self.together => {
+                    Some(stretch)
+                        if stretch.bytes.end == place.start && stretch.node == node && self.together =>
+                    {
                         stretch.bytes.end = place.end;
                         stretch.ticket.count += 1;
                     }
                     _ => {
                         self.leave(stretch.take());
                         let ticket = self.ticket(request, sequence);
-                        stretch = Some(Stretch { ticket, bytes: place });
+                        stretch = Some(Stretch { ticket, node, bytes: place });
                     }
                 }
                 continue;
@@ -89,17 +96,25 @@ impl Run<'_, '_> {
 
     fn ticket(&self, request: &Request, sequence: u64) -> Ticket {
         let since = self.delivery.now;
-        Ticket { session: self.session, sequence, id: request.id, count: 1, trail: request.trail, since }
+        Ticket { session: self.session, sequence, id: request.id, count: 1, trail: request.trail, since, part: 0 }
     }
 
     /// A stretch to the shared connection.
     fn leave(&mut self, stretch: Option<Stretch>) {
-        let Some(Stretch { ticket, bytes }) = stretch else { return };
+        let Some(Stretch { ticket, node, bytes }) = stretch else { return };
         let Some(session) = self.delivery.sessions.get(self.session) else { return };
-        let Route::Shared(connection) = &session.route else { return };
-        let sent = connection.borrow_mut().send(ticket, self.vector.arena().get(bytes), Expect::One, self.delivery.now);
-        if let Err(failure) = sent {
-            self.delivery.failed(&ticket, failure);
+        let connection = match &mut session.route {
+            Route::Shared(connection) => Some(&*connection),
+            Route::Cluster(route) => route.link(node),
+            Route::Private(_) | Route::Nowhere => None,
+        };
+        let Some(connection) = connection else { return };
+        let bytes = self.vector.arena().get(bytes);
+        let sent = connection.borrow_mut().send(ticket, bytes, Expect::One, self.delivery.now);
+        let Err(failure) = sent else { return };
+        match self.sink {
+            Sink::Cluster(cluster) => cluster::not_sent(cluster, ticket, bytes, failure, self.delivery),
+            Sink::Single(_) | Sink::Null => self.delivery.failed(&ticket, failure),
         }
     }
 
@@ -127,9 +142,10 @@ impl Run<'_, '_> {
         }
         let affinity = Affinity::of(request.command).with(&arguments);
         let ok = Answer { frame: bytes::Bytes::from_static(encode::OK), foreign: false };
+        self.watch_pushes(&ticket, affinity);
         match (affinity, self.sink) {
             (Affinity::Quit, _) => self.dismiss(&ticket, &ok),
-            (Affinity::ClientReply, Sink::Single(_)) if is_client_reply(arguments.get(2), arguments.get(3)) => {
+            (Affinity::ClientReply, Sink::Single(_) | Sink::Cluster(_)) if is_client_reply(arguments.get(2), arguments.get(3)) => {
                 self.delivery.answer(&ticket, &ok, Kind::Single);
             }
             (_, Sink::Null) => {
@@ -140,10 +156,20 @@ impl Run<'_, '_> {
                 );
                 self.delivery.answer(&ticket, &Answer::error(&text), Kind::Single);
             }
-            (affinity, Sink::Single(sink)) => {
-                let change = if affinity == Affinity::Shared { None } else { Change::of(request.command, &arguments) };
-                let expect = expectation(affinity, request.command, self.vector.spans(request).len());
-                self.send(sink, ticket, self.vector.frame(request), Errand { affinity, change, expect });
+            (_, Sink::Single(sink)) => {
+                let errand = errand_of(request.command, &arguments, false);
+                self.send(sink, ticket, self.vector.frame(request), errand);
+            }
+            (_, Sink::Cluster(sink)) => {
+                let errand = errand_of(request.command, &arguments, true);
+                cluster::send(
+                    sink,
+                    ticket,
+                    self.vector.frame(request),
+                    self.vector.arena().bytes(),
+                    errand,
+                    self.delivery,
+                );
             }
         }
     }
@@ -157,14 +183,18 @@ impl Run<'_, '_> {
         self.delivery.answer(ticket, answer, Kind::Last);
     }
 
-    fn send(&mut self, sink: &Single, ticket: Ticket, frame: Frame, errand: Errand) {
-        let Some(session) = self.delivery.sessions.get(self.session) else { return };
-        if matches!(errand.affinity, Affinity::Listen | Affinity::Tracking) && !ticket.trail.is_none() {
+    /// What a server will send by itself is watched by those who watch the request for it.
+    fn watch_pushes(&mut self, ticket: &Ticket, affinity: Affinity) {
+        if matches!(affinity, Affinity::Listen | Affinity::Tracking) && !ticket.trail.is_none() {
             let watches = self.delivery.trails.watches(ticket.trail);
-            if !watches.is_empty() {
+            if let Some(session) = self.delivery.sessions.get(self.session).filter(|_| !watches.is_empty()) {
                 session.pushes = Some(Box::new(Pushes { id: ticket.id, watches }));
             }
         }
+    }
+
+    fn send(&mut self, sink: &Single, ticket: Ticket, frame: Frame, errand: Errand) {
+        let Some(session) = self.delivery.sessions.get(self.session) else { return };
         let arena = self.vector.arena().bytes();
         if !session.held.is_empty() || session.step(Some((ticket.sequence, errand.affinity))) != Step::Send {
             session.held.push_back(Held::new(ticket, frame, arena, errand));
@@ -178,6 +208,23 @@ impl Run<'_, '_> {
             self.delivery.failed(&ticket, failure);
         }
         self.delivery.sessions.note(self.session);
+    }
+}
+
+impl Session {
+    /// Whether a request with nothing special about it may leave at once; if so, to which node, where there are several.
+    #[inline]
+    fn straight(&self, view: Option<&Rc<View>>, request: &Request, vector: &Vector) -> Option<u16> {
+        match (&self.route, view) {
+            (Route::Shared(_), _) => {
+                (self.held.is_empty() && self.resubscribe.is_none() && !self.dismissed).then_some(0)
+            }
+            (Route::Cluster(_), Some(view)) if self.goes_straight(view) => {
+                let slot = Way::straight(request.command, &vector.arguments(request))?;
+                view.owner(slot)
+            }
+            _ => None,
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::affinity::Affinity;
 use super::change::{Change, Standing};
+use super::cluster::{ClusterRoute, Trial};
 use super::lease::Lease;
 use super::plan::{OutputLimits, SessionLimits};
 use crate::buffer::{Flush, Outbox};
@@ -26,6 +27,7 @@ use crate::ids::{MessageId, Sequence, SessionId};
 use crate::net::WriteHalf;
 use crate::resp::request::RequestScanner;
 use crate::resp::{Protocol, Span, reply};
+use crate::upstream::cluster::Way;
 use crate::upstream::{ConnectionRef, Expect, Identity, Subscriptions, Ticket};
 
 /// The memory that an idle session keeps for replies, in bytes: enough for a short one, so that it needs no allocation.
@@ -115,6 +117,39 @@ pub(super) enum Route {
     Shared(ConnectionRef),
     /// To a connection of its own.
     Private(Box<Lease>),
+    /// To the nodes of a cluster.
+    Cluster(Box<ClusterRoute>),
+}
+
+impl Route {
+    /// Whether something may be to be done though no request waits.
+    pub(super) fn wants_a_look(&self) -> bool {
+        match self {
+            Self::Nowhere | Self::Shared(_) => false,
+            Self::Private(_) => true,
+            Self::Cluster(route) => route.wants_a_look(),
+        }
+    }
+
+    /// Write what waits.
+    pub(super) fn flush(&self) {
+        match self {
+            Self::Nowhere => {}
+            Self::Shared(connection) => connection.borrow_mut().flush(),
+            Self::Private(lease) => lease.connection.borrow_mut().flush(),
+            Self::Cluster(route) => route.flush(),
+        }
+    }
+
+    /// The connections that the session has to itself.
+    pub(super) fn leases(&self) -> impl Iterator<Item = &Lease> {
+        let (own, of_cluster) = match self {
+            Self::Private(lease) => (Some(&**lease), None),
+            Self::Cluster(route) => (None, Some(route.leases())),
+            Self::Nowhere | Self::Shared(_) => (None, None),
+        };
+        own.into_iter().chain(of_cluster.into_iter().flatten())
+    }
 }
 
 /// A request that waits.
@@ -123,6 +158,8 @@ pub(super) struct Held {
     pub(super) ticket: Ticket,
     pub(super) frame: Bytes,
     pub(super) errand: Errand,
+    /// What has come of it so far, where it was sent before: in a cluster.
+    pub(super) trial: Option<Box<Trial>>,
 }
 
 /// What is to be known of a request to send it.
@@ -132,6 +169,8 @@ pub(super) struct Errand {
     /// What it asks to change.
     pub(super) change: Option<Change>,
     pub(super) expect: Expect,
+    /// Where in a cluster it goes.
+    pub(super) way: Way,
 }
 
 /// The transforms that watch what a server sends by itself: those that watched the request that asked for it.
@@ -191,6 +230,11 @@ impl Order {
         let first = self.next;
         self.next += u64::from(count);
         first
+    }
+
+    /// The sequence behind that of the last request.
+    pub(super) fn issued(&self) -> Sequence {
+        self.next
     }
 
     /// The first request whose response has not been released.
@@ -315,7 +359,7 @@ impl Session {
 
     /// Whether the server sends it what it does not ask for.
     fn listens(&self) -> bool {
-        matches!(&self.route, Route::Private(lease) if lease.connection.borrow().is_engaged())
+        self.route.leases().any(|lease| lease.connection.borrow().is_engaged())
     }
 
     fn cut_off(&mut self) {
@@ -338,10 +382,12 @@ impl Session {
         self.finished |= ended && self.watch.ended == Some(head);
         self.watch.ended = ended.then_some(head);
         // The server closes the sessions of a user that it does not know any more; these have no connection of their own that it could close.
-        if let Route::Shared(connection) = &self.route
-            && connection.borrow().is_refused()
-            && self.order.is_idle()
-        {
+        let refused = match &self.route {
+            Route::Shared(connection) => connection.borrow().is_refused(),
+            Route::Cluster(route) => route.is_refused(),
+            Route::Nowhere | Route::Private(_) => false,
+        };
+        if refused && self.order.is_idle() {
             tracing::warn!(session = %self.id, "closed: the server does not accept its user any more");
             self.end();
         }
@@ -392,8 +438,10 @@ impl Session {
 
     /// A change has happened, or has not. Returns whether the server's users have changed.
     fn settle(&mut self, sequence: Sequence, change: Change, confirmed: bool, beginning: &Rc<Identity>) -> bool {
-        if let Route::Private(lease) = &mut self.route {
-            lease.answered(sequence, &change, confirmed);
+        match &mut self.route {
+            Route::Private(lease) => lease.answered(sequence, &change, confirmed),
+            Route::Cluster(route) => route.answered(sequence, &change, confirmed),
+            Route::Nowhere | Route::Shared(_) => {}
         }
         let users = confirmed && matches!(change, Change::Users);
         if confirmed {
@@ -465,11 +513,22 @@ impl Held {
             Frame::Arena(range) => Bytes::copy_from_slice(arena.get(range).unwrap_or_default()),
             Frame::Large(bytes) => bytes,
         };
-        Self { ticket, frame, errand }
+        Self { ticket, frame, errand, trial: None }
     }
+}
 
-    /// Whether it says who the session is.
-    pub(super) fn introduces(&self) -> bool {
-        self.errand.change.as_ref().is_some_and(Change::introduces)
+impl Errand {
+    /// Who a private connection for it is to be, whether what the server makes of that does not matter, and whether the connection is for
+    /// this request only. `beginning`: what a new session is.
+    pub(super) fn introduction(&self, standing: &Standing, beginning: &Rc<Identity>) -> (Rc<Identity>, bool, bool) {
+        let own = &standing.identity;
+        let stranger = self.change.as_ref().is_some_and(Change::introduces);
+        match (stranger, self.affinity == Affinity::Urgent) {
+            // But for the protocol, in which its reply is told.
+            (true, _) => (Rc::new(Identity { protocol: own.protocol, ..(**beginning).clone() }), true, true),
+            // A busy server selects no database, and it would not matter.
+            (_, true) => (Rc::new(Identity { database: 0, ..(**own).clone() }), false, true),
+            _ => (own.clone(), false, false),
+        }
     }
 }

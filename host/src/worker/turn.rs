@@ -3,10 +3,9 @@
 use std::time::Instant;
 
 use super::deliver::{Delivery, emit_staged};
-use super::passage::{denied, granted, pass, resubscribe};
 use super::route::route;
-use super::session::{Life, Route};
-use super::{Sink, TICKS_A_SECOND, Worker};
+use super::session::Life;
+use super::{TICKS_A_SECOND, Worker};
 use crate::ids::SessionId;
 use crate::upstream::Phase;
 
@@ -16,6 +15,7 @@ impl Worker {
     pub(super) fn turn(&mut self) {
         let now = Instant::now();
         self.receive(now);
+        self.note_due();
         for source in 0..self.sources.len() {
             self.requests(source, now);
         }
@@ -48,15 +48,18 @@ impl Worker {
         }
     }
 
+    /// Look at the sessions that wanted to wait for a while.
+    fn note_due(&mut self) {
+        for source in &self.sources {
+            source.sink.take_due().into_iter().for_each(|session| self.sessions.note(session));
+        }
+    }
+
     /// Let sessions that wait for a private connection have those that are free.
     fn lend(&mut self, now: Instant) {
         for at in 0..self.sources.len() {
             let sink = self.sources[at].sink.clone();
-            let Sink::Single(single) = &*sink else { continue };
-            single.settle();
-            while let Some(session) = single.next_private() {
-                granted(session, single, &mut self.delivery(now));
-            }
+            sink.lend(&mut self.delivery(now));
         }
     }
 
@@ -65,20 +68,12 @@ impl Worker {
         let now = Instant::now();
         for at in 0..self.sources.len() {
             let sink = self.sources[at].sink.clone();
-            let Sink::Single(single) = &*sink else { continue };
-            single.tend(now, &mut self.delivery(now));
-            while let Some(session) = single.late_private(now) {
-                denied(session, single, &mut self.delivery(now));
-            }
-            // What stood behind a request that was denied.
-            single.flush();
+            sink.tend(now, &mut self.delivery(now));
         }
         for session in self.sessions.take_later() {
             let Some(source) = self.sessions.get(session).map(|session| session.source) else { continue };
             let sink = self.sources[source].sink.clone();
-            if let Sink::Single(single) = &*sink {
-                resubscribe(session, single, &mut self.delivery(now));
-            }
+            sink.resubscribe(session, &mut self.delivery(now));
         }
         self.lend(now);
         self.ticks = self.ticks.wrapping_add(1);
@@ -103,14 +98,9 @@ impl Worker {
         let mut delivery = self.delivery(now);
         route(at, &mut delivery);
         let source = &mut self.sources[at];
-        if let Sink::Single(single) = &*source.sink {
-            // Upstreams first: they have work to do while the clients are written to.
-            single.flush();
-            source.congested = single.is_congested();
-            if source.congested {
-                self.congested = true;
-            }
-        }
+        // Upstreams first: they have work to do while the clients are written to.
+        source.congested = source.sink.flush();
+        self.congested |= source.congested;
     }
 
     /// Carry watched responses back through the chains.
@@ -130,11 +120,8 @@ impl Worker {
     fn relieve(&mut self) {
         self.congested = false;
         for source in &mut self.sources {
-            if let Sink::Single(single) = &*source.sink {
-                single.flush();
-                source.congested = single.is_congested();
-                self.congested |= source.congested;
-            }
+            source.congested = source.sink.flush();
+            self.congested |= source.congested;
         }
         for id in self.sessions.ids() {
             if let Some(session) = self.sessions.get(id)
@@ -165,7 +152,7 @@ impl Worker {
         let could_read = session.may_read();
         session.settle_reads();
         session.flush();
-        if !session.held.is_empty() || matches!(session.route, Route::Private(_)) {
+        if !session.held.is_empty() || session.route.wants_a_look() {
             let source = session.source;
             self.pass(id, source, now);
         }
@@ -181,12 +168,9 @@ impl Worker {
     /// Let what a session holds go on, and write what waits on the connection that it has to itself.
     fn pass(&mut self, id: SessionId, source: usize, now: Instant) {
         let sink = self.sources[source].sink.clone();
-        let Sink::Single(single) = &*sink else { return };
-        pass(id, single, &mut self.delivery(now));
-        match self.sessions.get(id).map(|session| &session.route) {
-            Some(Route::Private(lease)) => lease.connection.borrow_mut().flush(),
-            Some(Route::Shared(connection)) => connection.borrow_mut().flush(),
-            Some(Route::Nowhere) | None => {}
+        sink.pass(id, &mut self.delivery(now));
+        if let Some(session) = self.sessions.get(id) {
+            session.route.flush();
         }
     }
 
@@ -199,13 +183,8 @@ impl Worker {
             self.trails.discard(parked.ticket.trail);
         }
         session.held.drain(..).for_each(|held| self.trails.discard(held.ticket.trail));
-        match (&session.route, &*self.sources[session.source].sink) {
-            (Route::Private(lease), _) => {
-                lease.give_back().into_iter().for_each(|trail| self.trails.discard(trail));
-            }
-            (Route::Shared(_), Sink::Single(single)) => single.leave(&session.standing.identity),
-            _ => {}
-        }
+        let sink = self.sources[session.source].sink.clone();
+        sink.leave(&mut session, &mut self.delivery(Instant::now()));
         self.directory.remove(id);
         self.sources[session.source].sessions.leave(self.index);
     }

@@ -9,7 +9,7 @@ use super::slot::{SLOTS, Slot};
 use crate::resp::reply;
 
 /// Who serves which slot.
-#[derive(Debug)]
+#[derive(Debug, Eq, PartialEq)]
 pub struct Map {
     nodes: Vec<Node>,
     shards: Vec<Shard>,

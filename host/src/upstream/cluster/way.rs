@@ -8,7 +8,7 @@ use super::slot::Slot;
 use crate::resp::encode;
 
 /// Where a request goes.
-#[derive(Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Way {
     /// To the shard that serves this slot: all of its keys lie there.
     To(Slot),
@@ -27,7 +27,7 @@ pub enum Way {
 }
 
 /// A part of a request: those of its keys that lie in one slot.
-#[derive(Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Part {
     /// The slot.
     pub slot: Slot,
@@ -61,6 +61,13 @@ impl Way {
             }
             _ => Self::Apart,
         }
+    }
+
+    /// The slot of a request with one key, where that is its second argument: hardly any request is another one.
+    #[inline]
+    pub fn straight<A: Args + ?Sized>(command: CommandId, arguments: &A) -> Option<Slot> {
+        let range = command.get()?.key_range()?;
+        (range.first == 1 && range.last == 1 && arguments.count() > 1).then(|| Slot::of(arguments.arg(1)))
     }
 
     fn without_keys(command: CommandId) -> Self {

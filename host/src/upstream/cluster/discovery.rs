@@ -1,0 +1,219 @@
+//! What is known of a cluster, by all workers of a sink: its map, found by one of them for many causes.
+//!
+//! A worker learns of a newer map by a number that it compares, and takes it when it is another one; no lock is on the way of a request.
+//! Whoever finds a cause to ask (the time, a redirection, silence) asks, unless somebody does already: a few of the nodes at a time, one
+//! a moment after the other, and the first sound answer counts.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+
+use super::map::Map;
+use crate::net::{Endpoint, Remote};
+use crate::upstream::dial::ask;
+use crate::upstream::identity::Identity;
+
+/// How long a node has before the next one is asked too.
+const HEAD_START: Duration = Duration::from_millis(100);
+
+/// How long an answer by which nobody serves some slots waits for a better one.
+const BETTER: Duration = Duration::from_millis(300);
+
+/// The shortest time between two questions.
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// The longest time between two questions while there is no answer.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// What is known of one cluster.
+#[derive(Debug, Default)]
+pub struct Discovery {
+    /// Counts the maps.
+    version: AtomicU64,
+    known: Mutex<Known>,
+    /// Whether somebody asks.
+    asking: AtomicBool,
+    /// Whether there is another cause to ask since the question was put.
+    again: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    map: Option<Arc<Map>>,
+    /// Why the last attempt to learn more has failed, if it has.
+    trouble: Option<Arc<str>>,
+    /// The node that the last redirection named.
+    hint: Option<Arc<str>>,
+}
+
+/// Where and as whom to ask.
+#[derive(Clone, Debug)]
+pub(super) struct Contacts {
+    /// The nodes that are asked first, and when all that are known are gone.
+    pub(super) points: Vec<Remote>,
+    /// How long a node may take to answer.
+    pub(super) timeout: Duration,
+}
+
+impl Discovery {
+    /// The number of the map that is known; 0: none is.
+    #[inline]
+    pub(super) fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// The map, if there is one.
+    pub(super) fn map(&self) -> Option<Arc<Map>> {
+        self.known().map.clone()
+    }
+
+    /// Why the cluster could not be asked the last time, if it could not.
+    pub(super) fn trouble(&self) -> Option<Arc<str>> {
+        self.known().trouble.clone()
+    }
+
+    /// Ask, unless somebody does; must be called inside of a worker's runtime. `hint`: the node that should know best.
+    pub(super) fn ask(self: &Arc<Self>, contacts: &Arc<Contacts>, identity: Identity, hint: Option<&Arc<str>>) {
+        if let Some(hint) = hint {
+            self.known().hint = Some(hint.clone());
+        }
+        if self.asking.swap(true, Ordering::AcqRel) {
+            self.again.store(true, Ordering::Release);
+            return;
+        }
+        let asker = Asker(self.clone());
+        let contacts = contacts.clone();
+        tokio::task::spawn_local(async move { asker.ask_until_answered(&contacts, &identity).await });
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn learn(&self, map: Map) {
+        let mut known = self.known();
+        if known.trouble.take().is_some() {
+            tracing::info!(nodes = map.nodes().len(), shards = map.shards().len(), "the cluster answers");
+        }
+        if known.map.as_deref() == Some(&map) {
+            return;
+        }
+        let (nodes, shards, unserved) = (map.nodes().len(), map.shards().len(), map.unserved());
+        if unserved > 0 {
+            tracing::warn!(nodes, shards, unserved, "the cluster has changed: nobody serves some of its slots");
+        } else {
+            tracing::info!(nodes, shards, "the cluster has changed");
+        }
+        known.map = Some(Arc::new(map));
+        self.version.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn failed(&self, trouble: String) {
+        let mut known = self.known();
+        if known.trouble.as_deref() != Some(&trouble) {
+            tracing::warn!(reason = trouble, "the cluster cannot be asked who serves which slot");
+            known.trouble = Some(trouble.into());
+        }
+    }
+}
+
+/// Whoever asks. When it ends, however it does, somebody else may.
+struct Asker(Arc<Discovery>);
+
+impl Drop for Asker {
+    fn drop(&mut self) {
+        self.0.asking.store(false, Ordering::Release);
+    }
+}
+
+impl Asker {
+    async fn ask_until_answered(&self, contacts: &Contacts, identity: &Identity) {
+        let mut pause = PAUSE;
+        loop {
+            self.0.again.store(false, Ordering::Release);
+            match self.ask_around(contacts, identity).await {
+                Ok(map) => {
+                    self.0.learn(map);
+                    tokio::time::sleep(PAUSE).await;
+                    if !self.0.again.load(Ordering::Acquire) {
+                        return;
+                    }
+                    pause = PAUSE;
+                }
+                Err(trouble) => {
+                    self.0.failed(trouble);
+                    tokio::time::sleep(pause).await;
+                    pause = (2 * pause).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+
+    /// The first sound answer; one by which nobody serves some of the slots only where no better one comes soon.
+    async fn ask_around(&self, contacts: &Contacts, identity: &Identity) -> Result<Map, String> {
+        let mut left = self.candidates(contacts).into_iter();
+        let mut asked = JoinSet::new();
+        let mut troubles = Vec::new();
+        let mut partial: Option<(Map, Instant)> = None;
+        loop {
+            if let Some((map, _)) = partial.take_if(|(_, since)| asked.is_empty() || since.elapsed() > BETTER) {
+                return Ok(map);
+            }
+            if let Some(remote) = left.next() {
+                let (identity, timeout) = (identity.clone(), contacts.timeout);
+                asked.spawn_local(async move {
+                    let answer = ask_for_map(&remote, &identity, timeout).await;
+                    answer.map_err(|reason| format!("{remote}: {reason}"))
+                });
+            } else if asked.is_empty() {
+                return partial.map(|(map, _)| map).ok_or_else(|| troubles.join("; "));
+            }
+            let answer = match tokio::time::timeout(HEAD_START, asked.join_next()).await {
+                Ok(Some(Ok(answer))) => answer,
+                _ => continue,
+            };
+            match answer {
+                Ok(map) if map.unserved() == 0 => return Ok(map),
+                Ok(map) => {
+                    let better = partial.as_ref().is_none_or(|(other, _)| map.unserved() < other.unserved());
+                    if better {
+                        let since = partial.as_ref().map_or_else(Instant::now, |(_, since)| *since);
+                        partial = Some((map, since));
+                    }
+                }
+                Err(trouble) => troubles.push(trouble),
+            }
+        }
+    }
+
+    /// Whom to ask, in order: whoever should know best, the nodes that are known, the contact points.
+    fn candidates(&self, contacts: &Contacts) -> Vec<Remote> {
+        let mut known = self.0.known();
+        let nodes = known.map.as_ref().map_or(&[][..], |map| map.nodes());
+        // Credentials are shown to nodes of the cluster only, whatever a redirection says.
+        let hint = known.hint.as_ref().filter(|hint| nodes.iter().any(|node| node.address == **hint));
+        let turn = self.0.version.load(Ordering::Relaxed) as usize % nodes.len().max(1);
+        let (behind, before) = (nodes.iter().skip(turn), nodes.iter().take(turn));
+        let addresses = hint.into_iter().chain(behind.chain(before).map(|node| &node.address));
+        let like = contacts.points.first();
+        let remotes = addresses.filter_map(|address| like.map(|point| node_remote(point, address)));
+        let mut seen = HashSet::new();
+        let all = remotes.chain(contacts.points.iter().cloned());
+        let candidates = all.filter(|remote| seen.insert(remote.to_string())).collect();
+        known.hint = None;
+        candidates
+    }
+}
+
+/// How a node is reached: as `point` is, but for its address.
+pub(super) fn node_remote(point: &Remote, address: &Arc<str>) -> Remote {
+    Remote { endpoint: Endpoint::Tcp(address.clone()), tls: point.tls.clone() }
+}
+
+async fn ask_for_map(remote: &Remote, identity: &Identity, timeout: Duration) -> Result<Map, String> {
+    let answer = ask(remote, identity, b"*2\r\n$7\r\nCLUSTER\r\n$5\r\nSLOTS\r\n", timeout).await?;
+    Map::read(&answer, remote.endpoint.host().unwrap_or_default()).map_err(|error| error.to_string())
+}

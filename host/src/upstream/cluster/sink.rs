@@ -1,0 +1,209 @@
+//! `ValkeySinkCluster`: a cluster that looks like one server, as one worker sees it.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::discovery::{Contacts, Discovery, node_remote};
+use super::view::{ClusterNode, View};
+use crate::bell::Bell;
+use crate::ids::SessionId;
+use crate::net::Remote;
+use crate::upstream::single::{Single, SinglePlan};
+use crate::upstream::{Identity, Ready, Receiver};
+
+/// What is configured of a `ValkeySinkCluster`.
+#[derive(Clone, Debug)]
+pub struct ClusterPlan {
+    /// The nodes that are asked for the others, at least one.
+    pub contacts: Vec<Remote>,
+    /// How each node is spoken to; its `servers` are not looked at.
+    pub node: SinglePlan,
+    /// How often the cluster is asked who serves which slot, without any other cause.
+    pub refresh_interval: Duration,
+    /// For how long a request that no node has executed is tried again.
+    pub retry_timeout: Duration,
+    /// What all workers know of it.
+    pub discovery: Arc<Discovery>,
+}
+
+/// How long a node may be silent while requests wait, before the cluster is asked about it; and before it is given up, if it is no
+/// primary any more.
+const SILENCE: Duration = Duration::from_millis(400);
+
+/// A cluster, and the connections of one worker to its nodes.
+#[derive(Debug)]
+pub struct Cluster {
+    plan: ClusterPlan,
+    contacts: Arc<Contacts>,
+    ready: Rc<Ready>,
+    bell: Rc<Bell>,
+    identity: RefCell<Rc<Identity>>,
+    version: Cell<u64>,
+    view: RefCell<Option<Rc<View>>>,
+    /// Nodes that are in the view no more, until what was in flight to them is over.
+    leaving: RefCell<Vec<Rc<ClusterNode>>>,
+    /// When it was last asked because of the time.
+    refreshed: Cell<Instant>,
+    /// Sessions whose time to try again has come.
+    due: Rc<RefCell<Vec<SessionId>>>,
+}
+
+impl Cluster {
+    /// Learn about the cluster and connect to it; must be called inside of the worker's runtime.
+    pub fn new(plan: &ClusterPlan, ready: &Rc<Ready>, bell: &Rc<Bell>) -> Self {
+        let contacts = Contacts { points: plan.contacts.clone(), timeout: plan.node.connect_timeout };
+        let cluster = Self {
+            plan: plan.clone(),
+            contacts: Arc::new(contacts),
+            ready: ready.clone(),
+            bell: bell.clone(),
+            identity: RefCell::new(Rc::new(plan.node.identity())),
+            version: Cell::new(0),
+            view: RefCell::default(),
+            leaving: RefCell::default(),
+            refreshed: Cell::new(Instant::now()),
+            due: Rc::default(),
+        };
+        cluster.refresh(None);
+        cluster
+    }
+
+    /// What a session is before it has said anything.
+    pub fn identity(&self) -> Rc<Identity> {
+        self.identity.borrow().clone()
+    }
+
+    /// Whether connections must be given requests one by one, however they came.
+    pub fn sends_one_by_one(&self) -> bool {
+        self.plan.node.pipelining == crate::upstream::Pipelining::Off
+    }
+
+    /// For how long a request is tried again.
+    pub fn retry_timeout(&self) -> Duration {
+        self.plan.retry_timeout
+    }
+
+    /// The cluster as it is known now; `None`: it is not known yet.
+    pub fn view(&self) -> Option<Rc<View>> {
+        if self.version.get() != self.plan.discovery.version() {
+            self.follow();
+        }
+        self.view.borrow().clone()
+    }
+
+    /// Why the cluster could not be asked, if it could not.
+    pub fn trouble(&self) -> Option<Arc<str>> {
+        self.plan.discovery.trouble()
+    }
+
+    /// Have the cluster asked who serves which slot. `hint`: the node that should know best.
+    pub fn refresh(&self, hint: Option<&Arc<str>>) {
+        self.plan.discovery.ask(&self.contacts, (*self.identity()).clone(), hint);
+    }
+
+    /// A node has sent a request elsewhere, or back.
+    pub fn redirected(&self, kind: &'static str) {
+        metrics::counter!("sluice_cluster_redirections_total", "kind" => kind).increment(1);
+    }
+
+    /// Another map is known: use that one.
+    fn follow(&self) {
+        self.version.set(self.plan.discovery.version());
+        let Some(map) = self.plan.discovery.map() else { return };
+        let mut leaving = self.leaving.borrow_mut();
+        let old = self.view.take();
+        let old_nodes = old.as_ref().map_or(&[][..], |view| view.nodes());
+        let known = |address: &str, leaving: &[Rc<ClusterNode>]| {
+            old_nodes.iter().chain(leaving).find(|node| *node.address == *address).cloned()
+        };
+        let nodes: Vec<Rc<ClusterNode>> = map
+            .nodes()
+            .iter()
+            .map(|node| known(&node.address, &leaving).unwrap_or_else(|| self.connect(&node.address)))
+            .collect();
+        let stays = |node: &Rc<ClusterNode>| nodes.iter().any(|other| Rc::ptr_eq(node, other));
+        leaving.retain(|node| !stays(node));
+        leaving.extend(old_nodes.iter().filter(|node| !stays(node)).cloned());
+        let view = View::new(map, nodes);
+        for &primary in view.primaries() {
+            view.nodes()[usize::from(primary)].connections.stay_connected();
+        }
+        self.view.replace(Some(Rc::new(view)));
+    }
+
+    fn connect(&self, address: &Arc<str>) -> Rc<ClusterNode> {
+        let servers = self.plan.contacts.first().map(|point| node_remote(point, address)).into_iter().collect();
+        let plan = SinglePlan { servers, ..self.plan.node.clone() };
+        Rc::new(ClusterNode { address: address.clone(), connections: Single::node(&plan, &self.ready) })
+    }
+
+    /// All nodes that there are connections to.
+    pub fn nodes(&self) -> Vec<Rc<ClusterNode>> {
+        let view = self.view.borrow();
+        let nodes = view.as_ref().map_or(&[][..], |view| view.nodes());
+        nodes.iter().chain(&*self.leaving.borrow()).cloned().collect()
+    }
+
+    /// The users of the servers, or their passwords, have changed; see [`Single::users_changed`].
+    pub fn users_changed(&self) {
+        if let Some(node) = self.nodes().first() {
+            node.connections.users_changed();
+        }
+    }
+
+    /// Write what waits on the shared connections.
+    pub fn flush(&self) {
+        if let Some(view) = &*self.view.borrow() {
+            view.nodes().iter().for_each(|node| node.connections.flush());
+        }
+    }
+
+    /// Whether so much waits to be written that no more should be read for it.
+    pub fn is_congested(&self) -> bool {
+        self.view.borrow().as_ref().is_some_and(|view| view.nodes().iter().any(|node| node.connections.is_congested()))
+    }
+
+    /// Have the turn look at a session after `pause`, as one of [`Cluster::take_due`].
+    pub fn wake_in(&self, pause: Duration, session: SessionId) {
+        let (due, bell) = (self.due.clone(), self.bell.clone());
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(pause).await;
+            due.borrow_mut().push(session);
+            bell.ring();
+        });
+    }
+
+    /// The sessions whose time to be looked at has come.
+    pub fn take_due(&self) -> Vec<SessionId> {
+        self.due.take()
+    }
+
+    /// Look after the cluster and the connections; to be called a few times a second.
+    pub fn tend(&self, now: Instant, receiver: &mut impl Receiver) {
+        let view = self.view();
+        let plain = self.plan.node.identity();
+        if self.identity().epoch != plain.epoch {
+            self.identity.replace(Rc::new(plain));
+        }
+        for node in self.nodes() {
+            node.connections.tend(now, receiver);
+            if node.connections.silence(now) < SILENCE {
+                continue;
+            }
+            // Blocked, or gone without a word: the others may know.
+            self.refresh(None);
+            let at = view.as_ref().and_then(|view| view.nodes().iter().position(|other| Rc::ptr_eq(other, &node)));
+            let serves = at.is_some_and(|at| view.as_ref().is_some_and(|view| view.primaries().contains(&(at as u16))));
+            if !serves {
+                node.connections.give_up(now, SILENCE, "it does not answer, and is no primary any more", receiver);
+            }
+        }
+        self.leaving.borrow_mut().retain(|node| !node.connections.retire());
+        if now.saturating_duration_since(self.refreshed.get()) >= self.plan.refresh_interval {
+            self.refreshed.set(now);
+            self.refresh(None);
+        }
+    }
+}

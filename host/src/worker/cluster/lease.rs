@@ -1,0 +1,286 @@
+//! Requests that need a connection of their own: each goes alone, to the node that it concerns.
+//!
+//! Everything before it is answered when it is sent, and nothing follows until it is: that keeps order between the connections of a
+//! session without looking at what the requests do.
+
+use std::rc::Rc;
+
+use super::super::affinity::Affinity;
+use super::super::change::Change;
+use super::super::deliver::Delivery;
+use super::super::lease::Lease;
+use super::super::session::{Errand, Held, Route, Session};
+use super::send::{later, pass};
+use super::{ClusterRoute, Tenure};
+use crate::ids::{Sequence, SessionId, TrailId};
+use crate::upstream::cluster::{ClusterNode, View, Way};
+use crate::upstream::{
+    Cluster, ConnectionRef, Failure, Introduction, Lost, Opening, Phase, Receiver, Subscriptions,
+};
+
+/// Which of the private connections a request is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Where {
+    /// One to the node of its keys.
+    Any,
+    /// The one on which keys are watched.
+    Watching,
+    /// The one that is subscribed.
+    Listening,
+}
+
+/// Which connection a request is for that needs a private one. `modal`: whether the session is a subscriber that says everything where it is
+/// subscribed.
+pub(super) fn place(held: &Held, modal: bool) -> Where {
+    match (held.errand.affinity, &held.errand.change) {
+        (Affinity::Listen, _) | (_, Some(Change::Reset)) => Where::Listening,
+        _ if modal => Where::Listening,
+        (Affinity::Watch, _) => Where::Watching,
+        _ => Where::Any,
+    }
+}
+
+/// Send a request on a private connection, or say that it has to wait.
+pub(super) fn go(
+    id: SessionId,
+    cluster: &Cluster,
+    view: &Rc<View>,
+    held: Held,
+    place: Where,
+    delivery: &mut Delivery<'_>,
+    granted: Option<&Rc<ClusterNode>>,
+) -> Result<(), Held> {
+    let Some(session) = delivery.sessions.get(id) else { return Ok(()) };
+    if session.order.head() != held.ticket.sequence {
+        return Err(held);
+    }
+    let Route::Cluster(route) = &mut session.route else { return Ok(()) };
+    let mut at = match route.tenure(place, &held, view, id) {
+        Some(at) => at,
+        None => {
+            let Some(node) = route.target(&held, view, id).and_then(|node| view.nodes().get(usize::from(node))) else {
+                cluster.refresh(None);
+                return later(cluster, held, delivery);
+            };
+            let asking = held.trial.as_ref().is_some_and(|trial| trial.asking);
+            let opening = if asking { Opening::Asking } else { Opening::Request };
+            match borrow(session, cluster, node, &held.errand, opening, granted) {
+                Some(tenure) => {
+                    let Route::Cluster(route) = &mut session.route else { return Ok(()) };
+                    route.tenures.push(tenure);
+                    route.tenures.len() - 1
+                }
+                None => return Err(held),
+            }
+        }
+    };
+    let Route::Cluster(route) = &mut session.route else { return Ok(()) };
+    let Held { ticket, frame, errand: Errand { affinity, change, expect, way }, trial } = held;
+    let slot = if let Way::To(slot) = way { Some(slot) } else { None };
+    if let Some(trial) = trial {
+        route.tried(*trial);
+    }
+    match affinity {
+        Affinity::Exec | Affinity::Discard | Affinity::Unwatch => (route.unwatched, route.watched) = (false, None),
+        Affinity::Watch => route.watched = slot,
+        _ => {}
+    }
+    if matches!(change, Some(Change::Reset)) {
+        // It leaves them all.
+        route.forget_all_but(at).into_iter().for_each(|trail| delivery.trails.discard(trail));
+        at = 0;
+    }
+    let Some(tenure) = route.tenures.get_mut(at) else { return Ok(()) };
+    let change = tenure.lease.sent(ticket.sequence, affinity, change);
+    let sent = tenure.lease.connection.borrow_mut().send_bytes(ticket, frame, expect, delivery.now);
+    session.barrier = session.barrier.max(ticket.sequence + 1);
+    session.changes.extend(change.map(|change| (ticket.sequence, change)));
+    if let Err(failure) = sent {
+        delivery.failed(&ticket, failure);
+    }
+    Ok(())
+}
+
+/// Borrow a connection to a node; `None`: there is none now, and the session is in the queue.
+pub(super) fn borrow(
+    session: &mut Session,
+    cluster: &Cluster,
+    node: &Rc<ClusterNode>,
+    errand: &Errand,
+    opening: Opening,
+    granted: Option<&Rc<ClusterNode>>,
+) -> Option<Tenure> {
+    let (identity, whatever, passing) = errand.introduction(&session.standing, &cluster.identity());
+    let of = Introduction { session: session.id, identity: &identity, profile: &session.standing.profile, whatever, opening };
+    let first = granted.is_some_and(|granted| Rc::ptr_eq(granted, node));
+    let lent = if first { node.connections.try_lend(of, None) } else { None };
+    let Some(connection) = lent.or_else(|| node.connections.lend(of, std::time::Instant::now())) else {
+        session.queued = true;
+        return None;
+    };
+    Some(Tenure { node: node.clone(), lease: Box::new(Lease::new(connection, passing, &session.standing)) })
+}
+
+impl ClusterRoute {
+    /// Whether a server watches keys for the session, or has lost them.
+    pub(super) fn is_watching(&self) -> bool {
+        self.tenures.iter().any(|tenure| tenure.lease.is_watching())
+    }
+
+    /// The private connection that a request is for, if there is one.
+    fn tenure(&self, place: Where, held: &Held, view: &View, id: SessionId) -> Option<usize> {
+        let redirected = held.trial.as_ref().is_some_and(|trial| trial.to.is_some());
+        let target = self.target(held, view, id).and_then(|node| view.nodes().get(usize::from(node)));
+        let there = |tenure: &Tenure| target.is_some_and(|target| Rc::ptr_eq(target, &tenure.node));
+        let engaged = |tenure: &Tenure| tenure.lease.connection.borrow().is_engaged();
+        self.tenures.iter().position(|tenure| match place {
+            Where::Watching => tenure.lease.is_watching(),
+            // Channels of a shard are where their slot is.
+            Where::Listening => engaged(tenure) && (!matches!(held.errand.way, Way::To(_)) || there(tenure)),
+            Where::Any => there(tenure) && !redirected && !engaged(tenure) && !tenure.lease.is_spent(),
+        })
+    }
+
+    /// A WATCH was not executed, because its slot is elsewhere. What was watched there before is lost.
+    pub(super) fn unwatch(&mut self, sequence: Sequence) -> Vec<TrailId> {
+        self.tenures.iter_mut().for_each(|tenure| tenure.lease.answered(sequence, &Change::Watch, false));
+        let Some(at) = self.tenures.iter().position(|tenure| tenure.lease.is_watching()) else { return Vec::new() };
+        self.unwatched = true;
+        self.tenures.swap_remove(at).lease.give_back()
+    }
+
+    /// Give up all private connections but this one, which becomes the first.
+    fn forget_all_but(&mut self, at: usize) -> Vec<TrailId> {
+        self.tenures.swap(0, at);
+        (self.unwatched, self.watched) = (false, None);
+        self.lost.clear();
+        self.tenures.drain(1..).flat_map(|tenure| tenure.lease.give_back()).collect()
+    }
+}
+
+/// See what has become of the private connections. Returns whether the session is still there.
+pub(super) fn look_after(id: SessionId, _: &Cluster, delivery: &mut Delivery<'_>) -> bool {
+    let Some(session) = delivery.sessions.get(id) else { return false };
+    let Route::Cluster(route) = &mut session.route else { return false };
+    let is_gone = |tenure: &Tenure| tenure.lease.connection.borrow().phase() == Phase::Closed;
+    if route.tenures.iter().any(is_gone) {
+        route.unwatched |= route.tenures.iter().any(|tenure| is_gone(tenure) && tenure.lease.is_watching());
+        route.tenures.retain(|tenure| !is_gone(tenure));
+    }
+    true
+}
+
+/// Give back what is not needed any more.
+pub(super) fn give_back(id: SessionId, delivery: &mut Delivery<'_>) {
+    let Some(session) = delivery.sessions.get(id) else { return };
+    let head = session.order.head();
+    let Route::Cluster(route) = &mut session.route else { return };
+    if route.tenures.is_empty() {
+        return;
+    }
+    let (needed, free) =
+        std::mem::take(&mut route.tenures).into_iter().partition(|tenure| tenure.lease.is_needed(head));
+    route.tenures = needed;
+    for tenure in free {
+        tenure.lease.give_back().into_iter().for_each(|trail| delivery.trails.discard(trail));
+    }
+}
+
+/// A session has come out of the queue for private connections to a node, because one is there.
+pub(in super::super) fn granted(
+    id: SessionId,
+    cluster: &Cluster,
+    node: &Rc<ClusterNode>,
+    delivery: &mut Delivery<'_>,
+) {
+    if let Some(session) = delivery.sessions.get(id) {
+        session.queued = false;
+        pass(id, cluster, delivery, Some(node));
+    }
+}
+
+/// A session has come out of the queue for private connections, because it has waited for too long.
+pub(in super::super) fn denied(id: SessionId, cluster: &Cluster, delivery: &mut Delivery<'_>) {
+    let Some(session) = delivery.sessions.get(id) else { return };
+    session.queued = false;
+    let transaction = match &mut session.route {
+        Route::Cluster(route) => route.transaction.as_mut(),
+        _ => None,
+    };
+    if transaction.is_some_and(|transaction| transaction.denied()) {
+        return pass(id, cluster, delivery, None);
+    }
+    let Some(Held { ticket, errand, .. }) = session.held.pop_front() else { return };
+    if errand.change.is_some_and(|change| change.is_decisive()) || errand.affinity == Affinity::Watch {
+        // What follows would be executed all the same: not as that user, not as it was meant to be.
+        delivery.dismiss(&ticket, Failure::NoConnection);
+    } else {
+        delivery.failed(&ticket, Failure::NoConnection);
+        pass(id, cluster, delivery, None);
+    }
+}
+
+impl Delivery<'_> {
+    /// A private connection of a session in a cluster is over.
+    pub(in super::super) fn tenure_ended(&mut self, id: SessionId, lost: Lost) {
+        let Some(session) = self.sessions.get(id) else { return };
+        let Route::Cluster(route) = &mut session.route else { return };
+        if let Lost::Subscriptions(subscriptions) = lost {
+            route.lost.push(subscriptions);
+            self.sessions.resubscribe_later(id);
+        }
+        self.sessions.note(id);
+    }
+}
+
+/// Subscribe a session again that has lost a connection that it was subscribed on.
+pub(in super::super) fn resubscribe(id: SessionId, cluster: &Cluster, delivery: &mut Delivery<'_>) {
+    let Some(session) = delivery.sessions.get(id) else { return };
+    let Route::Cluster(route) = &mut session.route else { return };
+    let Some(view) = cluster.view() else { return delivery.sessions.resubscribe_later(id) };
+    let mut left: Vec<Subscriptions> = Vec::new();
+    for subscriptions in std::mem::take(&mut route.lost) {
+        for (slot, subscriptions) in subscriptions.by_slot() {
+            let owner = match slot {
+                Some(slot) => view.owner(slot),
+                // Any node will do that works.
+                None => view.primaries().iter().copied().find(|&node| {
+                    route.link(node).is_some_and(|link| link.borrow().phase() == Phase::Ready)
+                }),
+            };
+            let Some(node) = owner.and_then(|node| view.nodes().get(usize::from(node))) else {
+                left.push(subscriptions);
+                continue;
+            };
+            match lend_again(session.id, &session.standing, node, subscriptions) {
+                Ok(connection) => {
+                    let lease = Box::new(Lease::new(connection, false, &session.standing));
+                    route.tenures.push(Tenure { node: node.clone(), lease });
+                }
+                Err(()) => return give_up(id, delivery),
+            }
+        }
+    }
+    if !left.is_empty() {
+        cluster.refresh(None);
+        route.lost = left;
+        delivery.sessions.resubscribe_later(id);
+    }
+    delivery.sessions.note(id);
+}
+
+fn lend_again(
+    session: SessionId,
+    standing: &super::super::change::Standing,
+    node: &ClusterNode,
+    subscriptions: Subscriptions,
+) -> Result<ConnectionRef, ()> {
+    let (identity, profile) = (&*standing.identity, &standing.profile);
+    let of = Introduction { session, identity, profile, whatever: false, opening: Opening::Request };
+    node.connections.try_lend(of, Some(subscriptions)).ok_or(())
+}
+
+fn give_up(id: SessionId, delivery: &mut Delivery<'_>) {
+    tracing::warn!(session = %id, "a subscriber is closed: no private connection is free to subscribe it again");
+    delivery.end(id, Failure::NoConnection);
+}

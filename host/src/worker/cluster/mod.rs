@@ -1,0 +1,157 @@
+//! The way of a session's requests through a cluster that looks like one server.
+//!
+//! ```text
+//!                       its keys lie in one slot
+//!                ┌───────────────────────────────────────► the connection to the slot's primary that sessions share ─┐
+//!                │      in several, or it concerns all                                                               │
+//!   request ─────┼──────► `parts`: one for each, each on its way; one reply of all ──────────────────────────────────┤
+//!      ▲         │      it needs a connection of its own                                                             │
+//!      │         ├──────► alone: everything before it is answered, nothing follows until it is (`lease`) ────────────┤
+//!      │         │      MULTI                                                                                        │
+//!      │         └──────► `transaction`: kept until EXEC is answered; sent where its first key lies ─────────────────┤
+//!      │                                                                                                             │
+//!      └── `trial`: it was not executed: MOVED, ASK, not sent, … ◄───────────────────────────────────────────────────┘
+//! ```
+//!
+//! Order: requests of a session for one node share a connection. What can be at two nodes at a time waits: while a request of the session
+//! is tried again, and when another map is known, what comes later is sent only when everything before it is answered.
+
+mod lease;
+mod parts;
+mod send;
+mod transaction;
+mod trial;
+
+use std::rc::Rc;
+
+pub(super) use lease::{denied, granted, resubscribe};
+pub(super) use send::{errand_of, not_sent, pass, send};
+pub(super) use trial::Trial;
+
+use super::change::Change;
+use super::lease::Lease;
+use crate::ids::{Sequence, TrailId};
+use crate::upstream::cluster::{ClusterNode, Slot, View};
+use crate::upstream::{ConnectionRef, Identity, Subscriptions};
+use parts::Gathering;
+use transaction::Transaction;
+
+/// Where the requests of a session go in a cluster.
+#[derive(Debug)]
+pub(super) struct ClusterRoute {
+    /// Who it is on the connections that it shares.
+    identity: Rc<Identity>,
+    /// The map that it goes by.
+    view: Option<Rc<View>>,
+    /// The connections that it shares, by the nodes' positions.
+    links: Vec<Option<ConnectionRef>>,
+    /// The connections that it has to itself, but for that of the transaction.
+    tenures: Vec<Tenure>,
+    /// From MULTI to the reply to EXEC.
+    transaction: Option<Box<Transaction>>,
+    /// Requests that were taken apart.
+    gatherings: Vec<Gathering>,
+    /// What has come so far of requests that are tried again and in flight.
+    trials: Vec<Trial>,
+    /// What it was subscribed to on connections that were lost.
+    lost: Vec<Subscriptions>,
+    /// The slot of the keys that are watched.
+    watched: Option<Slot>,
+    /// Whether the server that watched keys for it has lost them: EXEC must fail.
+    unwatched: bool,
+}
+
+/// A private connection to one of the nodes.
+#[derive(Debug)]
+struct Tenure {
+    node: Rc<ClusterNode>,
+    lease: Box<Lease>,
+}
+
+impl ClusterRoute {
+    /// The route of a new session.
+    pub(super) fn new(identity: Rc<Identity>) -> Self {
+        Self {
+            identity,
+            view: None,
+            links: Vec::new(),
+            tenures: Vec::new(),
+            transaction: None,
+            gatherings: Vec::new(),
+            trials: Vec::new(),
+            lost: Vec::new(),
+            watched: None,
+            unwatched: false,
+        }
+    }
+
+    /// The private connections.
+    pub(super) fn leases(&self) -> impl Iterator<Item = &Lease> {
+        let of_transaction = self.transaction.as_ref().and_then(|transaction| transaction.lease());
+        self.tenures.iter().map(|tenure| &*tenure.lease).chain(of_transaction)
+    }
+
+    /// Whether something may be to be done though no request waits.
+    pub(super) fn wants_a_look(&self) -> bool {
+        !self.tenures.is_empty() || self.transaction.is_some()
+    }
+
+    /// Write what waits.
+    pub(super) fn flush(&self) {
+        self.leases().for_each(|lease| lease.connection.borrow_mut().flush());
+        self.links.iter().flatten().for_each(|link| link.borrow_mut().flush());
+    }
+
+    /// Whether a server does not accept what it is told of the session.
+    pub(super) fn is_refused(&self) -> bool {
+        self.links.iter().flatten().any(|link| link.borrow().is_refused())
+    }
+
+    /// A server has answered a request that asked for a change.
+    pub(super) fn answered(&mut self, sequence: Sequence, change: &Change, confirmed: bool) {
+        self.tenures.iter_mut().for_each(|tenure| tenure.lease.answered(sequence, change, confirmed));
+        if let Some(transaction) = &mut self.transaction {
+            transaction.answered(sequence, change, confirmed);
+        }
+    }
+
+    /// Go by this map, as this identity. Returns whether it was another one before.
+    fn follow(&mut self, view: &Rc<View>, identity: &Rc<Identity>) -> bool {
+        let same = self.view.as_ref().is_some_and(|known| Rc::ptr_eq(known, view));
+        if same && Rc::ptr_eq(&self.identity, identity) {
+            return false;
+        }
+        self.leave_links();
+        self.view = Some(view.clone());
+        self.identity = identity.clone();
+        self.links.resize_with(view.nodes().len(), || None);
+        true
+    }
+
+    /// The connection to a node that it shares.
+    #[inline]
+    pub(super) fn link(&mut self, node: u16) -> Option<&ConnectionRef> {
+        let place = usize::from(node);
+        let link = self.links.get_mut(place)?;
+        if link.is_none() {
+            let node = self.view.as_ref()?.nodes().get(place)?;
+            *link = Some(node.connections.join(&self.identity));
+        }
+        link.as_ref()
+    }
+
+    fn leave_links(&mut self) {
+        let links = std::mem::take(&mut self.links);
+        let nodes = self.view.iter().flat_map(|view| view.nodes());
+        for (node, _) in nodes.zip(links).filter(|(_, link)| link.is_some()) {
+            node.connections.leave(&self.identity);
+        }
+    }
+
+    /// The session is over. Returns the trails of what was in flight on connections of its own.
+    pub(super) fn leave(&mut self) -> Vec<TrailId> {
+        self.leave_links();
+        let own = self.transaction.take().and_then(|transaction| transaction.into_tenure());
+        self.tenures.drain(..).chain(own).flat_map(|tenure| tenure.lease.give_back()).collect()
+    }
+}

@@ -1,0 +1,321 @@
+//! A request on its way: to the node of its keys, or to wait.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use sluice_commands::CommandId;
+
+use super::super::affinity::Affinity;
+use super::super::change::Change;
+use super::super::deliver::Delivery;
+use super::super::passage::expectation;
+use super::super::session::{Errand, Held, Route, Session};
+use super::lease::{self, Where};
+use super::trial::{Trial, Verdict, unreachable};
+use super::{ClusterRoute, parts, transaction};
+use crate::chain::vector::{Arguments, lookup};
+use crate::chain::{Answer, Frame, Kind};
+use crate::ids::SessionId;
+use crate::resp::request::RequestScanner;
+use crate::resp::{Protocol, Span};
+use crate::upstream::cluster::{ClusterNode, View, Way};
+use crate::upstream::{Cause, Cluster, Expect, Failure, Receiver, Ticket, requests};
+
+impl Session {
+    /// Whether a request of this session may go straight to the node of its key, with this map: nothing is in its way.
+    #[inline]
+    pub(in super::super) fn goes_straight(&self, view: &Rc<View>) -> bool {
+        match &self.route {
+            Route::Cluster(route) => {
+                self.held.is_empty()
+                    && !self.queued
+                    && !self.dismissed
+                    && self.order.head() >= self.barrier
+                    && route.tenures.is_empty()
+                    && route.transaction.is_none()
+                    && route.view.as_ref().is_some_and(|known| Rc::ptr_eq(known, view))
+                    && Rc::ptr_eq(&route.identity, &self.standing.identity)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Send a request that has just come out of the chain.
+pub(in super::super) fn send(
+    cluster: &Cluster,
+    ticket: Ticket,
+    frame: Frame,
+    arena: &[u8],
+    errand: Errand,
+    delivery: &mut Delivery<'_>,
+) {
+    let Some(session) = delivery.sessions.get(ticket.session) else { return };
+    if errand.affinity == Affinity::Shared
+        && let Way::To(slot) = errand.way
+        && let Frame::Arena(range) = &frame
+        && let Some(view) = cluster.view()
+        && let Some(owner) = view.owner(slot)
+        && session.goes_straight(&view)
+        && let Route::Cluster(route) = &mut session.route
+        && let Some(link) = route.link(owner)
+    {
+        // Whatever fails here fails in the same way below.
+        let bytes = arena.get(range.clone()).unwrap_or_default();
+        if link.borrow_mut().send(ticket, bytes, errand.expect, delivery.now).is_ok() {
+            return;
+        }
+    }
+    session.held.push_back(Held::new(ticket, frame, arena, errand));
+    pass(ticket.session, cluster, delivery, None);
+}
+
+/// Requests could not be sent: they are tried again.
+pub(in super::super) fn not_sent(
+    cluster: &Cluster,
+    mut ticket: Ticket,
+    bytes: &[u8],
+    failure: Failure,
+    delivery: &mut Delivery<'_>,
+) {
+    if failure != Failure::NotSent {
+        return delivery.failed(&ticket, failure);
+    }
+    cluster.refresh(None);
+    for request in requests(&Bytes::copy_from_slice(bytes)) {
+        delivery.sent_back(&ticket.split(1), request, Cause::NotSent);
+    }
+}
+
+/// Let the requests of a session that wait go on, as far as they can. `granted`: the session is the first of those that wait for a private
+/// connection to this node.
+pub(in super::super) fn pass(
+    id: SessionId,
+    cluster: &Cluster,
+    delivery: &mut Delivery<'_>,
+    granted: Option<&Rc<ClusterNode>>,
+) {
+    loop {
+        if !lease::look_after(id, cluster, delivery) || !transaction::replay(id, cluster, delivery, granted) {
+            return;
+        }
+        let Some(session) = delivery.sessions.get(id) else { return };
+        let Some(held) = session.held.pop_front() else { break };
+        if let Err(held) = go(id, cluster, held, delivery, granted) {
+            if let Some(session) = delivery.sessions.get(id) {
+                session.held.push_front(held);
+            }
+            break;
+        }
+        delivery.sessions.note(id);
+    }
+    lease::give_back(id, delivery);
+}
+
+/// Send a request, or say that it has to wait.
+pub(super) fn go(
+    id: SessionId,
+    cluster: &Cluster,
+    held: Held,
+    delivery: &mut Delivery<'_>,
+    granted: Option<&Rc<ClusterNode>>,
+) -> Result<(), Held> {
+    let now = delivery.now;
+    let Some(session) = delivery.sessions.get(id) else { return Ok(()) };
+    let head = session.order.head();
+    let waits = held.trial.as_ref().map_or(head < session.barrier, |trial| trial.due > now);
+    if session.queued || waits {
+        return Err(held);
+    }
+    let Some(view) = cluster.view() else {
+        cluster.refresh(None);
+        return later(cluster, held, delivery);
+    };
+    let Route::Cluster(route) = &mut session.route else { return Ok(()) };
+    if route.follow(&view, &session.standing.identity) && held.trial.is_none() {
+        // What is under way may be elsewhere by this map.
+        session.barrier = session.barrier.max(held.ticket.sequence);
+        if head < session.barrier {
+            return Err(held);
+        }
+    }
+    if route.transaction.is_some() {
+        return transaction::go(id, cluster, &view, held, delivery, granted);
+    }
+    let listening = route.leases().any(|lease| lease.connection.borrow().is_engaged());
+    let modal = listening && session.protocol == Protocol::Resp2;
+    match held.errand.affinity {
+        Affinity::Multi => transaction::begin(id, cluster, &view, held, delivery, granted),
+        Affinity::Exec | Affinity::Discard | Affinity::Unwatch if route.is_watching() => {
+            lease::go(id, cluster, &view, held, Where::Watching, delivery, granted)
+        }
+        Affinity::Watch if route.is_watching() && held.errand.way != route.watched.map_or(Way::Anywhere, Way::To) => {
+            let cross_slot = Answer { frame: Bytes::from_static(transaction::CROSS_SLOT), foreign: false };
+            delivery.answer(&held.ticket, &cross_slot, Kind::Single);
+            Ok(())
+        }
+        affinity if affinity.needs_private() && !goes_to_all(&held) => match refusal(&held) {
+            Some(text) => {
+                delivery.answer(&held.ticket, &Answer::error(text), Kind::Single);
+                Ok(())
+            }
+            None => {
+                let place = lease::place(&held, modal);
+                lease::go(id, cluster, &view, held, place, delivery, granted)
+            }
+        },
+        // A subscriber may say little; the server knows what.
+        _ if modal => lease::go(id, cluster, &view, held, Where::Listening, delivery, granted),
+        affinity => {
+            if matches!(affinity, Affinity::Exec | Affinity::Discard | Affinity::Unwatch) {
+                route.unwatched = false;
+            }
+            share(id, cluster, &view, held, delivery)
+        }
+    }
+}
+
+/// Send a request on the connections that sessions share.
+pub(super) fn share(
+    id: SessionId,
+    cluster: &Cluster,
+    view: &Rc<View>,
+    held: Held,
+    delivery: &mut Delivery<'_>,
+) -> Result<(), Held> {
+    if held.ticket.part == 0 {
+        match &held.errand.way {
+            Way::Parts(_) | Way::Primaries | Way::Nodes => {
+                parts::take_apart(id, cluster, view, held, delivery);
+                return Ok(());
+            }
+            Way::Incomplete => {
+                let name = command_name(&held.frame);
+                let answer = Answer::error(&format!("ERR wrong number of arguments for '{name}' command"));
+                delivery.answer(&held.ticket, &answer, Kind::Single);
+                return Ok(());
+            }
+            Way::To(_) | Way::Apart | Way::Anywhere => {}
+        }
+    }
+    let Some(session) = delivery.sessions.get(id) else { return Ok(()) };
+    let Route::Cluster(route) = &mut session.route else { return Ok(()) };
+    let Some(node) = route.target(&held, view, id) else {
+        cluster.refresh(None);
+        return later(cluster, held, delivery);
+    };
+    let asking = held.trial.as_ref().is_some_and(|trial| trial.asking);
+    let Some(link) = route.link(node) else { return Ok(()) };
+    let mut link = link.borrow_mut();
+    let sent = if asking {
+        let own = Ticket { session: SessionId::NOBODY, trail: crate::ids::TrailId::NONE, ..held.ticket };
+        link.send(own, b"*1\r\n$6\r\nASKING\r\n", Expect::One, delivery.now)
+    } else {
+        Ok(())
+    };
+    match sent.and_then(|()| link.send_bytes(held.ticket, held.frame.clone(), held.errand.expect, delivery.now)) {
+        Ok(()) => {
+            drop(link);
+            if let Some(trial) = held.trial {
+                route.tried(*trial);
+            }
+            Ok(())
+        }
+        Err(Failure::NotSent) => {
+            drop(link);
+            cluster.refresh(None);
+            later(cluster, held, delivery)
+        }
+        Err(failure) => {
+            drop(link);
+            delivery.failed(&held.ticket, failure);
+            Ok(())
+        }
+    }
+}
+
+/// A request cannot be sent now: it is tried again in a while, or answered.
+pub(super) fn later(cluster: &Cluster, mut held: Held, delivery: &mut Delivery<'_>) -> Result<(), Held> {
+    let now = delivery.now;
+    let otherwise = unreachable(&held.errand.way, cluster);
+    let trial = held.trial.get_or_insert_with(|| Box::new(Trial::new(&held.ticket, now)));
+    match trial.later(otherwise, cluster, now) {
+        Verdict::Answer(answer) => delivery.answer(&held.ticket, &answer, Kind::Single),
+        Verdict::Again => {
+            trial.to = None;
+            if let Some(session) = delivery.sessions.get(held.ticket.session) {
+                session.try_again(held, cluster, now);
+            }
+        }
+    }
+    Ok(())
+}
+
+impl ClusterRoute {
+    /// The node that a request goes to; `None`: nobody serves its slot.
+    pub(super) fn target(&self, held: &Held, view: &View, id: SessionId) -> Option<u16> {
+        let redirected = held.trial.as_ref().and_then(|trial| trial.to.as_deref()).and_then(|to| view.at(to));
+        redirected.or_else(|| match held.errand.way {
+            Way::To(slot) => view.owner(slot),
+            _ => self.of_part(&held.ticket, view).or_else(|| {
+                // A session keeps to one node while that works, so that what has no keys stays in order too.
+                let pauses = held.trial.as_ref().map_or(0, |trial| trial.pauses as usize);
+                let primaries = view.primaries();
+                primaries.get((id.place() + pauses) % primaries.len().max(1)).copied()
+            }),
+        })
+    }
+}
+
+/// What is to be known of a request that has come back, of which only the bytes are left.
+pub(super) fn errand(request: &Bytes, ticket: &Ticket, route: &ClusterRoute) -> Errand {
+    let mut spans: Vec<Span> = Vec::new();
+    let _ = RequestScanner::default().scan(request, &mut spans);
+    let arguments = Arguments::new(request, &spans);
+    let mut errand = errand_of(lookup(&arguments), &arguments, true);
+    if let Some(way) = route.way_of_part(ticket) {
+        errand.way = way;
+    }
+    errand
+}
+
+/// What is to be known of a request. `find`: where in a cluster it goes, too.
+pub(in super::super) fn errand_of(command: CommandId, arguments: &Arguments<'_>, find: bool) -> Errand {
+    let affinity = Affinity::of(command).with(arguments);
+    let change = if affinity == Affinity::Shared { None } else { Change::of(command, arguments) };
+    let count = sluice_commands::Args::count(arguments);
+    let way = match Way::straight(command, arguments) {
+        _ if !find => Way::Anywhere,
+        Some(slot) => Way::To(slot),
+        None => Way::of(command, arguments, &mut Vec::new()),
+    };
+    Errand { affinity, change, expect: expectation(affinity, command, count), way }
+}
+
+/// Whether it is said to several nodes, on the connections that sessions share.
+fn goes_to_all(held: &Held) -> bool {
+    matches!(held.errand.affinity, Affinity::Momentary) && matches!(held.errand.way, Way::Primaries | Way::Nodes)
+}
+
+/// What cannot be had of a cluster that is hidden.
+const REFUSALS: &[(&str, &str)] = &[
+    ("client|tracking", "ERR CLIENT TRACKING is not supported in front of a cluster that is hidden"),
+    ("sync", "ERR replication is not supported in front of a cluster that is hidden"),
+    ("psync", "ERR replication is not supported in front of a cluster that is hidden"),
+    ("replconf", "ERR replication is not supported in front of a cluster that is hidden"),
+];
+
+fn refusal(held: &Held) -> Option<&'static str> {
+    if !matches!(held.errand.affinity, Affinity::Tracking | Affinity::Pin) {
+        return None;
+    }
+    let name = command_name(&held.frame);
+    REFUSALS.iter().find(|(refused, _)| *refused == name).map(|(_, text)| *text)
+}
+
+/// The name of a request's command, as the table has it.
+fn command_name(frame: &[u8]) -> &'static str {
+    let mut spans: Vec<Span> = Vec::new();
+    let _ = RequestScanner::default().scan(frame, &mut spans);
+    lookup(&Arguments::new(frame, &spans)).get().map_or("", |command| command.name())
+}

@@ -1,0 +1,445 @@
+//! Transactions: kept from MULTI to the reply to EXEC, so that they can be moved as a whole.
+//!
+//! The proxy answers MULTI itself, for it cannot know yet which node the transaction is for. The first command decides; MULTI is said on
+//! the connection before it. What a node refuses to queue because the slot is elsewhere (MOVED, ASK) moves the transaction: all of it is
+//! sent again to the other node, and what the client was told already is not told again. EXEC is sent only when everything before it is
+//! queued; once it was written and its connection is lost, nothing is sent again.
+//!
+//! Keys that are watched are never moved: where the connection that watches them is lost, or the slot, EXEC answers null.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::super::affinity::Affinity;
+use super::super::change::Change;
+use super::super::deliver::Delivery;
+use super::super::lease::Lease;
+use super::super::session::{Errand, Held, Route};
+use super::lease::{self, Where};
+use super::trial::{Trial, Verdict, unreachable};
+use super::{ClusterRoute, Tenure};
+use crate::chain::{Answer, Kind};
+use crate::ids::{Sequence, SessionId};
+use crate::resp::{Protocol, encode};
+use crate::upstream::cluster::{ClusterNode, Slot, View, Way};
+use crate::upstream::{Cause, Cluster, Failure, Opening, Phase, Receiver, Ticket};
+
+/// A transaction of a session.
+#[derive(Debug)]
+pub(super) struct Transaction {
+    /// Where its keys lie, as far as they are known.
+    slot: Option<Slot>,
+    tenure: Option<Tenure>,
+    /// What has been sent of it, in order: behind MULTI, and EXEC at last.
+    entries: Vec<Entry>,
+    /// What EXEC answers, whatever the servers would say.
+    verdict: Option<Bytes>,
+    /// What has come of it, where it is to be sent again.
+    trial: Option<Trial>,
+    /// Whether `trial` is to be followed.
+    moves: bool,
+    /// What has come of it so far.
+    tried: Option<Trial>,
+    /// Whether the server did not take MULTI.
+    refused: bool,
+    /// Whether a request of it has failed before EXEC was sent.
+    lost: bool,
+}
+
+/// One of its requests.
+#[derive(Clone, Debug)]
+struct Entry {
+    ticket: Ticket,
+    frame: Bytes,
+    errand: Errand,
+}
+
+const EXEC_ABORT: &[u8] = b"-EXECABORT Transaction discarded because of previous errors.\r\n";
+pub(super) const CROSS_SLOT: &[u8] = b"-CROSSSLOT Keys in request don't hash to the same slot\r\n";
+
+/// What EXEC answers when keys that were watched may have changed.
+fn null(protocol: Protocol) -> Bytes {
+    Bytes::from_static(match protocol {
+        Protocol::Resp2 => b"*-1\r\n",
+        Protocol::Resp3 => b"_\r\n",
+    })
+}
+
+impl Transaction {
+    fn new(tenure: Option<Tenure>) -> Self {
+        Self {
+            slot: None,
+            tenure,
+            entries: Vec::new(),
+            verdict: None,
+            trial: None,
+            moves: false,
+            tried: None,
+            refused: false,
+            lost: false,
+        }
+    }
+
+    pub(super) fn lease(&self) -> Option<&Lease> {
+        self.tenure.as_ref().map(|tenure| &*tenure.lease)
+    }
+
+    pub(super) fn into_tenure(self) -> Option<Tenure> {
+        self.tenure
+    }
+
+    pub(super) fn answered(&mut self, sequence: Sequence, change: &Change, confirmed: bool) {
+        self.refused |= matches!(change, Change::Multi) && !confirmed;
+        if let Some(tenure) = &mut self.tenure {
+            tenure.lease.answered(sequence, change, confirmed);
+        }
+    }
+
+    /// Whether a request is one of it.
+    pub(super) fn has(&self, ticket: &Ticket) -> bool {
+        self.entries.iter().any(|entry| entry.ticket.sequence == ticket.sequence)
+    }
+
+    /// Whether EXEC was sent.
+    fn is_executing(&self) -> bool {
+        self.entries.last().is_some_and(|entry| entry.errand.affinity == Affinity::Exec)
+    }
+
+    /// Whether replies to it do not count: it is to be sent again.
+    pub(super) fn is_moving(&self) -> bool {
+        self.moves
+    }
+
+    fn way(&self) -> Way {
+        self.slot.map_or(Way::Anywhere, Way::To)
+    }
+
+    /// One of its requests has come back: nothing of it was executed, and all of it is sent again.
+    pub(super) fn come_back(&mut self, cause: Cause<'_>, cluster: &Cluster, now: Instant) {
+        if self.moves {
+            return;
+        }
+        self.moves = true;
+        let first = self.entries.first().map(|entry| entry.ticket);
+        let trial = self.tried.take().or_else(|| first.map(|ticket| Trial::new(&ticket, now)));
+        let Some(mut trial) = trial else { return };
+        match trial.judge(cause, &self.way(), cluster, now) {
+            Verdict::Again => self.trial = Some(trial),
+            Verdict::Answer(answer) => self.verdict = Some(answer.frame),
+        }
+    }
+
+    /// One of its requests has failed. Returns whether nothing of it was executed, so that all of it is sent again.
+    pub(super) fn failed(&mut self, failure: Failure) -> bool {
+        let again = self.moves || failure == Failure::NotSent || (!self.is_executing() && failure != Failure::Refused);
+        self.lost |= again;
+        again
+    }
+
+    /// No connection is to be had for it. Returns whether that is all that waits for one.
+    pub(super) fn denied(&mut self) -> bool {
+        if self.moves {
+            self.trial = None;
+            self.verdict = Some(Answer::error(&Failure::NoConnection.to_string()).frame);
+        } else {
+            self.verdict.get_or_insert(Bytes::from_static(EXEC_ABORT));
+        }
+        self.moves
+    }
+}
+
+/// MULTI.
+pub(super) fn begin(
+    id: SessionId,
+    cluster: &Cluster,
+    view: &Rc<View>,
+    held: Held,
+    delivery: &mut Delivery<'_>,
+    granted: Option<&Rc<ClusterNode>>,
+) -> Result<(), Held> {
+    let Some(session) = delivery.sessions.get(id) else { return Ok(()) };
+    if session.order.head() != held.ticket.sequence {
+        return Err(held);
+    }
+    let Route::Cluster(route) = &mut session.route else { return Ok(()) };
+    if let Some(at) = route.tenures.iter().position(|tenure| tenure.lease.is_watching()) {
+        // The server that watches the keys is the one for it, and answers MULTI too.
+        lease::go(id, cluster, view, held, Where::Watching, delivery, granted)?;
+        let Some(session) = delivery.sessions.get(id) else { return Ok(()) };
+        let Route::Cluster(route) = &mut session.route else { return Ok(()) };
+        if at < route.tenures.len() {
+            let tenure = route.tenures.remove(at);
+            let slot = route.watched.take();
+            let verdict = std::mem::take(&mut route.unwatched).then(|| null(session.protocol));
+            let transaction = Transaction { slot, verdict, ..Transaction::new(Some(tenure)) };
+            route.transaction = Some(Box::new(transaction));
+        }
+        return Ok(());
+    }
+    let mut transaction = Transaction::new(None);
+    if std::mem::take(&mut route.unwatched) {
+        transaction.verdict = Some(null(session.protocol));
+    }
+    route.transaction = Some(Box::new(transaction));
+    delivery.answer(&held.ticket, &ok(), Kind::Single);
+    Ok(())
+}
+
+fn ok() -> Answer {
+    Answer { frame: Bytes::from_static(encode::OK), foreign: false }
+}
+
+/// A request behind MULTI.
+pub(super) fn go(
+    id: SessionId,
+    cluster: &Cluster,
+    view: &Rc<View>,
+    held: Held,
+    delivery: &mut Delivery<'_>,
+    granted: Option<&Rc<ClusterNode>>,
+) -> Result<(), Held> {
+    let Some(session) = delivery.sessions.get(id) else { return Ok(()) };
+    let alone = session.order.head() == held.ticket.sequence;
+    let Route::Cluster(route) = &mut session.route else { return Ok(()) };
+    let Some(transaction) = &mut route.transaction else { return Ok(()) };
+    let ends = match held.errand.affinity {
+        Affinity::Exec | Affinity::Discard => true,
+        Affinity::State => matches!(held.errand.change, Some(Change::Reset)),
+        _ => false,
+    };
+    if ends && !alone {
+        return Err(held);
+    }
+    match held.errand.affinity {
+        Affinity::Exec => {
+            let answer = transaction.verdict.clone().or_else(|| {
+                transaction.tenure.is_none().then(|| Bytes::from_static(b"*0\r\n"))
+            });
+            if let Some(frame) = answer {
+                end(route, delivery.trails);
+                delivery.answer(&held.ticket, &Answer { frame, foreign: false }, Kind::Single);
+                return Ok(());
+            }
+        }
+        Affinity::Discard => {
+            end(route, delivery.trails);
+            delivery.answer(&held.ticket, &ok(), Kind::Single);
+            return Ok(());
+        }
+        _ if ends => {
+            end(route, delivery.trails);
+            return super::send::go(id, cluster, held, delivery, granted);
+        }
+        _ => {
+            if let Way::To(slot) = held.errand.way {
+                if *transaction.slot.get_or_insert(slot) != slot {
+                    // As a node does that serves both slots.
+                    transaction.verdict.get_or_insert(Bytes::from_static(CROSS_SLOT));
+                    let queued = Answer { frame: Bytes::from_static(encode::QUEUED), foreign: false };
+                    delivery.answer(&held.ticket, &queued, Kind::Single);
+                    return Ok(());
+                }
+            }
+        }
+    }
+    if transaction.tenure.is_none() {
+        if !alone {
+            return Err(held);
+        }
+        let held_way = Held { errand: Errand { way: transaction.way(), ..held.errand.clone() }, ..held };
+        let Some(node) = route.target(&held_way, view, id).and_then(|node| view.nodes().get(usize::from(node))) else {
+            return wait_for_node(id, cluster, held_way, delivery);
+        };
+        let Some(mut tenure) = lease::borrow(session, cluster, node, &held_way.errand, Opening::Multi, granted) else {
+            return Err(held_way);
+        };
+        tenure.lease.begin(held_way.ticket.sequence);
+        let Route::Cluster(route) = &mut session.route else { return Ok(()) };
+        if let Some(transaction) = &mut route.transaction {
+            transaction.tenure = Some(tenure);
+        }
+        return send(id, held_way, delivery);
+    }
+    send(id, held, delivery)
+}
+
+/// Nobody serves the slot of the transaction at the moment.
+fn wait_for_node(id: SessionId, cluster: &Cluster, held: Held, delivery: &mut Delivery<'_>) -> Result<(), Held> {
+    cluster.refresh(None);
+    let now = delivery.now;
+    let Some(session) = delivery.sessions.get(id) else { return Ok(()) };
+    let mut held = held;
+    let trial = held.trial.get_or_insert_with(|| Box::new(Trial::new(&held.ticket, now)));
+    match trial.later(unreachable(&held.errand.way, cluster), cluster, now) {
+        Verdict::Again => {
+            session.try_again(held, cluster, now);
+        }
+        Verdict::Answer(answer) => {
+            if let Route::Cluster(route) = &mut session.route
+                && let Some(transaction) = &mut route.transaction
+            {
+                transaction.verdict.get_or_insert(Bytes::from_static(EXEC_ABORT));
+            }
+            delivery.answer(&held.ticket, &answer, Kind::Single);
+        }
+    }
+    Ok(())
+}
+
+/// Send a request on the connection of its transaction.
+fn send(id: SessionId, held: Held, delivery: &mut Delivery<'_>) -> Result<(), Held> {
+    let Some(session) = delivery.sessions.get(id) else { return Ok(()) };
+    let Route::Cluster(route) = &mut session.route else { return Ok(()) };
+    let Some(transaction) = &mut route.transaction else { return Ok(()) };
+    let Some(tenure) = &mut transaction.tenure else { return Ok(()) };
+    let Held { ticket, frame, errand, .. } = held;
+    let change = tenure.lease.sent(ticket.sequence, errand.affinity, errand.change.clone());
+    if errand.affinity == Affinity::Exec {
+        session.barrier = session.barrier.max(ticket.sequence + 1);
+    }
+    let sent = tenure.lease.connection.borrow_mut().send_bytes(ticket, frame.clone(), errand.expect, delivery.now);
+    transaction.entries.push(Entry { ticket, frame, errand });
+    session.changes.retain(|(of, _)| *of != ticket.sequence);
+    session.changes.extend(change.map(|change| (ticket.sequence, change)));
+    if let Err(failure) = sent {
+        delivery.failed(&ticket, failure);
+    }
+    Ok(())
+}
+
+/// It is over: its connection is one among the others again, or given back.
+fn end(route: &mut ClusterRoute, trails: &mut crate::chain::Trails) {
+    let Some(tenure) = route.transaction.take().and_then(|transaction| transaction.into_tenure()) else { return };
+    tenure.lease.give_back().into_iter().for_each(|trail| trails.discard(trail));
+}
+
+/// Send a transaction again whose node is not the right one, or not there any more. Returns whether anything can go on.
+pub(super) fn replay(
+    id: SessionId,
+    cluster: &Cluster,
+    delivery: &mut Delivery<'_>,
+    granted: Option<&Rc<ClusterNode>>,
+) -> bool {
+    let now = delivery.now;
+    let Some(session) = delivery.sessions.get(id) else { return false };
+    let head = session.order.head();
+    let watches = |tenure: &Tenure| tenure.lease.is_watching();
+    let protocol = session.protocol;
+    let Route::Cluster(route) = &mut session.route else { return false };
+    let Some(transaction) = &mut route.transaction else { return true };
+    let gone = |tenure: &Tenure| tenure.lease.connection.borrow().phase() == Phase::Closed;
+    if transaction.refused {
+        let tenure = transaction.tenure.take();
+        route.transaction = None;
+        route.tenures.extend(tenure);
+        return true;
+    }
+    if !transaction.moves && (std::mem::take(&mut transaction.lost) || transaction.tenure.as_ref().is_some_and(gone)) {
+        if transaction.is_executing() && transaction.entries.last().is_none_or(|exec| exec.ticket.sequence < head) {
+            // Its reply, or the error that says that it is unknown, has been delivered.
+            route.transaction = None;
+            return true;
+        }
+        // Nothing of it was executed.
+        let nobody = Cause::NotSent;
+        transaction.come_back(nobody, cluster, now);
+    }
+    if !transaction.moves {
+        if transaction.is_executing() && transaction.entries.last().is_some_and(|exec| exec.ticket.sequence < head) {
+            let tenure = transaction.tenure.take();
+            route.transaction = None;
+            route.tenures.extend(tenure);
+        }
+        return true;
+    }
+    // The old connection is of no use any more, nor is what it still says.
+    if let Some(tenure) = transaction.tenure.take() {
+        if watches(&tenure) {
+            transaction.verdict = Some(null(protocol));
+        }
+        let _ = tenure.lease.connection.borrow_mut().close();
+    }
+    let Some(trial) = transaction.trial.take() else { return fail(id, delivery) };
+    if trial.due > now {
+        cluster.wake_in(trial.due - now, id);
+        transaction.trial = Some(trial);
+        return false;
+    }
+    if session.queued {
+        transaction.trial = Some(trial);
+        return false;
+    }
+    let way = transaction.way();
+    let Some(first) = transaction.entries.first().cloned() else {
+        transaction.moves = false;
+        return true;
+    };
+    let opening = if trial.asking { Opening::AskingMulti } else { Opening::Multi };
+    let errand = Errand { way, ..first.errand };
+    let held = Held { ticket: first.ticket, frame: Bytes::new(), errand, trial: Some(Box::new(trial)) };
+    let Some(view) = cluster.view() else { return false };
+    let target = route.target(&held, &view, id).and_then(|node| view.nodes().get(usize::from(node)));
+    let Some(node) = target else {
+        cluster.refresh(None);
+        let Some(transaction) = &mut route.transaction else { return true };
+        let Some(mut trial) = held.trial else { return true };
+        match trial.later(unreachable(&held.errand.way, cluster), cluster, now) {
+            Verdict::Again => transaction.trial = Some(*trial),
+            Verdict::Answer(answer) => {
+                transaction.verdict = Some(answer.frame);
+                return fail(id, delivery);
+            }
+        }
+        return replay(id, cluster, delivery, granted);
+    };
+    let lent = lease::borrow(session, cluster, node, &held.errand, opening, granted);
+    let Route::Cluster(route) = &mut session.route else { return false };
+    let Some(transaction) = &mut route.transaction else { return true };
+    let Some(mut tenure) = lent else {
+        transaction.trial = held.trial.map(|trial| *trial);
+        return false;
+    };
+    tenure.lease.begin(first.ticket.sequence);
+    transaction.tenure = Some(tenure);
+    transaction.tried = held.trial.map(|trial| *trial);
+    transaction.moves = false;
+    let entries = std::mem::take(&mut transaction.entries);
+    let given_up = transaction.verdict.clone();
+    for Entry { ticket, frame, errand } in entries {
+        if errand.affinity == Affinity::Exec
+            && let Some(frame) = given_up.clone()
+        {
+            // It would be executed without what was watched.
+            let Some(session) = delivery.sessions.get(id) else { return false };
+            if let Route::Cluster(route) = &mut session.route {
+                end(route, delivery.trails);
+            }
+            delivery.answer(&ticket, &Answer { frame, foreign: false }, Kind::Single);
+            return true;
+        }
+        let _ = send(id, Held { ticket, frame, errand, trial: None }, delivery);
+    }
+    true
+}
+
+/// It has been tried for long enough: everything of it that waits is told so, and EXEC will be refused.
+fn fail(id: SessionId, delivery: &mut Delivery<'_>) -> bool {
+    let Some(session) = delivery.sessions.get(id) else { return false };
+    let head = session.order.head();
+    let Route::Cluster(route) = &mut session.route else { return false };
+    let Some(transaction) = &mut route.transaction else { return true };
+    let reason = transaction.verdict.take().unwrap_or_else(|| Bytes::from_static(EXEC_ABORT));
+    transaction.moves = false;
+    let waiting: Vec<Entry> = std::mem::take(&mut transaction.entries);
+    if waiting.last().is_some_and(|entry| entry.errand.affinity == Affinity::Exec) {
+        route.transaction = None;
+    } else {
+        transaction.verdict = Some(Bytes::from_static(EXEC_ABORT));
+    }
+    for entry in waiting.iter().filter(|entry| entry.ticket.sequence >= head) {
+        delivery.answer(&entry.ticket, &Answer { frame: reason.clone(), foreign: false }, Kind::Single);
+    }
+    true
+}

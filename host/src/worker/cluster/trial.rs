@@ -1,0 +1,226 @@
+//! Requests that were not executed and are tried again: where, when, and how often.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::super::affinity::Affinity;
+use super::super::deliver::Delivery;
+use super::super::session::{Held, Route, Session};
+use super::super::sink::Sink;
+use super::send::errand;
+use crate::chain::{Answer, Kind};
+use crate::ids::Sequence;
+use crate::upstream::cluster::{MOST, Redirect, Target, Way};
+use crate::upstream::{Cause, Cluster, Failure, Ticket};
+
+/// What has come of a request so far.
+#[derive(Clone, Debug)]
+pub(in super::super) struct Trial {
+    /// Which request, and which part of it.
+    of: (Sequence, u16),
+    /// Since when it is tried.
+    since: Instant,
+    redirections: u8,
+    /// How long it has waited the last time.
+    pause: Duration,
+    /// When it is to be tried again.
+    pub(super) due: Instant,
+    /// How often it has waited.
+    pub(super) pauses: u32,
+    /// The node that it was sent to by a redirection.
+    pub(super) to: Option<Arc<str>>,
+    /// Whether that node is only about to get the slot.
+    pub(super) asking: bool,
+    /// What the client is told when it has been tried for long enough.
+    last: Bytes,
+}
+
+/// The pauses between two attempts: the first, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(100));
+
+/// What follows from the last attempt.
+pub(super) enum Verdict {
+    /// Try again when it is due.
+    Again,
+    /// This is the answer.
+    Answer(Answer),
+}
+
+impl Trial {
+    pub(super) fn new(ticket: &Ticket, now: Instant) -> Self {
+        Self {
+            of: (ticket.sequence, ticket.part),
+            since: now,
+            redirections: 0,
+            pause: Duration::ZERO,
+            due: now,
+            pauses: 0,
+            to: None,
+            asking: false,
+            last: Bytes::new(),
+        }
+    }
+
+    /// The request has come back.
+    pub(super) fn judge(&mut self, cause: Cause<'_>, way: &Way, cluster: &Cluster, now: Instant) -> Verdict {
+        (self.to, self.asking) = (None, false);
+        let Cause::Reply { error, server } = cause else {
+            cluster.refresh(None);
+            return self.later(unreachable(way, cluster), cluster, now);
+        };
+        let answer = || Verdict::Answer(Answer { frame: Bytes::copy_from_slice(error), foreign: false });
+        match Redirect::of(error) {
+            Some(Redirect::Moved(slot, target) | Redirect::Ask(slot, target)) => {
+                // What a script says is no redirection, unless it says so of its own slot.
+                if *way != Way::To(slot) {
+                    return answer();
+                }
+                self.redirections += 1;
+                if self.redirections > MOST {
+                    tracing::warn!(%slot, node = &**server, "too many redirections: the nodes of the cluster do not agree");
+                    let text = format!("CLUSTERDOWN too many redirections for slot {slot}; this request was not executed");
+                    return Verdict::Answer(Answer::error(&text));
+                }
+                let to = address(target, server);
+                self.asking = matches!(Redirect::of(error), Some(Redirect::Ask(..)));
+                if !self.asking {
+                    cluster.refresh(Some(&to));
+                }
+                cluster.redirected(if self.asking { "ask" } else { "moved" });
+                self.to = Some(to);
+                self.due = now;
+                Verdict::Again
+            }
+            Some(Redirect::ReadOnly) => {
+                cluster.redirected("readonly");
+                cluster.refresh(None);
+                self.later(Bytes::copy_from_slice(error), cluster, now)
+            }
+            Some(Redirect::Later) => {
+                cluster.redirected("later");
+                cluster.refresh(None);
+                self.later(Bytes::copy_from_slice(error), cluster, now)
+            }
+            None => answer(),
+        }
+    }
+
+    /// It cannot be executed now.
+    pub(super) fn later(&mut self, otherwise: Bytes, cluster: &Cluster, now: Instant) -> Verdict {
+        self.last = otherwise;
+        if now.saturating_duration_since(self.since) >= cluster.retry_timeout() {
+            return Verdict::Answer(Answer { frame: self.last.clone(), foreign: false });
+        }
+        self.pause = (2 * self.pause).clamp(PAUSES.0, PAUSES.1);
+        self.due = now + self.pause;
+        self.pauses += 1;
+        Verdict::Again
+    }
+}
+
+/// `host:port`, an IPv6 address in brackets.
+fn address(target: Target<'_>, server: &Rc<str>) -> Arc<str> {
+    let host = target.host.or_else(|| crate::net::host_and_port(server).map(|(host, _)| host)).unwrap_or_default();
+    let port = target.port;
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }.into()
+}
+
+/// Why a request could not be sent. Where the nodes are is for the operator's log.
+pub(super) fn unreachable(way: &Way, cluster: &Cluster) -> Bytes {
+    let answer = match (cluster.view(), way) {
+        (None, _) => {
+            let trouble = cluster.trouble();
+            let reason = trouble.as_deref().unwrap_or("no contact point has answered yet");
+            Answer::error(&format!("CLUSTERDOWN the cluster is not known: {reason}; this request was not sent"))
+        }
+        (Some(view), Way::To(slot)) if view.owner(*slot).is_none() => {
+            Answer::error(&format!("CLUSTERDOWN nobody serves slot {slot}; this request was not sent"))
+        }
+        (Some(_), Way::To(slot)) => {
+            Answer::error(&format!("CLUSTERDOWN the node that serves slot {slot} is unreachable; this request was not sent"))
+        }
+        (Some(_), _) => Answer::error("CLUSTERDOWN a node of the cluster is unreachable; this request was not sent"),
+    };
+    answer.frame
+}
+
+impl super::ClusterRoute {
+    /// What has come of this request so far.
+    pub(super) fn trial(&mut self, ticket: &Ticket, now: Instant) -> Trial {
+        let of = (ticket.sequence, ticket.part);
+        let known = self.trials.iter().position(|trial| trial.of == of);
+        known.map_or_else(|| Trial::new(ticket, now), |at| self.trials.swap_remove(at))
+    }
+
+    /// It is in flight again.
+    pub(super) fn tried(&mut self, trial: Trial) {
+        self.trials.push(trial);
+    }
+
+    /// A reply has come. Returns whether nobody waits for it: the request was answered before, or is sent again with its transaction.
+    /// `head`: the first request that is not answered.
+    #[inline]
+    pub(in super::super) fn is_past(&mut self, ticket: &Ticket, head: Sequence) -> bool {
+        if ticket.sequence < head || self.transaction.as_ref().is_some_and(|own| own.is_moving() && own.has(ticket)) {
+            return true;
+        }
+        if !self.trials.is_empty() {
+            self.trials.retain(|trial| trial.of != (ticket.sequence, ticket.part));
+        }
+        false
+    }
+
+    /// A request has failed. Returns whether that makes its transaction move, of which nothing was executed.
+    pub(in super::super) fn will_move(&mut self, ticket: &Ticket, failure: Failure) -> bool {
+        let own = self.transaction.as_mut().filter(|own| own.has(ticket));
+        own.is_some_and(|transaction| transaction.failed(failure))
+    }
+}
+
+impl Session {
+    /// Let a request wait until it is due, in front of those that came after it, which wait until everything so far is answered.
+    pub(super) fn try_again(&mut self, held: Held, cluster: &Cluster, now: Instant) {
+        let pause = held.trial.as_ref().map_or(Duration::ZERO, |trial| trial.due.saturating_duration_since(now));
+        if !pause.is_zero() {
+            cluster.wake_in(pause, self.id);
+        }
+        let of = |held: &Held| (held.ticket.sequence, held.ticket.part);
+        let at = self.held.partition_point(|other| of(other) < of(&held));
+        self.held.insert(at, held);
+        self.barrier = self.barrier.max(self.order.issued());
+    }
+}
+
+impl Delivery<'_> {
+    /// A request has come back: try it again, or answer it.
+    pub(in super::super) fn come_back(&mut self, ticket: &Ticket, request: Bytes, cause: Cause<'_>) {
+        let now = self.now;
+        let Some(session) = self.sessions.get(ticket.session).filter(|session| !session.dismissed) else {
+            return self.trails.discard(ticket.trail);
+        };
+        let sink = self.sources[session.source].sink.clone();
+        let (Sink::Cluster(cluster), Route::Cluster(route)) = (&*sink, &mut session.route) else { return };
+        if let Some(transaction) = route.transaction.as_deref_mut().filter(|own| own.has(ticket)) {
+            transaction.come_back(cause, cluster, now);
+            return self.sessions.note(ticket.session);
+        }
+        let errand = errand(&request, ticket, route);
+        let mut trial = route.trial(ticket, now);
+        match trial.judge(cause, &errand.way, cluster, now) {
+            Verdict::Answer(answer) => self.answer(ticket, &answer, Kind::Single),
+            Verdict::Again => {
+                // What it asked to change is noted again when it is sent again.
+                let _ = session.unconfirmed(ticket);
+                let Route::Cluster(route) = &mut session.route else { return };
+                if errand.affinity == Affinity::Watch {
+                    route.unwatch(ticket.sequence).into_iter().for_each(|trail| self.trails.discard(trail));
+                }
+                session.try_again(Held { ticket: *ticket, frame: request, errand, trial: Some(Box::new(trial)) }, cluster, now);
+                self.sessions.note(ticket.session);
+            }
+        }
+    }
+}
