@@ -7,7 +7,9 @@
 
 mod assemble;
 mod check;
+mod connection;
 mod declaration;
+mod direct;
 mod document;
 mod limits;
 mod locate;

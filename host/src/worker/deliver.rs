@@ -65,6 +65,9 @@ impl Delivery<'_> {
             // Nobody waits for it any more.
             return self.trails.discard(ticket.trail);
         };
+        let rewritten = session.readdress(&self.sources[session.source].sink, ticket, body.bytes(), kind);
+        let rewritten = rewritten.as_ref().map(Body::Kept);
+        let body = rewritten.as_ref().unwrap_or(body);
         if !session.changes.is_empty()
             && let Sink::Single(sink) = &*self.sources[session.source].sink
             && session.confirm(ticket.sequence, body.bytes(), &sink.identity())

@@ -21,6 +21,7 @@ mod passage;
 mod plan;
 mod population;
 mod proxy;
+mod readdress;
 mod reader;
 mod route;
 mod session;
@@ -278,7 +279,7 @@ impl Sink {
     fn new(plan: &SinkPlan, ready: &Rc<Ready>) -> Self {
         match plan {
             SinkPlan::Null => Self::Null,
-            SinkPlan::Single(plan) => Self::Single(Box::new(Single::new(plan, ready))),
+            SinkPlan::Single(plan) | SinkPlan::Direct(plan) => Self::Single(Box::new(Single::new(plan, ready))),
         }
     }
 }

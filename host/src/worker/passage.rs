@@ -85,7 +85,10 @@ impl Session {
         let Errand { affinity, change, expect } = errand;
         let connection = match &mut self.route {
             Route::Nowhere => return Err(Failure::NotSent),
-            Route::Shared(connection) => connection,
+            Route::Shared(connection) => {
+                self.changes.extend(change.map(|change| (ticket.sequence, change)));
+                connection
+            }
             Route::Private(lease) => {
                 let alone = affinity == Affinity::State && !lease.in_transaction();
                 let change = lease.sent(ticket.sequence, affinity, change);
@@ -233,6 +236,7 @@ fn give_up(id: SessionId, delivery: &mut Delivery<'_>, failure: Failure) {
 pub(super) fn expectation(affinity: Affinity, command: sluice_commands::CommandId, arguments: usize) -> Expect {
     match affinity {
         Affinity::Blocking => Expect::Eventually,
+        Affinity::Nodes => Expect::Apart,
         _ => Expect::of(command, arguments),
     }
 }

@@ -75,6 +75,8 @@ impl Default for SessionLimits {
 pub enum SinkPlan {
     /// `ValkeySinkSingle`: one server, or the first of several that works.
     Single(SinglePlan),
+    /// `ValkeySinkCluster` with a direct destination: one node of a cluster.
+    Direct(SinglePlan),
     /// `NullSink`: whatever comes is answered with an error.
     Null,
 }
@@ -83,7 +85,7 @@ impl SinkPlan {
     /// How its servers are reached.
     pub fn remotes(&self) -> &[Remote] {
         match self {
-            Self::Single(single) => &single.servers,
+            Self::Single(single) | Self::Direct(single) => &single.servers,
             Self::Null => &[],
         }
     }

@@ -3,11 +3,13 @@
 mod gather;
 mod map;
 mod redirect;
+mod rewrite;
 mod slot;
 mod way;
 
 pub use gather::Gather;
 pub use map::{Map, MapError, Node, Shard};
 pub use redirect::{MOST, Redirect, Target};
+pub use rewrite::{Form, Rewrite};
 pub use slot::{SLOTS, Slot};
 pub use way::{Part, Way};
