@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use sluice::topology::Topology;
+use sluice::upstream::SinglePlan;
 use sluice::worker::{SinkPlan, SourcePlan};
 
 use super::cache::CacheChoice;
@@ -24,10 +25,13 @@ fn route(source: &SourcePlan) -> String {
         route = format!("{route} → {}", link.name);
     }
     match &source.sink {
-        SinkPlan::Single(plan) => {
-            let servers: Vec<String> = plan.servers.iter().map(ToString::to_string).collect();
-            format!("{route} → ValkeySinkSingle {}", servers.join(" or "))
-        }
+        SinkPlan::Single(plan) => format!("{route} → ValkeySinkSingle {}", servers(plan)),
+        SinkPlan::Direct(plan) => format!("{route} → ValkeySinkCluster {}", servers(plan)),
+        SinkPlan::Cluster(plan) => format!("{route} → ValkeySinkCluster {}", servers(&plan.node)),
         SinkPlan::Null => format!("{route} → NullSink"),
     }
+}
+
+fn servers(plan: &SinglePlan) -> String {
+    plan.servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
 }

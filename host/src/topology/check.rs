@@ -18,9 +18,8 @@ use crate::worker::SinkPlan;
 
 /// Names that people will try in a chain, and why they do not work.
 const REFUSED: &[(&str, &str)] = &[
-    ("ValkeySinkCluster", "this sink is not supported yet; use `ValkeySinkSingle` or `NullSink`"),
     ("RedisSinkSingle", "this sink is called `ValkeySinkSingle`; it serves both"),
-    ("RedisSinkCluster", "this sink is called `ValkeySinkCluster`, and it is not supported yet"),
+    ("RedisSinkCluster", "this sink is called `ValkeySinkCluster`; it serves both"),
 ];
 
 /// The topology that the document means; `None` where it means none, and then the reason is among the problems.

@@ -7,8 +7,11 @@
 
 mod assemble;
 mod check;
+mod connection;
 mod declaration;
+mod direct;
 mod document;
+mod hidden;
 mod limits;
 mod locate;
 mod node;

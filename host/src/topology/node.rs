@@ -82,6 +82,11 @@ impl<'a> Fields<'a> {
 }
 
 impl<'a> Node<'a> {
+    /// Whether it is a map that has this key, with something behind it.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.value.get(key).is_some_and(|value| !value.is_null())
+    }
+
     /// A map that has no other keys than these. Nothing at all counts as an empty map.
     pub(super) fn fields(&self, keys: &[Key], problems: &mut Problems) -> Option<Fields<'a>> {
         let path = self.path.clone();

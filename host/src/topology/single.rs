@@ -1,72 +1,18 @@
 //! What can be said of a `ValkeySinkSingle`.
 
-use std::num::NonZeroUsize;
-use std::sync::Arc;
-use std::time::Duration;
-
+use super::connection;
 use super::node::{Fields, Key, Node};
 use super::problem::{Origin, Problems};
-use super::transport;
 use crate::net::Endpoint;
-use crate::upstream::{InFlight, Pipelining, PrivateLimits, SinglePlan};
+use crate::upstream::SinglePlan;
 
-const SINGLE: &[Key] = &[
-    Key::read("remote_address"),
-    Key::read("servers"),
-    Key::read("username"),
-    Key::read("password"),
-    Key::read("connect_timeout_ms"),
-    Key::read("connect_timeout"),
-    Key::read("request_timeout"),
-    Key::read("health_interval"),
-    Key::read("connections"),
-    Key::read("pipelining"),
-    Key::read("in_flight"),
-    Key::read("private_connections"),
-    Key::read("tls"),
-];
-
-const IN_FLIGHT: &[Key] = &[Key::read("requests"), Key::read("bytes")];
-
-const PRIVATE: &[Key] = &[Key::read("limit"), Key::read("idle"), Key::read("wait")];
-
-const PIPELINING: &[(&str, Pipelining)] =
-    &[("off", Pipelining::Off), ("batch", Pipelining::Batch), ("auto", Pipelining::Auto)];
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-const HEALTH_INTERVAL: Duration = Duration::from_secs(5);
+const OWN: &[Key] = &[Key::read("remote_address"), Key::read("servers")];
 
 /// Reads the configuration of the sink.
 pub(super) fn single(node: &Node<'_>, origin: Origin<'_>, problems: &mut Problems) -> Option<SinglePlan> {
-    let fields = node.fields(SINGLE, problems)?;
+    let fields = node.fields(&connection::with(OWN), problems)?;
     let endpoints = servers(&fields, problems);
-    let servers = transport::remotes(endpoints, &fields, origin, problems);
-    let credentials = credentials(&fields, problems);
-    let milliseconds = fields.get("connect_timeout_ms").and_then(|node| node.milliseconds(problems));
-    let mut duration = |key| fields.get(key).and_then(|node| node.duration(problems));
-    let connect_timeout = duration("connect_timeout");
-    let request_timeout = duration("request_timeout");
-    let health_interval = duration("health_interval");
-    if milliseconds.is_some() && connect_timeout.is_some() {
-        let message = "`connect_timeout` and `connect_timeout_ms` mean the same: give one of them";
-        problems.value(&fields.path, message);
-    }
-    let connections = fields.get("connections").and_then(|node| node.count(problems)).map_or(1, NonZeroUsize::get);
-    let pipelining = fields.get("pipelining").and_then(|node| pipelining(&node, problems)).unwrap_or_default();
-    let in_flight = fields.get("in_flight").and_then(|node| in_flight(&node, problems)).unwrap_or_default();
-    let private = fields.get("private_connections").and_then(|node| private(&node, problems)).unwrap_or_default();
-    Some(SinglePlan {
-        servers: servers?,
-        connect_timeout: connect_timeout.or(milliseconds).unwrap_or(CONNECT_TIMEOUT),
-        request_timeout,
-        health_interval: Some(health_interval.unwrap_or(HEALTH_INTERVAL)),
-        connections,
-        pipelining,
-        in_flight,
-        private,
-        credentials,
-        epoch: Arc::default(),
-    })
+    connection::plan(endpoints, &fields, origin, problems)
 }
 
 /// One server, or a list of them.
@@ -74,7 +20,7 @@ fn servers(fields: &Fields<'_>, problems: &mut Problems) -> Option<Vec<Endpoint>
     let Some(list) = fields.get("servers") else {
         let what = "the server, such as \"127.0.0.1:6379\"";
         let node = fields.require("remote_address", what, problems)?;
-        return Some(vec![server(&node, problems)?]);
+        return Some(vec![connection::server(&node, problems)?]);
     };
     if fields.get("remote_address").is_some() {
         problems.value(&fields.path, "give either one server as `remote_address` or several as `servers`");
@@ -83,54 +29,6 @@ fn servers(fields: &Fields<'_>, problems: &mut Problems) -> Option<Vec<Endpoint>
     if entries.is_empty() {
         problems.value(&list.path, "there must be at least one server");
     }
-    let servers: Vec<_> = entries.iter().map(|node| server(node, problems)).collect();
+    let servers: Vec<_> = entries.iter().map(|node| connection::server(node, problems)).collect();
     servers.into_iter().collect()
-}
-
-fn server(node: &Node<'_>, problems: &mut Problems) -> Option<Endpoint> {
-    let what = "a host and port, such as \"127.0.0.1:6379\", \"valkey.local:6379\" or \"[::1]:6379\", or a Unix socket, such as \"unix:/run/valkey.sock\"";
-    node.address(what, problems)
-}
-
-/// The user that sessions are to the server until they authenticate.
-fn credentials(fields: &Fields<'_>, problems: &mut Problems) -> Option<(Option<String>, String)> {
-    let mut text = |key, what| fields.get(key).and_then(|node| node.text(what, problems).map(str::to_owned));
-    let (user, password) = (text("username", "a user of the server"), text("password", "its password"));
-    if user.is_some() && password.is_none() {
-        problems.value(&fields.path, "a `username` needs a `password`");
-    }
-    Some((user, password?))
-}
-
-fn pipelining(node: &Node<'_>, problems: &mut Problems) -> Option<Pipelining> {
-    let what = "`off`, `batch` or `auto`";
-    let text = node.text(what, problems)?;
-    let Some((_, mode)) = PIPELINING.iter().find(|(name, _)| *name == text) else {
-        return node.unexpected(what, problems);
-    };
-    Some(*mode)
-}
-
-fn in_flight(node: &Node<'_>, problems: &mut Problems) -> Option<InFlight> {
-    let fields = node.fields(IN_FLIGHT, problems)?;
-    let default = InFlight::default();
-    let requests = fields.get("requests").and_then(|node| node.count(problems));
-    let bytes = fields.get("bytes").and_then(|node| node.size(1..=usize::MAX, problems));
-    Some(InFlight {
-        requests: requests.map_or(default.requests, NonZeroUsize::get),
-        bytes: bytes.unwrap_or(default.bytes),
-    })
-}
-
-fn private(node: &Node<'_>, problems: &mut Problems) -> Option<PrivateLimits> {
-    let fields = node.fields(PRIVATE, problems)?;
-    let default = PrivateLimits::default();
-    let mut count = |key| fields.get(key).and_then(|node| node.count(problems)).map(NonZeroUsize::get);
-    let (limit, idle) = (count("limit"), count("idle"));
-    let wait = fields.get("wait").and_then(|node| node.duration(problems));
-    Some(PrivateLimits {
-        limit: limit.unwrap_or(default.limit),
-        idle: idle.unwrap_or(default.idle),
-        wait: wait.unwrap_or(default.wait),
-    })
 }

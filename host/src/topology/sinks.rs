@@ -1,5 +1,7 @@
 //! The sinks: what a chain can end with.
 
+use super::direct::{self, direct};
+use super::hidden::hidden;
 use super::node::Node;
 use super::problem::{Origin, Problems};
 use super::single::single;
@@ -10,6 +12,7 @@ pub(super) type Read = fn(&Node<'_>, Origin<'_>, &mut Problems) -> Option<SinkPl
 
 const SINKS: &[(&str, Read)] = &[
     ("ValkeySinkSingle", |node, origin, problems| single(node, origin, problems).map(SinkPlan::Single)),
+    ("ValkeySinkCluster", cluster),
     ("NullSink", null),
 ];
 
@@ -21,6 +24,18 @@ pub(super) fn find(name: &str) -> Option<Read> {
 
 pub(super) fn names() -> Vec<&'static str> {
     SINKS.iter().map(|(name, _)| *name).collect()
+}
+
+/// The sink of this name is one of two, by whether the clients route or the sink does.
+fn cluster(node: &Node<'_>, origin: Origin<'_>, problems: &mut Problems) -> Option<SinkPlan> {
+    if node.has("direct_destination") {
+        return direct(node, origin, problems).map(SinkPlan::Direct);
+    }
+    if node.has("rewrite") {
+        direct::is_missing(node, problems);
+        return None;
+    }
+    hidden(node, origin, problems).map(SinkPlan::Cluster)
 }
 
 fn null(node: &Node<'_>, _: Origin<'_>, problems: &mut Problems) -> Option<SinkPlan> {

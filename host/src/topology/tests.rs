@@ -31,6 +31,11 @@ fn with_chain(chain: &str) -> String {
     format!("sources:\n  - Valkey:\n      name: a\n      listen_addr: \"127.0.0.1:1\"\n      chain: {chain}\n")
 }
 
+/// A topology whose sink stands for a node of a cluster, with these keys beside that.
+fn with_direct(keys: &str) -> String {
+    with_chain(&format!("[ValkeySinkCluster: {{ direct_destination: 'a:1', {keys} }}]"))
+}
+
 /// A sound topology with these lines at its top.
 fn with_top(top: &str) -> String {
     format!("{top}\n{}", with_chain("[NullSink]"))
@@ -69,6 +74,33 @@ sources:
     assert_eq!(topology.workers, None);
     assert_eq!(topology.admin, None);
     assert_eq!(topology.drain_timeout, Duration::from_secs(10));
+}
+
+#[test]
+fn a_sink_that_stands_for_a_node_reads_what_shotover_does_and_its_table() {
+    let topology = good(
+        r#"
+sources:
+  - Valkey:
+      name: a
+      listen_addr: "127.0.0.1:1"
+      chain:
+        - ValkeySinkCluster:
+            first_contact_points: ["10.0.0.1:7001", "[::1]:7002"]
+            direct_destination: "10.0.0.1:7001"
+            connect_timeout_ms: 1500
+            connection_count: 2
+            rewrite: { "10.0.0.1:7001": "192.0.2.1:6379", "[::1]:7002": "proxy.example:6380" }
+"#,
+    );
+    let SinkPlan::Direct(plan) = &topology.sources[0].sink else { panic!("{topology:?}") };
+    assert!(plan.servers.iter().map(ToString::to_string).eq(["10.0.0.1:7001".to_owned()]));
+    assert_eq!((plan.connections, plan.connect_timeout), (2, Duration::from_millis(1500)));
+    let errors = |reply: &str| plan.rewrite.as_ref().unwrap().errors(reply.as_bytes(), false);
+    assert_eq!(errors("-MOVED 1 :7001\r\n").unwrap(), b"-MOVED 1 192.0.2.1:6379\r\n");
+    assert_eq!(errors("-ASK 1 ::1:7002\r\n").unwrap(), b"-ASK 1 proxy.example:6380\r\n");
+    let SinkPlan::Direct(plan) = &good(&with_direct("")).sources[0].sink else { panic!("no such sink") };
+    assert!(plan.rewrite.is_none());
 }
 
 #[test]
@@ -164,7 +196,7 @@ fn an_unknown_transform_lists_what_there_is() {
     assert_eq!(
         report(&text),
         "conf/t.yaml:6:15: sources[0].Valkey.chain[0].KeyPrefx: unknown transform (did you mean `KeyPrefix`?); \
-         there are `CommandFilter`, `KeyPrefix`, `MemoryStore`, `Mine`, `RequestLogger`, `ValkeySinkSingle`, `NullSink`"
+         there are `CommandFilter`, `KeyPrefix`, `MemoryStore`, `Mine`, `RequestLogger`, `ValkeySinkSingle`, `ValkeySinkCluster`, `NullSink`"
     );
 }
 
@@ -216,6 +248,26 @@ fn every_mistake_gets_its_own_message() {
         (with_chain("[KeyPrefix]"), "behind it must stand a sink"),
         (with_chain("[NullSink, KeyPrefix, NullSink]"), "chain[0].NullSink: a sink must be the last"),
         (with_chain("[ValkeySinkCluster: {}]"), "not supported yet"),
+        (
+            with_chain("[ValkeySinkCluster: { rewrite: { 'a:1': 'b:1' } }]"),
+            "ValkeySinkCluster.rewrite: `rewrite` is for sources that stand for a node each: `direct_destination`",
+        ),
+        (with_direct("rewrit: {}"), "ValkeySinkCluster.rewrit: unknown key (did you mean `rewrite`?)"),
+        (with_direct("remote_address: 'a:1'"), "ValkeySinkCluster.remote_address: unknown key"),
+        (with_direct("rewrite: ['a:1']"), "rewrite: expected a map from nodes of the cluster"),
+        (with_direct("rewrite: { a: 'b:1' }"), "rewrite.a: \"a\" is no node of a cluster: expected a host and port"),
+        (with_direct("rewrite: { 'unix:/a': 'b:1' }"), "\"unix:/a\" is no node of a cluster"),
+        (with_direct("rewrite: { 'a:1': b }"), "expected a host and port, such as"),
+        (with_direct("rewrite: { 'a:1': 'unix:/b' }"), "expected a host and port, such as"),
+        (with_direct("rewrite: { 'a:1': 7 }"), "expected a host and port, such as"),
+        (with_direct("rewrite: { 'a:1': 'b:1', 'A:1': 'b:2' }"), "this node is in the table already"),
+        (with_direct("rewrite: { 'a:1': 'b:1', 'a:1': 'b:2' }"), "duplicate entry with key \"a:1\""),
+        (with_direct("first_contact_points: ['a:1', b]"), "first_contact_points[1]: expected a host and port"),
+        (with_direct("connections: 2, connection_count: 2"), "`connections` and `connection_count` mean the same"),
+        (
+            with_chain("[ValkeySinkCluster: { direct_destination: x }]"),
+            "ValkeySinkCluster.direct_destination: expected a host and port",
+        ),
         (with_chain("[RedisSinkSingle: {}]"), "called `ValkeySinkSingle`"),
         (with_chain("[ValkeySinkSingle]"), "`remote_address` is missing"),
         (

@@ -16,6 +16,8 @@ use crate::resp::{Protocol, reply};
 pub enum Expect {
     /// One reply.
     One,
+    /// One reply, which is handed over by itself.
+    Apart,
     /// One reply, and nobody knows when: a blocking command.
     Eventually,
     /// A confirmation for each of so many channels. An error is one reply all the same.
@@ -215,7 +217,7 @@ impl Exchange {
                 self.left = None;
                 Belongs::Finally
             }
-            Expect::One | Expect::Eventually => Belongs::Finally,
+            Expect::One | Expect::Apart | Expect::Eventually => Belongs::Finally,
         }
     }
 

@@ -141,7 +141,15 @@ mod test {
     use crate::ids::{MessageId, SessionId, TrailId};
 
     fn ticket(session: u64, since: Instant) -> Ticket {
-        Ticket { session: SessionId(session), sequence: 0, id: MessageId(1), count: 1, trail: TrailId::NONE, since, part: 0 }
+        Ticket {
+            session: SessionId(session),
+            sequence: 0,
+            id: MessageId(1),
+            count: 1,
+            trail: TrailId::NONE,
+            since,
+            part: 0,
+        }
     }
 
     #[test]

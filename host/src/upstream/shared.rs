@@ -150,7 +150,8 @@ impl Shared {
 
     fn connect(&self, greeting: Greeting) -> ConnectionRef {
         let gate = Gate::new(self.sharing.pipelining, self.sharing.in_flight);
-        let connection = Rc::new(RefCell::new(Connection::new(self.servers.current(), gate, self.servers.kept(), greeting, None)));
+        let connection =
+            Rc::new(RefCell::new(Connection::new(self.servers.current(), gate, self.servers.kept(), greeting, None)));
         tokio::task::spawn_local(keep(connection.clone(), self.servers.clone(), self.ready.clone()));
         connection
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use super::cluster::Rewrite;
 use super::connection::{ConnectionRef, Receiver};
 use super::dial::{Ready, Servers};
 use super::exchange::Subscriptions;
@@ -40,6 +41,8 @@ pub struct SinglePlan {
     pub credentials: Option<(Option<String>, String)>,
     /// Counts how often the users of the server have changed, as far as a worker has seen it.
     pub epoch: Arc<AtomicU64>,
+    /// The addresses of proxies that clients are to be told instead of those of a cluster's nodes.
+    pub rewrite: Option<Arc<Rewrite>>,
 }
 
 impl SinglePlan {
@@ -67,6 +70,7 @@ pub struct Single {
     health_interval: Option<Duration>,
     one_by_one: bool,
     epoch: Arc<AtomicU64>,
+    rewrite: Option<Arc<Rewrite>>,
 }
 
 /// How much may wait to be written to a shared connection before its sessions are read no more, in bytes.
@@ -97,12 +101,19 @@ impl Single {
             health_interval: plan.health_interval,
             one_by_one: plan.pipelining == Pipelining::Off,
             epoch: plan.epoch.clone(),
+            rewrite: plan.rewrite.clone(),
         }
     }
 
     /// Whether shared connections must be given requests one by one, however they came.
     pub fn sends_one_by_one(&self) -> bool {
         self.one_by_one
+    }
+
+    /// What clients are to be told instead of the addresses of a cluster's nodes.
+    #[inline]
+    pub fn rewrite(&self) -> Option<&Rewrite> {
+        self.rewrite.as_deref()
     }
 
     /// What a session is before it has said anything.

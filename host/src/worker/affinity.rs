@@ -11,6 +11,8 @@ use crate::chain::vector::Arguments;
 pub(super) enum Affinity {
     /// Nothing: it may run between the commands of other sessions.
     Shared,
+    /// Nothing either, but its reply names nodes of a cluster.
+    Nodes,
     /// It concerns the session alone and never reaches a server: QUIT.
     Quit,
     /// It concerns the session alone and never reaches a server: CLIENT REPLY.
@@ -35,6 +37,8 @@ pub(super) enum Affinity {
     Watch,
     /// UNWATCH.
     Unwatch,
+    /// ASKING: the connection is needed for the next request too, which alone it is about.
+    Asking,
     /// Subscriptions and MONITOR: the connection is needed for as long as the server may send something by itself.
     Listen,
     /// CLIENT TRACKING: the connection is needed while it is on.
@@ -49,6 +53,13 @@ const BY_NAME: &[(&str, Affinity)] = &[
     ("client|reply", Affinity::ClientReply),
     ("xread", Affinity::BlockingOption),
     ("xreadgroup", Affinity::BlockingOption),
+    // Where it may go.
+    ("asking", Affinity::Asking),
+    ("cluster|slots", Affinity::Nodes),
+    ("cluster|shards", Affinity::Nodes),
+    ("cluster|nodes", Affinity::Nodes),
+    ("cluster|replicas", Affinity::Nodes),
+    ("cluster|slaves", Affinity::Nodes),
     // Who the session is.
     ("auth", Affinity::State),
     ("hello", Affinity::State),
@@ -84,7 +95,6 @@ const BY_NAME: &[(&str, Affinity)] = &[
     ("client|id", Affinity::Pin),
     ("client|capa", Affinity::Pin),
     ("client|import-source", Affinity::Pin),
-    ("asking", Affinity::Pin),
     ("script|debug", Affinity::Pin),
     ("script|kill", Affinity::Urgent),
     ("function|kill", Affinity::Urgent),
@@ -137,12 +147,15 @@ impl Affinity {
     }
 
     fn takes_nothing(self) -> bool {
-        matches!(self, Self::Multi | Self::Exec | Self::Discard | Self::Unwatch)
+        matches!(self, Self::Multi | Self::Exec | Self::Discard | Self::Unwatch | Self::Asking)
     }
 
     /// Whether it must not run on a connection that sessions share. What ends something that never began may.
     pub(super) fn needs_private(self) -> bool {
-        !matches!(self, Self::Shared | Self::Quit | Self::ClientReply | Self::Exec | Self::Discard | Self::Unwatch)
+        !matches!(
+            self,
+            Self::Shared | Self::Nodes | Self::Quit | Self::ClientReply | Self::Exec | Self::Discard | Self::Unwatch
+        )
     }
 }
 
@@ -191,6 +204,10 @@ mod test {
             ("EXEC now", Affinity::Shared),
             ("subscribe a", Affinity::Listen),
             ("quit", Affinity::Quit),
+            ("ASKING", Affinity::Asking),
+            ("ASKING now", Affinity::Shared),
+            ("cluster NODES", Affinity::Nodes),
+            ("CLUSTER INFO", Affinity::Shared),
             ("POST / HTTP/1.1", Affinity::Shared),
         ] {
             assert_eq!(affinity(line), expected, "{line}");

@@ -8,6 +8,7 @@ use sluice_commands::CommandId;
 
 use crate::chain::vector::Arguments;
 use crate::resp::{Protocol, encode, reply};
+use crate::upstream::cluster::Form;
 use crate::upstream::{Credentials, Identity, Profile};
 
 /// One change.
@@ -41,6 +42,8 @@ pub(super) enum Change {
     Multi,
     /// WATCH.
     Watch,
+    /// It changes nothing, but its reply names nodes of a cluster in this form.
+    Nodes(Form),
     /// EXEC, with the changes of its transaction, each with its place among the replies.
     Exec(Vec<(usize, Change)>),
 }
@@ -79,6 +82,9 @@ impl Change {
             // With arguments it is refused.
             "reset" if word(1).is_none() => Self::Reset,
             "multi" => Self::Multi,
+            "cluster|slots" => Self::Nodes(Form::Slots),
+            "cluster|shards" => Self::Nodes(Form::Shards),
+            "cluster|nodes" | "cluster|replicas" | "cluster|slaves" => Self::Nodes(Form::Lines),
             "watch" => Self::Watch,
             _ => return None,
         })
@@ -164,7 +170,12 @@ impl Standing {
             Change::LibraryVersion(given) => self.profile.library_version = name(given),
             Change::Reset => *self = Self::new(beginning.clone()),
             // What these change is not the session's, but its connection's or the server's.
-            Change::Tracking(_) | Change::Users | Change::Multi | Change::Watch | Change::Exec(_) => {}
+            Change::Tracking(_)
+            | Change::Users
+            | Change::Multi
+            | Change::Watch
+            | Change::Nodes(_)
+            | Change::Exec(_) => {}
         }
     }
 }

@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use super::Source;
 use super::directory::Directory;
 use super::meter::Meter;
 use super::session::{Life, Parked, Route, Session};
 use super::sessions::Sessions;
-use super::Source;
 use super::sink::Sink;
 use crate::buffer::LARGE;
 use crate::chain::{Answer, Effect, Kind, Responses, Step, Trails};
@@ -71,6 +71,9 @@ impl Delivery<'_> {
             // Nobody waits for it any more.
             return self.trails.discard(ticket.trail);
         };
+        let rewritten = session.readdress(&self.sources[session.source].sink, ticket, body.bytes(), kind);
+        let rewritten = rewritten.as_ref().map(Body::Kept);
+        let body = rewritten.as_ref().unwrap_or(body);
         if let Route::Cluster(route) = &mut session.route {
             if route.is_past(ticket, session.order.head()) {
                 return;

@@ -18,6 +18,8 @@ pub(super) struct Lease {
     watching: bool,
     tracking: bool,
     pinned: bool,
+    /// Whether ASKING was the last request.
+    asking: bool,
     /// Whether something was done to it that RESET does not undo.
     tainted: bool,
     /// Whether the server was told the session's library, which RESET leaves.
@@ -47,6 +49,7 @@ impl Lease {
             watching: false,
             tracking: false,
             pinned: false,
+            asking: false,
             tainted: standing.identity.no_evict,
             labelled: standing.profile.library.is_some() || standing.profile.library_version.is_some(),
             stranger,
@@ -66,7 +69,10 @@ impl Lease {
 
     /// Whether the session needs it still, once everything before `head` is answered.
     pub(super) fn is_needed(&self, head: Sequence) -> bool {
-        head < self.until || self.holds_state() || (!self.is_spent() && self.connection.borrow().is_engaged())
+        head < self.until
+            || self.asking
+            || self.holds_state()
+            || (!self.is_spent() && self.connection.borrow().is_engaged())
     }
 
     /// Whether the server knows something of the session on it that cannot be told again on another one.
@@ -99,6 +105,7 @@ impl Lease {
         if affinity != Affinity::Shared {
             self.until = sequence + 1;
         }
+        self.asking = affinity == Affinity::Asking;
         if affinity == Affinity::Pin {
             (self.pinned, self.tainted) = (true, true);
         }

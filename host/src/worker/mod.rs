@@ -22,6 +22,7 @@ mod passage;
 mod plan;
 mod population;
 mod proxy;
+mod readdress;
 mod reader;
 mod route;
 mod session;

@@ -85,7 +85,10 @@ impl Session {
         let Errand { affinity, change, expect, .. } = errand;
         let connection = match &mut self.route {
             Route::Nowhere | Route::Cluster(_) => return Err(Failure::NotSent),
-            Route::Shared(connection) => connection,
+            Route::Shared(connection) => {
+                self.changes.extend(change.map(|change| (ticket.sequence, change)));
+                connection
+            }
             Route::Private(lease) => {
                 let alone = affinity == Affinity::State && !lease.in_transaction();
                 let change = lease.sent(ticket.sequence, affinity, change);
@@ -106,9 +109,7 @@ impl Session {
     /// Let the server know of a client that will send no more and waits in a blocking command. Whether that is the end of it, or its
     /// reply is on its way already, only the server can tell; it does what it would do for the client itself.
     pub(super) fn depart(&mut self) {
-        if self.finished
-            && !self.departed
-        {
+        if self.finished && !self.departed {
             self.departed = self.route.leases().any(|lease| lease.connection.borrow_mut().finish());
         }
     }
@@ -205,8 +206,7 @@ pub(super) fn resubscribe(id: SessionId, sink: &Single, delivery: &mut Delivery<
     }
     let Some(subscriptions) = session.resubscribe.take() else { return };
     let Standing { identity, profile, .. } = &session.standing;
-    let introduction =
-        Introduction { session: id, identity, profile, whatever: false, opening: Opening::Request };
+    let introduction = Introduction { session: id, identity, profile, whatever: false, opening: Opening::Request };
     match sink.try_lend(introduction, Some(*subscriptions)) {
         Some(connection) => {
             if let Route::Shared(_) = session.route {
@@ -231,6 +231,7 @@ fn give_up(id: SessionId, delivery: &mut Delivery<'_>, failure: Failure) {
 pub(super) fn expectation(affinity: Affinity, command: sluice_commands::CommandId, arguments: usize) -> Expect {
     match affinity {
         Affinity::Blocking => Expect::Eventually,
+        Affinity::Nodes => Expect::Apart,
         _ => Expect::of(command, arguments),
     }
 }

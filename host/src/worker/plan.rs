@@ -77,6 +77,8 @@ pub enum SinkPlan {
     Single(SinglePlan),
     /// `ValkeySinkCluster`: a cluster that looks like one server.
     Cluster(ClusterPlan),
+    /// `ValkeySinkCluster` with a direct destination: one node of a cluster.
+    Direct(SinglePlan),
     /// `NullSink`: whatever comes is answered with an error.
     Null,
 }
@@ -85,8 +87,8 @@ impl SinkPlan {
     /// How its servers are reached.
     pub fn remotes(&self) -> &[Remote] {
         match self {
-            Self::Single(single) => &single.servers,
             Self::Cluster(cluster) => &cluster.contacts,
+            Self::Single(single) | Self::Direct(single) => &single.servers,
             Self::Null => &[],
         }
     }

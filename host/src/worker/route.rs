@@ -74,9 +74,7 @@ impl Run<'_, '_> {
             {
                 let sequence = session.order.issue(1);
                 match &mut stretch {
-                    Some(stretch)
-                        if stretch.bytes.end == place.start && stretch.node == node && self.together =>
-                    {
+                    Some(stretch) if stretch.bytes.end == place.start && stretch.node == node && self.together => {
                         stretch.bytes.end = place.end;
                         stretch.ticket.count += 1;
                     }
@@ -145,7 +143,9 @@ impl Run<'_, '_> {
         self.watch_pushes(&ticket, affinity);
         match (affinity, self.sink) {
             (Affinity::Quit, _) => self.dismiss(&ticket, &ok),
-            (Affinity::ClientReply, Sink::Single(_) | Sink::Cluster(_)) if is_client_reply(arguments.get(2), arguments.get(3)) => {
+            (Affinity::ClientReply, Sink::Single(_) | Sink::Cluster(_))
+                if is_client_reply(arguments.get(2), arguments.get(3)) =>
+            {
                 self.delivery.answer(&ticket, &ok, Kind::Single);
             }
             (_, Sink::Null) => {

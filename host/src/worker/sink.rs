@@ -23,7 +23,7 @@ impl Sink {
     pub(super) fn new(plan: &SinkPlan, ready: &Rc<Ready>, bell: &Rc<Bell>) -> Self {
         match plan {
             SinkPlan::Null => Self::Null,
-            SinkPlan::Single(plan) => Self::Single(Box::new(Single::new(plan, ready))),
+            SinkPlan::Single(plan) | SinkPlan::Direct(plan) => Self::Single(Box::new(Single::new(plan, ready))),
             SinkPlan::Cluster(plan) => Self::Cluster(Box::new(Cluster::new(plan, ready, bell))),
         }
     }

@@ -33,7 +33,8 @@ const NOBODY: u16 = u16::MAX;
 impl View {
     /// `nodes`: those of the map, in its order.
     pub(super) fn new(map: Arc<Map>, nodes: Vec<Rc<ClusterNode>>) -> Self {
-        let primary = |slot| Slot::new(slot).and_then(|slot| map.owner(slot)).map_or(NOBODY, |owner| owner.primary as u16);
+        let primary =
+            |slot| Slot::new(slot).and_then(|slot| map.owner(slot)).map_or(NOBODY, |owner| owner.primary as u16);
         let owners = (0..SLOTS).map(primary).collect();
         let primaries = map.shards().iter().map(|shard| shard.primary as u16).collect();
         Self { map, nodes, primaries, owners }

@@ -14,9 +14,7 @@ use super::send::{later, pass};
 use super::{ClusterRoute, Tenure};
 use crate::ids::{Sequence, SessionId, TrailId};
 use crate::upstream::cluster::{ClusterNode, View, Way};
-use crate::upstream::{
-    Cluster, ConnectionRef, Failure, Introduction, Lost, Opening, Phase, Receiver, Subscriptions,
-};
+use crate::upstream::{Cluster, ConnectionRef, Failure, Introduction, Lost, Opening, Phase, Receiver, Subscriptions};
 
 /// Which of the private connections a request is for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -111,7 +109,13 @@ pub(super) fn borrow(
     granted: Option<&Rc<ClusterNode>>,
 ) -> Option<Tenure> {
     let (identity, whatever, passing) = errand.introduction(&session.standing, &cluster.identity());
-    let of = Introduction { session: session.id, identity: &identity, profile: &session.standing.profile, whatever, opening };
+    let of = Introduction {
+        session: session.id,
+        identity: &identity,
+        profile: &session.standing.profile,
+        whatever,
+        opening,
+    };
     let first = granted.is_some_and(|granted| Rc::ptr_eq(granted, node));
     let lent = if first { node.connections.try_lend(of, None) } else { None };
     let Some(connection) = lent.or_else(|| node.connections.lend(of, std::time::Instant::now())) else {
@@ -187,12 +191,7 @@ pub(super) fn give_back(id: SessionId, delivery: &mut Delivery<'_>) {
 }
 
 /// A session has come out of the queue for private connections to a node, because one is there.
-pub(in super::super) fn granted(
-    id: SessionId,
-    cluster: &Cluster,
-    node: &Rc<ClusterNode>,
-    delivery: &mut Delivery<'_>,
-) {
+pub(in super::super) fn granted(id: SessionId, cluster: &Cluster, node: &Rc<ClusterNode>, delivery: &mut Delivery<'_>) {
     if let Some(session) = delivery.sessions.get(id) {
         session.queued = false;
         pass(id, cluster, delivery, Some(node));
@@ -244,9 +243,11 @@ pub(in super::super) fn resubscribe(id: SessionId, cluster: &Cluster, delivery: 
             let owner = match slot {
                 Some(slot) => view.owner(slot),
                 // Any node will do that works.
-                None => view.primaries().iter().copied().find(|&node| {
-                    route.link(node).is_some_and(|link| link.borrow().phase() == Phase::Ready)
-                }),
+                None => view
+                    .primaries()
+                    .iter()
+                    .copied()
+                    .find(|&node| route.link(node).is_some_and(|link| link.borrow().phase() == Phase::Ready)),
             };
             let Some(node) = owner.and_then(|node| view.nodes().get(usize::from(node))) else {
                 left.push(subscriptions);

@@ -53,13 +53,7 @@ enum How {
 }
 
 /// Take a request apart, and send its parts.
-pub(super) fn take_apart(
-    id: SessionId,
-    cluster: &Cluster,
-    view: &Rc<View>,
-    held: Held,
-    delivery: &mut Delivery<'_>,
-) {
+pub(super) fn take_apart(id: SessionId, cluster: &Cluster, view: &Rc<View>, held: Held, delivery: &mut Delivery<'_>) {
     let Held { ticket, frame, errand, .. } = held;
     let mut spans: Vec<Span> = Vec::new();
     let _ = RequestScanner::default().scan(&frame, &mut spans);

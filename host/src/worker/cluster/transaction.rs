@@ -214,9 +214,10 @@ pub(super) fn go(
     }
     match held.errand.affinity {
         Affinity::Exec => {
-            let answer = transaction.verdict.clone().or_else(|| {
-                transaction.tenure.is_none().then(|| Bytes::from_static(b"*0\r\n"))
-            });
+            let answer = transaction
+                .verdict
+                .clone()
+                .or_else(|| transaction.tenure.is_none().then(|| Bytes::from_static(b"*0\r\n")));
             if let Some(frame) = answer {
                 end(route, delivery.trails);
                 delivery.answer(&held.ticket, &Answer { frame, foreign: false }, Kind::Single);

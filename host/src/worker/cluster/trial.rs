@@ -81,7 +81,8 @@ impl Trial {
                 self.redirections += 1;
                 if self.redirections > MOST {
                     tracing::warn!(%slot, node = &**server, "too many redirections: the nodes of the cluster do not agree");
-                    let text = format!("CLUSTERDOWN too many redirections for slot {slot}; this request was not executed");
+                    let text =
+                        format!("CLUSTERDOWN too many redirections for slot {slot}; this request was not executed");
                     return Verdict::Answer(Answer::error(&text));
                 }
                 let to = address(target, server);
@@ -139,9 +140,9 @@ pub(super) fn unreachable(way: &Way, cluster: &Cluster) -> Bytes {
         (Some(view), Way::To(slot)) if view.owner(*slot).is_none() => {
             Answer::error(&format!("CLUSTERDOWN nobody serves slot {slot}; this request was not sent"))
         }
-        (Some(_), Way::To(slot)) => {
-            Answer::error(&format!("CLUSTERDOWN the node that serves slot {slot} is unreachable; this request was not sent"))
-        }
+        (Some(_), Way::To(slot)) => Answer::error(&format!(
+            "CLUSTERDOWN the node that serves slot {slot} is unreachable; this request was not sent"
+        )),
         (Some(_), _) => Answer::error("CLUSTERDOWN a node of the cluster is unreachable; this request was not sent"),
     };
     answer.frame
@@ -218,7 +219,11 @@ impl Delivery<'_> {
                 if errand.affinity == Affinity::Watch {
                     route.unwatch(ticket.sequence).into_iter().for_each(|trail| self.trails.discard(trail));
                 }
-                session.try_again(Held { ticket: *ticket, frame: request, errand, trial: Some(Box::new(trial)) }, cluster, now);
+                session.try_again(
+                    Held { ticket: *ticket, frame: request, errand, trial: Some(Box::new(trial)) },
+                    cluster,
+                    now,
+                );
                 self.sessions.note(ticket.session);
             }
         }

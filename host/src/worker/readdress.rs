@@ -1,0 +1,37 @@
+//! Replies that name nodes of a cluster, for clients that are to reach the nodes through proxies.
+
+use bytes::Bytes;
+
+use super::change::Change;
+use super::session::Session;
+use super::sink::Sink;
+use crate::chain::Kind;
+use crate::upstream::Ticket;
+
+impl Session {
+    /// The replies to the requests of `ticket` as the client is to see them; `None`: as they are.
+    #[inline]
+    pub(super) fn readdress(&self, sink: &Sink, ticket: &Ticket, replies: &[u8], kind: Kind) -> Option<Bytes> {
+        let Sink::Single(sink) = sink else { return None };
+        let rewrite = sink.rewrite()?;
+        let several = ticket.count > 1 || kind != Kind::Single;
+        let rewritten = match self.change_of(ticket.sequence) {
+            Some(Change::Nodes(form)) => rewrite.reply(*form, replies),
+            Some(Change::Exec(changes)) => {
+                let nodes = changes.iter().filter_map(|(at, change)| match change {
+                    Change::Nodes(form) => Some((*at, *form)),
+                    _ => None,
+                });
+                rewrite.results(&nodes.collect::<Vec<_>>(), replies)
+            }
+            _ => None,
+        };
+        rewritten.or_else(|| rewrite.errors(replies, several)).map(Bytes::from)
+    }
+
+    /// What the request at this place has asked for.
+    fn change_of(&self, sequence: u64) -> Option<&Change> {
+        let at = self.changes.binary_search_by_key(&sequence, |(of, _)| *of).ok()?;
+        self.changes.get(at).map(|(_, change)| change)
+    }
+}
