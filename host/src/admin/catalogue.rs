@@ -65,6 +65,16 @@ pub(super) const METRICS: &[Metric] = &[
     histogram("sluice_turn_seconds", &["worker"], "How long a turn took."),
     histogram("sluice_vector_requests", &["worker", "source"], "Requests that one turn carried through one chain."),
     counter(
+        "sluice_cluster_redirections_total",
+        &["node", "kind"],
+        "Requests that a node of a cluster sent elsewhere (`moved`, `ask`), or back for another attempt (`readonly`, `tryagain`, `clusterdown`, `masterdown`, `loading`).",
+    ),
+    counter(
+        "sluice_cluster_maps_total",
+        &[],
+        "How often a cluster was found changed: its nodes, or who serves which slot.",
+    ),
+    counter(
         "sluice_upstream_failures_total",
         &["worker"],
         "Requests that were answered with an error because their upstream could not be reached, was lost, did not answer in time, or had no private connection left.",

@@ -107,6 +107,7 @@ impl Discovery {
         } else {
             tracing::info!(nodes, shards, "the cluster has changed");
         }
+        metrics::counter!("sluice_cluster_maps_total").increment(1);
         known.map = Some(Arc::new(map));
         self.version.fetch_add(1, Ordering::AcqRel);
     }

@@ -13,7 +13,7 @@ mod way;
 pub use discovery::Discovery;
 pub use gather::Gather;
 pub use map::{Map, MapError, Node, Shard};
-pub use redirect::{MOST, Redirect, Target};
+pub use redirect::{MOST, Obstacle, Redirect, Target};
 pub use rewrite::{Form, Rewrite};
 pub use sink::{Cluster, ClusterPlan};
 pub use slot::{SLOTS, Slot};

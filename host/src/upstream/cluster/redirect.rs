@@ -23,7 +23,7 @@ pub enum Redirect<'a> {
     /// The node does not take writes.
     ReadOnly,
     /// It does not work at the moment.
-    Later,
+    Later(Obstacle),
 }
 
 /// Where to go.
@@ -35,8 +35,26 @@ pub struct Target<'a> {
     pub port: u16,
 }
 
+/// Why a node does not work at the moment.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Obstacle {
+    /// Keys of the request are at two nodes.
+    TryAgain,
+    /// The cluster does not work, or nobody serves the slot.
+    ClusterDown,
+    /// The node follows one that it has lost.
+    MasterDown,
+    /// The node reads its data.
+    Loading,
+}
+
 /// The codes that mean [`Redirect::Later`].
-const LATER: [&str; 4] = ["TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "LOADING"];
+const LATER: [(&str, Obstacle); 4] = [
+    ("TRYAGAIN", Obstacle::TryAgain),
+    ("CLUSTERDOWN", Obstacle::ClusterDown),
+    ("MASTERDOWN", Obstacle::MasterDown),
+    ("LOADING", Obstacle::Loading),
+];
 
 impl<'a> Redirect<'a> {
     /// What a reply asks for; `None`: it is the answer.
@@ -56,7 +74,20 @@ impl<'a> Redirect<'a> {
             "MOVED" => slot_and_target(rest).map(|(slot, target)| Self::Moved(slot, target)),
             "ASK" => slot_and_target(rest).map(|(slot, target)| Self::Ask(slot, target)),
             "READONLY" => Some(Self::ReadOnly),
-            code => LATER.contains(&code).then_some(Self::Later),
+            code => LATER.iter().find(|(later, _)| *later == code).map(|(_, obstacle)| Self::Later(*obstacle)),
+        }
+    }
+
+    /// A word for it, for metrics.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Moved(..) => "moved",
+            Self::Ask(..) => "ask",
+            Self::ReadOnly => "readonly",
+            Self::Later(Obstacle::TryAgain) => "tryagain",
+            Self::Later(Obstacle::ClusterDown) => "clusterdown",
+            Self::Later(Obstacle::MasterDown) => "masterdown",
+            Self::Later(Obstacle::Loading) => "loading",
         }
     }
 }
@@ -88,9 +119,9 @@ mod test {
             ("-MOVED 1 ?:7000\r\n", moved(at(1, None, 7000))),
             ("-MOVED 1 fe80::1:7000\r\n", moved(at(1, Some("fe80::1"), 7000))),
             ("-MOVED 1 [fe80::1]:7000\r\n", moved(at(1, Some("fe80::1"), 7000))),
-            ("-TRYAGAIN Multiple keys request during rehashing of slot\r\n", Some(Redirect::Later)),
-            ("-CLUSTERDOWN Hash slot not served\r\n", Some(Redirect::Later)),
-            ("-LOADING Redis is loading the dataset in memory\r\n", Some(Redirect::Later)),
+            ("-TRYAGAIN Multiple keys request during rehashing of slot\r\n", Some(Redirect::Later(Obstacle::TryAgain))),
+            ("-CLUSTERDOWN Hash slot not served\r\n", Some(Redirect::Later(Obstacle::ClusterDown))),
+            ("-LOADING Redis is loading the dataset in memory\r\n", Some(Redirect::Later(Obstacle::Loading))),
             ("-READONLY You can't write against a read only replica.\r\n", Some(Redirect::ReadOnly)),
             // What cannot be followed is the answer.
             ("-MOVED 16384 h:1\r\n", None),

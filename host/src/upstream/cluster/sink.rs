@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::discovery::{Contacts, Discovery, node_remote};
+use super::redirect::Redirect;
 use super::view::{ClusterNode, View};
 use crate::bell::Bell;
 use crate::ids::SessionId;
@@ -104,8 +105,9 @@ impl Cluster {
     }
 
     /// A node has sent a request elsewhere, or back.
-    pub fn redirected(&self, kind: &'static str) {
-        metrics::counter!("sluice_cluster_redirections_total", "kind" => kind).increment(1);
+    pub fn redirected(&self, node: &str, redirect: Redirect<'_>) {
+        let labels = [("node", node.to_owned()), ("kind", redirect.kind().to_owned())];
+        metrics::counter!("sluice_cluster_redirections_total", &labels).increment(1);
     }
 
     /// Another map is known: use that one.

@@ -38,7 +38,7 @@ pub(super) fn place(held: &Held, modal: bool) -> Where {
     }
 }
 
-/// Send a request on a private connection, or say that it has to wait.
+/// Send a request on a private connection; returned is one that has to wait.
 pub(super) fn go(
     id: SessionId,
     cluster: &Cluster,
@@ -47,12 +47,12 @@ pub(super) fn go(
     place: Where,
     delivery: &mut Delivery<'_>,
     granted: Option<&Rc<ClusterNode>>,
-) -> Result<(), Held> {
-    let Some(session) = delivery.sessions.get(id) else { return Ok(()) };
+) -> Option<Held> {
+    let session = delivery.sessions.get(id)?;
     if session.order.head() != held.ticket.sequence {
-        return Err(held);
+        return Some(held);
     }
-    let Route::Cluster(route) = &mut session.route else { return Ok(()) };
+    let Route::Cluster(route) = &mut session.route else { return None };
     let mut at = match route.tenure(place, &held, view, id) {
         Some(at) => at,
         None => {
@@ -64,15 +64,15 @@ pub(super) fn go(
             let opening = if asking { Opening::Asking } else { Opening::Request };
             match borrow(session, cluster, node, &held.errand, opening, granted) {
                 Some(tenure) => {
-                    let Route::Cluster(route) = &mut session.route else { return Ok(()) };
+                    let Route::Cluster(route) = &mut session.route else { return None };
                     route.tenures.push(tenure);
                     route.tenures.len() - 1
                 }
-                None => return Err(held),
+                None => return Some(held),
             }
         }
     };
-    let Route::Cluster(route) = &mut session.route else { return Ok(()) };
+    let Route::Cluster(route) = &mut session.route else { return None };
     let Held { ticket, frame, errand: Errand { affinity, change, expect, way }, trial } = held;
     let slot = if let Way::To(slot) = way { Some(slot) } else { None };
     if let Some(trial) = trial {
@@ -88,7 +88,7 @@ pub(super) fn go(
         route.forget_all_but(at).into_iter().for_each(|trail| delivery.trails.discard(trail));
         at = 0;
     }
-    let Some(tenure) = route.tenures.get_mut(at) else { return Ok(()) };
+    let tenure = route.tenures.get_mut(at)?;
     let change = tenure.lease.sent(ticket.sequence, affinity, change);
     let sent = tenure.lease.connection.borrow_mut().send_bytes(ticket, frame, expect, delivery.now);
     session.barrier = session.barrier.max(ticket.sequence + 1);
@@ -96,7 +96,7 @@ pub(super) fn go(
     if let Err(failure) = sent {
         delivery.failed(&ticket, failure);
     }
-    Ok(())
+    None
 }
 
 /// Borrow a connection to a node; `None`: there is none now, and the session is in the queue.

@@ -101,7 +101,7 @@ pub(in super::super) fn pass(
         }
         let Some(session) = delivery.sessions.get(id) else { return };
         let Some(held) = session.held.pop_front() else { break };
-        if let Err(held) = go(id, cluster, held, delivery, granted) {
+        if let Some(held) = go(id, cluster, held, delivery, granted) {
             if let Some(session) = delivery.sessions.get(id) {
                 session.held.push_front(held);
             }
@@ -112,31 +112,31 @@ pub(in super::super) fn pass(
     lease::give_back(id, delivery);
 }
 
-/// Send a request, or say that it has to wait.
+/// Send a request; returned is one that has to wait.
 pub(super) fn go(
     id: SessionId,
     cluster: &Cluster,
     held: Held,
     delivery: &mut Delivery<'_>,
     granted: Option<&Rc<ClusterNode>>,
-) -> Result<(), Held> {
+) -> Option<Held> {
     let now = delivery.now;
-    let Some(session) = delivery.sessions.get(id) else { return Ok(()) };
+    let session = delivery.sessions.get(id)?;
     let head = session.order.head();
     let waits = held.trial.as_ref().map_or(head < session.barrier, |trial| trial.due > now);
     if session.queued || waits {
-        return Err(held);
+        return Some(held);
     }
     let Some(view) = cluster.view() else {
         cluster.refresh(None);
         return later(cluster, held, delivery);
     };
-    let Route::Cluster(route) = &mut session.route else { return Ok(()) };
+    let Route::Cluster(route) = &mut session.route else { return None };
     if route.follow(&view, &session.standing.identity) && held.trial.is_none() {
         // What is under way may be elsewhere by this map.
         session.barrier = session.barrier.max(held.ticket.sequence);
         if head < session.barrier {
-            return Err(held);
+            return Some(held);
         }
     }
     if route.transaction.is_some() {
@@ -152,12 +152,12 @@ pub(super) fn go(
         Affinity::Watch if route.is_watching() && held.errand.way != route.watched.map_or(Way::Anywhere, Way::To) => {
             let cross_slot = Answer { frame: Bytes::from_static(transaction::CROSS_SLOT), foreign: false };
             delivery.answer(&held.ticket, &cross_slot, Kind::Single);
-            Ok(())
+            None
         }
         affinity if affinity.needs_private() && !goes_to_all(&held) => match refusal(&held) {
             Some(text) => {
                 delivery.answer(&held.ticket, &Answer::error(text), Kind::Single);
-                Ok(())
+                None
             }
             None => {
                 let place = lease::place(&held, modal);
@@ -175,37 +175,37 @@ pub(super) fn go(
     }
 }
 
-/// Send a request on the connections that sessions share.
+/// Send a request on the connections that sessions share; returned is one that has to wait.
 pub(super) fn share(
     id: SessionId,
     cluster: &Cluster,
     view: &Rc<View>,
     held: Held,
     delivery: &mut Delivery<'_>,
-) -> Result<(), Held> {
+) -> Option<Held> {
     if held.ticket.part == 0 {
         match &held.errand.way {
             Way::Parts(_) | Way::Primaries | Way::Nodes => {
                 parts::take_apart(id, cluster, view, held, delivery);
-                return Ok(());
+                return None;
             }
             Way::Incomplete => {
                 let name = command_name(&held.frame);
                 let answer = Answer::error(&format!("ERR wrong number of arguments for '{name}' command"));
                 delivery.answer(&held.ticket, &answer, Kind::Single);
-                return Ok(());
+                return None;
             }
             Way::To(_) | Way::Apart | Way::Anywhere => {}
         }
     }
-    let Some(session) = delivery.sessions.get(id) else { return Ok(()) };
-    let Route::Cluster(route) = &mut session.route else { return Ok(()) };
+    let session = delivery.sessions.get(id)?;
+    let Route::Cluster(route) = &mut session.route else { return None };
     let Some(node) = route.target(&held, view, id) else {
         cluster.refresh(None);
         return later(cluster, held, delivery);
     };
     let asking = held.trial.as_ref().is_some_and(|trial| trial.asking);
-    let Some(link) = route.link(node) else { return Ok(()) };
+    let link = route.link(node)?;
     let mut link = link.borrow_mut();
     let sent = if asking {
         let own = Ticket { session: SessionId::NOBODY, trail: crate::ids::TrailId::NONE, ..held.ticket };
@@ -219,7 +219,7 @@ pub(super) fn share(
             if let Some(trial) = held.trial {
                 route.tried(*trial);
             }
-            Ok(())
+            None
         }
         Err(Failure::NotSent) => {
             drop(link);
@@ -229,13 +229,13 @@ pub(super) fn share(
         Err(failure) => {
             drop(link);
             delivery.failed(&held.ticket, failure);
-            Ok(())
+            None
         }
     }
 }
 
 /// A request cannot be sent now: it is tried again in a while, or answered.
-pub(super) fn later(cluster: &Cluster, mut held: Held, delivery: &mut Delivery<'_>) -> Result<(), Held> {
+pub(super) fn later(cluster: &Cluster, mut held: Held, delivery: &mut Delivery<'_>) -> Option<Held> {
     let now = delivery.now;
     let otherwise = unreachable(&held.errand.way, cluster);
     let trial = held.trial.get_or_insert_with(|| Box::new(Trial::new(&held.ticket, now)));
@@ -248,7 +248,7 @@ pub(super) fn later(cluster: &Cluster, mut held: Held, delivery: &mut Delivery<'
             }
         }
     }
-    Ok(())
+    None
 }
 
 impl ClusterRoute {

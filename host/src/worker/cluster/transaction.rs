@@ -150,7 +150,7 @@ impl Transaction {
     }
 }
 
-/// MULTI.
+/// MULTI; returned is one that has to wait.
 pub(super) fn begin(
     id: SessionId,
     cluster: &Cluster,
@@ -158,17 +158,19 @@ pub(super) fn begin(
     held: Held,
     delivery: &mut Delivery<'_>,
     granted: Option<&Rc<ClusterNode>>,
-) -> Result<(), Held> {
-    let Some(session) = delivery.sessions.get(id) else { return Ok(()) };
+) -> Option<Held> {
+    let session = delivery.sessions.get(id)?;
     if session.order.head() != held.ticket.sequence {
-        return Err(held);
+        return Some(held);
     }
-    let Route::Cluster(route) = &mut session.route else { return Ok(()) };
+    let Route::Cluster(route) = &mut session.route else { return None };
     if let Some(at) = route.tenures.iter().position(|tenure| tenure.lease.is_watching()) {
         // The server that watches the keys is the one for it, and answers MULTI too.
-        lease::go(id, cluster, view, held, Where::Watching, delivery, granted)?;
-        let Some(session) = delivery.sessions.get(id) else { return Ok(()) };
-        let Route::Cluster(route) = &mut session.route else { return Ok(()) };
+        if let Some(held) = lease::go(id, cluster, view, held, Where::Watching, delivery, granted) {
+            return Some(held);
+        }
+        let session = delivery.sessions.get(id)?;
+        let Route::Cluster(route) = &mut session.route else { return None };
         if at < route.tenures.len() {
             let tenure = route.tenures.remove(at);
             let slot = route.watched.take();
@@ -176,7 +178,7 @@ pub(super) fn begin(
             let transaction = Transaction { slot, verdict, ..Transaction::new(Some(tenure)) };
             route.transaction = Some(Box::new(transaction));
         }
-        return Ok(());
+        return None;
     }
     let mut transaction = Transaction::new(None);
     if std::mem::take(&mut route.unwatched) {
@@ -184,14 +186,14 @@ pub(super) fn begin(
     }
     route.transaction = Some(Box::new(transaction));
     delivery.answer(&held.ticket, &ok(), Kind::Single);
-    Ok(())
+    None
 }
 
 fn ok() -> Answer {
     Answer { frame: Bytes::from_static(encode::OK), foreign: false }
 }
 
-/// A request behind MULTI.
+/// A request behind MULTI; returned is one that has to wait.
 pub(super) fn go(
     id: SessionId,
     cluster: &Cluster,
@@ -199,18 +201,18 @@ pub(super) fn go(
     held: Held,
     delivery: &mut Delivery<'_>,
     granted: Option<&Rc<ClusterNode>>,
-) -> Result<(), Held> {
-    let Some(session) = delivery.sessions.get(id) else { return Ok(()) };
+) -> Option<Held> {
+    let session = delivery.sessions.get(id)?;
     let alone = session.order.head() == held.ticket.sequence;
-    let Route::Cluster(route) = &mut session.route else { return Ok(()) };
-    let Some(transaction) = &mut route.transaction else { return Ok(()) };
+    let Route::Cluster(route) = &mut session.route else { return None };
+    let transaction = route.transaction.as_mut()?;
     let ends = match held.errand.affinity {
         Affinity::Exec | Affinity::Discard => true,
         Affinity::State => matches!(held.errand.change, Some(Change::Reset)),
         _ => false,
     };
     if ends && !alone {
-        return Err(held);
+        return Some(held);
     }
     match held.errand.affinity {
         Affinity::Exec => {
@@ -221,43 +223,43 @@ pub(super) fn go(
             if let Some(frame) = answer {
                 end(route, delivery.trails);
                 delivery.answer(&held.ticket, &Answer { frame, foreign: false }, Kind::Single);
-                return Ok(());
+                return None;
             }
         }
         Affinity::Discard => {
             end(route, delivery.trails);
             delivery.answer(&held.ticket, &ok(), Kind::Single);
-            return Ok(());
+            return None;
         }
         _ if ends => {
             end(route, delivery.trails);
             return super::send::go(id, cluster, held, delivery, granted);
         }
         _ => {
-            if let Way::To(slot) = held.errand.way {
-                if *transaction.slot.get_or_insert(slot) != slot {
-                    // As a node does that serves both slots.
-                    transaction.verdict.get_or_insert(Bytes::from_static(CROSS_SLOT));
-                    let queued = Answer { frame: Bytes::from_static(encode::QUEUED), foreign: false };
-                    delivery.answer(&held.ticket, &queued, Kind::Single);
-                    return Ok(());
-                }
+            if let Way::To(slot) = held.errand.way
+                && *transaction.slot.get_or_insert(slot) != slot
+            {
+                // As a node does that serves both slots.
+                transaction.verdict.get_or_insert(Bytes::from_static(CROSS_SLOT));
+                let queued = Answer { frame: Bytes::from_static(encode::QUEUED), foreign: false };
+                delivery.answer(&held.ticket, &queued, Kind::Single);
+                return None;
             }
         }
     }
     if transaction.tenure.is_none() {
         if !alone {
-            return Err(held);
+            return Some(held);
         }
         let held_way = Held { errand: Errand { way: transaction.way(), ..held.errand.clone() }, ..held };
         let Some(node) = route.target(&held_way, view, id).and_then(|node| view.nodes().get(usize::from(node))) else {
             return wait_for_node(id, cluster, held_way, delivery);
         };
         let Some(mut tenure) = lease::borrow(session, cluster, node, &held_way.errand, Opening::Multi, granted) else {
-            return Err(held_way);
+            return Some(held_way);
         };
         tenure.lease.begin(held_way.ticket.sequence);
-        let Route::Cluster(route) = &mut session.route else { return Ok(()) };
+        let Route::Cluster(route) = &mut session.route else { return None };
         if let Some(transaction) = &mut route.transaction {
             transaction.tenure = Some(tenure);
         }
@@ -267,10 +269,10 @@ pub(super) fn go(
 }
 
 /// Nobody serves the slot of the transaction at the moment.
-fn wait_for_node(id: SessionId, cluster: &Cluster, held: Held, delivery: &mut Delivery<'_>) -> Result<(), Held> {
+fn wait_for_node(id: SessionId, cluster: &Cluster, held: Held, delivery: &mut Delivery<'_>) -> Option<Held> {
     cluster.refresh(None);
     let now = delivery.now;
-    let Some(session) = delivery.sessions.get(id) else { return Ok(()) };
+    let session = delivery.sessions.get(id)?;
     let mut held = held;
     let trial = held.trial.get_or_insert_with(|| Box::new(Trial::new(&held.ticket, now)));
     match trial.later(unreachable(&held.errand.way, cluster), cluster, now) {
@@ -286,15 +288,15 @@ fn wait_for_node(id: SessionId, cluster: &Cluster, held: Held, delivery: &mut De
             delivery.answer(&held.ticket, &answer, Kind::Single);
         }
     }
-    Ok(())
+    None
 }
 
 /// Send a request on the connection of its transaction.
-fn send(id: SessionId, held: Held, delivery: &mut Delivery<'_>) -> Result<(), Held> {
-    let Some(session) = delivery.sessions.get(id) else { return Ok(()) };
-    let Route::Cluster(route) = &mut session.route else { return Ok(()) };
-    let Some(transaction) = &mut route.transaction else { return Ok(()) };
-    let Some(tenure) = &mut transaction.tenure else { return Ok(()) };
+fn send(id: SessionId, held: Held, delivery: &mut Delivery<'_>) -> Option<Held> {
+    let session = delivery.sessions.get(id)?;
+    let Route::Cluster(route) = &mut session.route else { return None };
+    let transaction = route.transaction.as_mut()?;
+    let tenure = transaction.tenure.as_mut()?;
     let Held { ticket, frame, errand, .. } = held;
     let change = tenure.lease.sent(ticket.sequence, errand.affinity, errand.change.clone());
     if errand.affinity == Affinity::Exec {
@@ -307,7 +309,7 @@ fn send(id: SessionId, held: Held, delivery: &mut Delivery<'_>) -> Result<(), He
     if let Err(failure) = sent {
         delivery.failed(&ticket, failure);
     }
-    Ok(())
+    None
 }
 
 /// It is over: its connection is one among the others again, or given back.

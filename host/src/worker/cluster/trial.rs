@@ -13,7 +13,7 @@ use super::super::sink::Sink;
 use super::send::errand;
 use crate::chain::{Answer, Kind};
 use crate::ids::Sequence;
-use crate::upstream::cluster::{MOST, Redirect, Target, Way};
+use crate::upstream::cluster::{MOST, Obstacle, Redirect, Target, Way};
 use crate::upstream::{Cause, Cluster, Failure, Ticket};
 
 /// What has come of a request so far.
@@ -72,8 +72,10 @@ impl Trial {
             return self.later(unreachable(way, cluster), cluster, now);
         };
         let answer = || Verdict::Answer(Answer { frame: Bytes::copy_from_slice(error), foreign: false });
-        match Redirect::of(error) {
-            Some(Redirect::Moved(slot, target) | Redirect::Ask(slot, target)) => {
+        let Some(redirect) = Redirect::of(error) else { return answer() };
+        cluster.redirected(server, redirect);
+        match redirect {
+            Redirect::Moved(slot, target) | Redirect::Ask(slot, target) => {
                 // What a script says is no redirection, unless it says so of its own slot.
                 if *way != Way::To(slot) {
                     return answer();
@@ -86,26 +88,21 @@ impl Trial {
                     return Verdict::Answer(Answer::error(&text));
                 }
                 let to = address(target, server);
-                self.asking = matches!(Redirect::of(error), Some(Redirect::Ask(..)));
+                self.asking = matches!(redirect, Redirect::Ask(..));
                 if !self.asking {
                     cluster.refresh(Some(&to));
                 }
-                cluster.redirected(if self.asking { "ask" } else { "moved" });
                 self.to = Some(to);
                 self.due = now;
                 Verdict::Again
             }
-            Some(Redirect::ReadOnly) => {
-                cluster.redirected("readonly");
-                cluster.refresh(None);
+            Redirect::ReadOnly | Redirect::Later(_) => {
+                // While a slot is on its way, there is nothing new to learn.
+                if redirect != Redirect::Later(Obstacle::TryAgain) {
+                    cluster.refresh(None);
+                }
                 self.later(Bytes::copy_from_slice(error), cluster, now)
             }
-            Some(Redirect::Later) => {
-                cluster.redirected("later");
-                cluster.refresh(None);
-                self.later(Bytes::copy_from_slice(error), cluster, now)
-            }
-            None => answer(),
         }
     }
 
