@@ -247,7 +247,16 @@ fn every_mistake_gets_its_own_message() {
         (with_chain("[]"), "chain: the chain is empty"),
         (with_chain("[KeyPrefix]"), "behind it must stand a sink"),
         (with_chain("[NullSink, KeyPrefix, NullSink]"), "chain[0].NullSink: a sink must be the last"),
-        (with_chain("[ValkeySinkCluster: {}]"), "not supported yet"),
+        (with_chain("[ValkeySinkCluster: {}]"), "`first_contact_points` is missing"),
+        (with_chain("[ValkeySinkCluster: { first_contact_points: [] }]"), "at least one node to ask for the others"),
+        (
+            with_chain("[ValkeySinkCluster: { first_contact_points: ['unix:/run/a.sock'] }]"),
+            "first_contact_points[0]: expected a host and port",
+        ),
+        (
+            with_chain("[ValkeySinkCluster: { first_contact_points: ['a:1'], retry_timeout: soon }]"),
+            "retry_timeout: expected",
+        ),
         (
             with_chain("[ValkeySinkCluster: { rewrite: { 'a:1': 'b:1' } }]"),
             "ValkeySinkCluster.rewrite: `rewrite` is for sources that stand for a node each: `direct_destination`",
