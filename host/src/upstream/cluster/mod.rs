@@ -2,14 +2,18 @@
 
 mod cursor;
 mod gather;
+mod keyless;
 mod map;
 mod redirect;
 mod slot;
+mod special;
 mod way;
 
 pub use cursor::{Cursor, Leg};
 pub use gather::Gather;
+pub use keyless::refusal;
 pub use map::{Map, MapError, Node, Shard};
 pub use redirect::{MOST, Redirect, Target};
 pub use slot::{SLOTS, Slot};
+pub use special::random_key;
 pub use way::{Part, Way};
