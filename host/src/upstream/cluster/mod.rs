@@ -7,6 +7,7 @@ mod map;
 mod redirect;
 mod slot;
 mod special;
+mod virtual_node;
 mod way;
 
 pub use cursor::{Cursor, Leg};
@@ -16,4 +17,5 @@ pub use map::{Map, MapError, Node, Shard};
 pub use redirect::{MOST, Redirect, Target};
 pub use slot::{SLOTS, Slot};
 pub use special::random_key;
+pub use virtual_node::{Answer, VirtualNode};
 pub use way::{Part, Way};

@@ -44,7 +44,7 @@ pub(super) fn pairs(replies: &[&[u8]]) -> Option<Vec<u8>> {
 /// Texts, one behind the other: bulk strings, or verbatim ones of one format.
 pub(super) fn text(replies: &[&[u8]]) -> Option<Vec<u8>> {
     let kind = same_kind(replies, b"$=")?;
-    let texts: Vec<&[u8]> = replies.iter().map(|reply| content(reply)).collect::<Option<_>>()?;
+    let texts: Vec<&[u8]> = replies.iter().map(|reply| reply::text(reply)).collect::<Option<_>>()?;
     let format = if kind == b'=' { texts.first()?.get(..4)? } else { b"" };
     let mut all = format.to_vec();
     for text in texts {
@@ -164,7 +164,7 @@ pub fn random_key(replies: &[(&[u8], &[u8])], random: u64) -> Vec<u8> {
     if let Some(error) = replies.iter().flat_map(|(key, size)| [key, size]).find(|reply| reply::is_error(reply)) {
         return error.to_vec();
     }
-    let weight = |(key, size): &(&[u8], &[u8])| match content(key) {
+    let weight = |(key, size): &(&[u8], &[u8])| match reply::text(key) {
         // A node that gave a key has one, whatever has become of it since.
         Some(_) => number(size).and_then(|size| u64::try_from(size).ok()).unwrap_or(0).max(1),
         None => 0,
@@ -178,13 +178,6 @@ pub fn random_key(replies: &[(&[u8], &[u8])], random: u64) -> Vec<u8> {
         hit
     });
     hit.or(replies.first()).map_or_else(super::gather::nothing, |(key, _)| key.to_vec())
-}
-
-/// What a bulk or verbatim string holds; `None`: nothing, or it is none.
-fn content(frame: &[u8]) -> Option<&[u8]> {
-    let start = frame.iter().position(|&byte| byte == b'\n')? + 1;
-    (matches!(frame.first()?, b'$' | b'=') && !frame.starts_with(b"$-")).then_some(())?;
-    frame.get(start..)?.strip_suffix(b"\r\n")
 }
 
 /// The kind of all replies, if it is one of these.
