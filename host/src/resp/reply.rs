@@ -120,6 +120,13 @@ pub fn elements(array: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// The bytes of a bulk or verbatim string; those of the latter begin with its format, as in `txt:`. `None`: it is null, or no string.
+pub fn text(frame: &[u8]) -> Option<&[u8]> {
+    let (header, text) = frame.split_at_checked(frame.iter().position(|&byte| byte == b'\n')? + 1)?;
+    let is_one = matches!(header.first(), Some(b'$' | b'=')) && header.get(1) != Some(&b'-');
+    text.strip_suffix(b"\r\n").filter(|_| is_one)
+}
+
 /// Behind the CR LF that ends the line, or `None` if it is not there yet.
 #[inline]
 fn line_end(frame: &[u8], from: usize) -> Result<Option<usize>, ProtocolError> {

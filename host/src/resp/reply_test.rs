@@ -92,3 +92,13 @@ fn the_replies_of_a_transaction_are_told_apart() {
     assert_eq!(replies, [&b"+OK\r\n"[..], b"*1\r\n:1\r\n", b"-ERR no\r\n"]);
     assert_eq!(elements(b"*-1\r\n").count(), 0);
 }
+
+#[test]
+fn strings_are_told_from_nothing() {
+    assert_eq!(text(b"$2\r\na\n\r\n"), Some(&b"a\n"[..]));
+    assert_eq!(text(b"$0\r\n\r\n"), Some(&b""[..]));
+    assert_eq!(text(b"=5\r\ntxt:a\r\n"), Some(&b"txt:a"[..]));
+    for frame in [&b"$-1\r\n"[..], b"_\r\n", b"+a\r\n", b"*0\r\n", b":1\r\n", b"$1", b"$1\r\n", b""] {
+        assert_eq!(text(frame), None, "{}", frame.escape_ascii());
+    }
+}

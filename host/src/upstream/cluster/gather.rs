@@ -2,16 +2,29 @@
 
 use sluice_commands::ResponsePolicy;
 
+use super::special;
 use super::way::Part;
 use crate::resp::{encode, reply};
 
 /// How the replies to the parts of a request become its reply.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Gather<'a> {
     /// Each reply is an array with an element for each key of its part: all elements, in the order of the keys.
     ByKey(&'a [Part]),
     /// As the command table says.
     By(ResponsePolicy),
+    /// Arrays: all elements, each once.
+    Union,
+    /// Arrays of names and numbers, as those of `PUBSUB NUMSUB`: the sums.
+    Pairs,
+    /// Texts, one behind the other.
+    Text,
+    /// Replies to `FUNCTION STATS`: that of a node where a script runs, or any.
+    Running,
+    /// Replies to `LATENCY LATEST`: each event once.
+    Latest,
+    /// Replies to `LATENCY HISTOGRAM`: their sums.
+    Histograms,
 }
 
 impl Gather<'_> {
@@ -22,12 +35,14 @@ impl Gather<'_> {
     pub fn gather(self, replies: &[&[u8]]) -> Vec<u8> {
         let policy = match self {
             Self::By(policy) => policy,
-            Self::ByKey(_) => ResponsePolicy::Default,
+            _ => ResponsePolicy::Default,
         };
         let errors = || replies.iter().find(|reply| reply::is_error(reply));
         if policy == ResponsePolicy::OneSucceeded {
             let good = replies.iter().find(|reply| !reply::is_error(reply));
-            return good.or_else(errors).map_or_else(nothing, |reply| reply.to_vec());
+            // Why the one node that was concerned has not done it, before why the others had nothing to do.
+            let telling = || replies.iter().find(|reply| !reply.starts_with(b"-NOTBUSY "));
+            return good.or_else(telling).or_else(errors).map_or_else(nothing, |reply| reply.to_vec());
         }
         if let Some(error) = errors() {
             return error.to_vec();
@@ -35,12 +50,18 @@ impl Gather<'_> {
         let gathered = match self {
             Self::ByKey(parts) => by_key(parts, replies),
             Self::By(policy) => by_policy(policy, replies),
+            Self::Union => special::union(replies),
+            Self::Pairs => special::pairs(replies),
+            Self::Text => special::text(replies),
+            Self::Running => special::running(replies),
+            Self::Latest => special::latest(replies),
+            Self::Histograms => special::histograms(replies),
         };
         gathered.unwrap_or_else(|| encode::error("ERR the nodes of the cluster have answered this in different ways"))
     }
 }
 
-fn nothing() -> Vec<u8> {
+pub(super) fn nothing() -> Vec<u8> {
     encode::error("ERR the cluster has no node that could answer this")
 }
 
@@ -112,17 +133,23 @@ fn by_key(parts: &[Part], replies: &[&[u8]]) -> Option<Vec<u8>> {
             return None;
         }
     }
-    let mut out = Vec::new();
-    encode::header(&mut out, b'*', count);
-    elements.into_iter().for_each(|element| out.extend_from_slice(element));
-    Some(out)
+    Some(array(b'*', elements.into_iter()))
 }
 
-fn number(frame: &[u8]) -> Option<i64> {
+/// An array, or a set, of these frames.
+pub(super) fn array<'a>(kind: u8, elements: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    let elements: Vec<&[u8]> = elements.collect();
+    let mut out = Vec::new();
+    encode::header(&mut out, kind, elements.len());
+    elements.into_iter().for_each(|element| out.extend_from_slice(element));
+    out
+}
+
+pub(super) fn number(frame: &[u8]) -> Option<i64> {
     std::str::from_utf8(frame.strip_prefix(b":")?.strip_suffix(b"\r\n")?).ok()?.parse().ok()
 }
 
-fn push_number(out: &mut Vec<u8>, number: i64) {
+pub(super) fn push_number(out: &mut Vec<u8>, number: i64) {
     out.push(b':');
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
     out.extend_from_slice(b"\r\n");
@@ -153,7 +180,8 @@ mod test {
             (AllSucceeded, &["+OK\r\n", "-ERR no\r\n"], "-ERR no\r\n"),
             (AggSum, &[":1\r\n", "-LOADING\r\n", "-ERR no\r\n"], "-LOADING\r\n"),
             (OneSucceeded, &["-NOTBUSY no\r\n", "+OK\r\n"], "+OK\r\n"),
-            (OneSucceeded, &["-NOTBUSY no\r\n", "-ERR no\r\n"], "-NOTBUSY no\r\n"),
+            (OneSucceeded, &["-NOTBUSY no\r\n", "-UNKILLABLE no\r\n"], "-UNKILLABLE no\r\n"),
+            (OneSucceeded, &["-NOTBUSY no\r\n", "-NOTBUSY no\r\n"], "-NOTBUSY no\r\n"),
             (
                 Default,
                 &["*1\r\n$1\r\na\r\n", "*0\r\n", "*2\r\n$1\r\nb\r\n$1\r\nc\r\n"],

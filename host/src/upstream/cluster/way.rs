@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
-use sluice_commands::{Args, Begin, CommandId, Find, KeyFlags, KeyRange, RequestPolicy, key_positions};
+use sluice_commands::{Args, Begin, CommandId, Find, KeyFlags, KeyRange, RequestPolicy, ResponsePolicy, key_positions};
 
+use super::gather::Gather;
+use super::keyless;
 use super::slot::Slot;
 use crate::resp::encode;
 
@@ -24,6 +26,12 @@ pub enum Way {
     Nodes,
     /// It has no keys, and any primary can answer.
     Anywhere,
+    /// To one shard after the other, a request each: see [`Cursor`](super::Cursor).
+    Scan,
+    /// To every primary, and a DBSIZE with it: see [`random_key`](super::random_key).
+    RandomKey,
+    /// Nowhere: it is not for a cluster. [`refusal`](super::refusal) is the reply.
+    Refused,
 }
 
 /// A part of a request: those of its keys that lie in one slot.
@@ -45,7 +53,7 @@ impl Way {
             shard_channels(command, arguments, keys);
         }
         let slot = |position: u32| Slot::of(arguments.arg(position as usize));
-        let Some((first, others)) = keys.split_first() else { return Self::without_keys(command) };
+        let Some((first, others)) = keys.split_first() else { return keyless::way(command, arguments) };
         let first = slot(*first);
         if others.iter().all(|&other| slot(other) == first) {
             return Self::To(first);
@@ -70,11 +78,12 @@ impl Way {
         (range.first == 1 && range.last == 1 && arguments.count() > 1).then(|| Slot::of(arguments.arg(1)))
     }
 
-    fn without_keys(command: CommandId) -> Self {
-        match command.get().map(|command| command.request_policy()) {
-            Some(RequestPolicy::AllShards) => Self::Primaries,
-            Some(RequestPolicy::AllNodes) => Self::Nodes,
-            _ => Self::Anywhere,
+    /// How the replies become one, where the request goes to several nodes.
+    pub fn gather<A: Args + ?Sized>(&self, command: CommandId, arguments: &A) -> Gather<'_> {
+        let policy = command.get().map(|command| command.response_policy());
+        match self {
+            Self::Parts(parts) if policy == Some(ResponsePolicy::Default) => Gather::ByKey(parts),
+            _ => keyless::gather(command, arguments),
         }
     }
 }
@@ -160,6 +169,12 @@ mod test {
             ("DBSIZE", Way::Primaries),
             ("SCRIPT LOAD x", Way::Nodes),
             ("TIME", Way::Anywhere),
+            ("SCAN 0", Way::Scan),
+            ("RANDOMKEY", Way::RandomKey),
+            ("SHUTDOWN NOSAVE", Way::Refused),
+            ("ACL SETUSER a", Way::Nodes),
+            ("ACL LOAD", Way::Nodes),
+            ("PUBSUB CHANNELS", Way::Nodes),
             ("SPUBLISH a message", to("a")),
             ("SSUBSCRIBE {a}1 {a}2", to("a")),
             ("SSUBSCRIBE a b", Way::Apart),
@@ -170,6 +185,18 @@ mod test {
         ] {
             assert_eq!(way(line), expected, "{line}");
         }
+    }
+
+    #[test]
+    fn the_way_says_how_replies_are_gathered() {
+        let gather = |line: &str| {
+            let arguments: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+            let command = sluice_commands::lookup(arguments[0], || arguments.get(1).copied());
+            format!("{:?}", way(line).gather(command, &arguments)).split_at(5).0.to_owned()
+        };
+        assert_eq!(gather("MGET a b"), "ByKey");
+        assert_eq!(gather("DEL a b"), "By(Ag");
+        assert_eq!(gather("PUBSUB NUMSUB"), "Pairs");
     }
 
     #[test]
