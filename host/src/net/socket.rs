@@ -1,7 +1,7 @@
 //! A socket of the system, of either kind.
 
 use std::io::{self, IoSlice};
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -67,6 +67,14 @@ impl Socket {
         let mut context = Context::from_waker(Waker::noop());
         let ready = either!(self, socket => pin!(socket.ready(Interest::READABLE)).poll(&mut context));
         matches!(ready, Poll::Ready(Ok(ready)) if ready.is_read_closed())
+    }
+
+    /// Where the other side has found it; `None` for a Unix socket.
+    pub(super) fn local_address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(socket) => socket.local_addr().ok(),
+            Self::Unix(_) => None,
+        }
     }
 
     /// End the direction that is written to.

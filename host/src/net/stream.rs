@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -112,6 +113,14 @@ impl WriteHalf {
 }
 
 impl WriteHalf {
+    /// Where the other side has found this one; `None` for a Unix socket.
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        match &self.0.0 {
+            Carrier::Plain(socket) => socket.borrow().local_address(),
+            Carrier::Tls(secure) => secure.borrow().local_address(),
+        }
+    }
+
     /// Whether the other side will send no more, be there something to read still or not. Asks nobody: it is what the system has told.
     pub fn has_ended(&self) -> bool {
         match &self.0.0 {

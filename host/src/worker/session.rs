@@ -10,11 +10,13 @@
 //! Which connection its requests take, and when they wait, is in `passage`.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::Waker;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
+use sluice_commands::CommandId;
 
 use super::affinity::Affinity;
 use super::change::{Change, Standing};
@@ -165,6 +167,7 @@ pub(super) struct Held {
 /// What is to be known of a request to send it.
 #[derive(Clone, Debug)]
 pub(super) struct Errand {
+    pub(super) command: CommandId,
     pub(super) affinity: Affinity,
     /// What it asks to change.
     pub(super) change: Option<Change>,
@@ -461,6 +464,11 @@ impl Session {
             !concerned
         });
         decisive
+    }
+
+    /// Where its client has found the proxy; `None` for a Unix socket.
+    pub(super) fn found_at(&self) -> Option<SocketAddr> {
+        self.socket.local_address()
     }
 
     /// Read no more. What is in flight is answered still.

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io::{self, BufRead, IoSlice, Write};
+use std::net::SocketAddr;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
@@ -215,6 +216,10 @@ impl Secure {
 
     pub(crate) fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.socket.poll_write_ready(context)
+    }
+
+    pub(crate) fn local_address(&self) -> Option<SocketAddr> {
+        self.socket.local_address()
     }
 
     pub(crate) fn has_ended(&self) -> bool {

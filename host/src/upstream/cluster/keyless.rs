@@ -153,8 +153,8 @@ fn debug<A: Args + ?Sized>(arguments: &A) -> Way {
     if (3..count).all(|at| Slot::of(arguments.arg(at)) == slot) { Way::To(slot) } else { Way::Apart }
 }
 
-/// What becomes of the replies to a request, if several nodes get it as it is.
-pub(super) fn gather<A: Args + ?Sized>(command: CommandId, arguments: &A) -> Gather<'static> {
+/// What becomes of the replies to a request that several nodes get, whole or in parts.
+pub fn gather<A: Args + ?Sized>(command: CommandId, arguments: &A) -> Gather<'static> {
     let gather = rule(command).1;
     match command.get().map(|command| command.name()) {
         // `CLIENT KILL address`: OK from the one that has this client.

@@ -17,7 +17,7 @@ mod way;
 pub use cursor::{Cursor, Leg};
 pub use discovery::Discovery;
 pub use gather::Gather;
-pub use keyless::refusal;
+pub use keyless::{gather, refusal};
 pub use map::{Map, MapError, Node, Shard};
 pub use redirect::{MOST, Obstacle, Redirect, Target};
 pub use rewrite::{Form, Rewrite};

@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 
-use sluice_commands::{Args, Begin, CommandId, Find, KeyFlags, KeyRange, RequestPolicy, ResponsePolicy, key_positions};
+use sluice_commands::{Args, Begin, CommandId, Find, KeyFlags, KeyRange, RequestPolicy, key_positions};
 
-use super::gather::Gather;
 use super::keyless;
 use super::slot::Slot;
 use crate::resp::encode;
@@ -76,15 +75,6 @@ impl Way {
     pub fn straight<A: Args + ?Sized>(command: CommandId, arguments: &A) -> Option<Slot> {
         let range = command.get()?.key_range()?;
         (range.first == 1 && range.last == 1 && arguments.count() > 1).then(|| Slot::of(arguments.arg(1)))
-    }
-
-    /// How the replies become one, where the request goes to several nodes.
-    pub fn gather<A: Args + ?Sized>(&self, command: CommandId, arguments: &A) -> Gather<'_> {
-        let policy = command.get().map(|command| command.response_policy());
-        match self {
-            Self::Parts(parts) if policy == Some(ResponsePolicy::Default) => Gather::ByKey(parts),
-            _ => keyless::gather(command, arguments),
-        }
     }
 }
 
@@ -185,18 +175,6 @@ mod test {
         ] {
             assert_eq!(way(line), expected, "{line}");
         }
-    }
-
-    #[test]
-    fn the_way_says_how_replies_are_gathered() {
-        let gather = |line: &str| {
-            let arguments: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
-            let command = sluice_commands::lookup(arguments[0], || arguments.get(1).copied());
-            format!("{:?}", way(line).gather(command, &arguments)).split_at(5).0.to_owned()
-        };
-        assert_eq!(gather("MGET a b"), "ByKey");
-        assert_eq!(gather("DEL a b"), "By(Ag");
-        assert_eq!(gather("PUBSUB NUMSUB"), "Pairs");
     }
 
     #[test]

@@ -73,7 +73,7 @@ pub(super) fn go(
         }
     };
     let Route::Cluster(route) = &mut session.route else { return None };
-    let Held { ticket, frame, errand: Errand { affinity, change, expect, way }, trial } = held;
+    let Held { ticket, frame, errand: Errand { affinity, change, expect, way, .. }, trial } = held;
     let slot = if let Way::To(slot) = way { Some(slot) } else { None };
     if let Some(trial) = trial {
         route.tried(*trial);

@@ -17,6 +17,7 @@
 //! is tried again, and when another map is known, what comes later is sent only when everything before it is answered.
 
 mod lease;
+mod own;
 mod parts;
 mod send;
 mod transaction;

@@ -1,5 +1,6 @@
 //! Requests that go to several nodes: taken apart, and put together when all parts are answered.
 
+use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -11,11 +12,11 @@ use super::super::deliver::Delivery;
 use super::super::session::{Errand, Held, Route};
 use super::ClusterRoute;
 use super::send::share;
-use crate::chain::vector::{Arguments, lookup};
+use crate::chain::vector::Arguments;
 use crate::ids::{SessionId, TrailId};
 use crate::resp::Span;
 use crate::resp::request::RequestScanner;
-use crate::upstream::cluster::{Gather, Part, Slot, View, Way};
+use crate::upstream::cluster::{Cursor, Gather, Leg, Part, Slot, View, VirtualNode, Way, gather, random_key};
 use crate::upstream::{Cluster, Expect, Ticket};
 
 /// A request that was taken apart.
@@ -33,8 +34,14 @@ pub(super) struct Gathering {
 #[derive(Debug)]
 struct Portion {
     place: Place,
+    /// Empty before it is there.
     reply: Bytes,
+    /// Whether its node is none any more, so that there will be no reply.
+    gone: bool,
 }
+
+/// The reply where the only node that was asked is gone.
+const GONE: &[u8] = b"-CLUSTERDOWN the node that was asked has left the cluster; ask again\r\n";
 
 /// Where a part goes.
 #[derive(Clone, Debug)]
@@ -48,54 +55,88 @@ enum Place {
 /// How the replies become one.
 #[derive(Debug)]
 enum How {
+    /// As the elements for keys.
     ByKey(Vec<Part>),
-    By(ResponsePolicy),
+    /// As a rule says.
+    By(Gather<'static>),
+    /// SCAN: with the cursor of the whole cluster.
+    Scan(Leg),
+    /// RANDOMKEY: in pairs with those to DBSIZE.
+    RandomKey,
+    /// INFO: as that of the one node that there seems to be.
+    Info(VirtualNode),
 }
 
 /// Take a request apart, and send its parts.
 pub(super) fn take_apart(id: SessionId, cluster: &Cluster, view: &Rc<View>, held: Held, delivery: &mut Delivery<'_>) {
+    let Some(session) = delivery.sessions.get(id) else { return };
+    let Route::Cluster(route) = &mut session.route else { return };
+    let home = route.target(&held, view, id);
     let Held { ticket, frame, errand, .. } = held;
     let mut spans: Vec<Span> = Vec::new();
     let _ = RequestScanner::default().scan(&frame, &mut spans);
     let arguments = Arguments::new(&frame, &spans);
-    let policy = lookup(&arguments).get().map_or(ResponsePolicy::Default, |command| command.response_policy());
-    let (how, places, frames) = match errand.way {
+    let command = errand.command;
+    let node = |at: u16| view.nodes().get(usize::from(at)).map(|node| Place::Node(node.address.clone()));
+    let shards = || view.primaries().iter().filter_map(|&primary| view.slot_of(primary)).map(Place::Slot);
+    let (how, parts): (How, Vec<(Place, Bytes)>) = match errand.way {
         Way::Parts(parts) => {
-            let encoded = parts.iter().map(|part| {
+            let part = |part: &Part| {
                 let mut frame = Vec::new();
                 part.encode(&arguments, &mut frame);
-                Bytes::from(frame)
-            });
-            let frames: Vec<Bytes> = encoded.collect();
-            let places: Vec<Place> = parts.iter().map(|part| Place::Slot(part.slot)).collect();
-            let how = if policy == ResponsePolicy::Default { How::ByKey(parts) } else { How::By(policy) };
-            (how, places, frames)
+                (Place::Slot(part.slot), Bytes::from(frame))
+            };
+            let frames = parts.iter().map(part).collect();
+            let how = match gather(command, &arguments) {
+                // A list of replies is one for each key.
+                Gather::By(ResponsePolicy::Default) => How::ByKey(parts),
+                rule => How::By(rule),
+            };
+            (how, frames)
+        }
+        Way::Scan => {
+            let leg = match Cursor::parse(arguments.get(1).unwrap_or_default()).map(|cursor| cursor.leg(view.map())) {
+                Some(Some(leg)) => leg,
+                other => {
+                    let frame = if other.is_none() { Cursor::INVALID } else { Cursor::END };
+                    return delivery.put_together(&ticket, Bytes::from_static(frame));
+                }
+            };
+            let mut frame = Vec::new();
+            leg.encode(&arguments, &mut frame);
+            let part = node(leg.node as u16).map(|place| (place, frame.into()));
+            (How::Scan(leg), part.into_iter().collect())
+        }
+        Way::RandomKey => {
+            let pair = |place: Place| [(place.clone(), frame.clone()), (place, Bytes::from_static(DBSIZE))];
+            (How::RandomKey, shards().flat_map(pair).collect())
         }
         Way::Nodes => {
-            let places: Vec<Place> = view.nodes().iter().map(|node| Place::Node(node.address.clone())).collect();
-            let frames = vec![frame.clone(); places.len()];
-            (How::By(policy), places, frames)
+            let all = (0..view.nodes().len()).filter_map(|at| node(at as u16));
+            (How::By(gather(command, &arguments)), all.map(|place| (place, frame.clone())).collect())
         }
-        _ => {
-            let slots = view.primaries().iter().filter_map(|&primary| view.slot_of(primary));
-            let places: Vec<Place> = slots.map(Place::Slot).collect();
-            let frames = vec![frame.clone(); places.len()];
-            (How::By(policy), places, frames)
+        Way::Anywhere => {
+            let part = home.and_then(node).map(|place| (place, frame.clone()));
+            (How::Info(VirtualNode::new(session.found_at())), part.into_iter().collect())
         }
+        _ => (How::By(gather(command, &arguments)), shards().map(|place| (place, frame.clone())).collect()),
     };
+    let (portions, frames): (Vec<Portion>, Vec<Bytes>) =
+        parts.into_iter().map(|(place, frame)| (Portion { place, reply: Bytes::new(), gone: false }, frame)).unzip();
+    let ways: Vec<Way> = portions.iter().map(|portion| portion.place.way()).collect();
     let Some(session) = delivery.sessions.get(id) else { return };
     let Route::Cluster(route) = &mut session.route else { return };
-    let ways: Vec<Way> = places.iter().map(Place::way).collect();
-    let parts: Vec<Portion> = places.into_iter().map(|place| Portion { place, reply: Bytes::new() }).collect();
-    route.gatherings.push(Gathering { whole: ticket, how, left: parts.len(), parts });
+    route.gatherings.push(Gathering { whole: ticket, how, left: portions.len(), parts: portions });
     session.changes.extend(errand.change.map(|change| (ticket.sequence, change)));
     for (at, (frame, way)) in frames.into_iter().zip(ways).enumerate() {
         let ticket = Ticket { trail: TrailId::NONE, part: at as u16 + 1, ..ticket };
-        let errand = Errand { affinity: Affinity::Shared, change: None, expect: Expect::One, way };
+        let errand = Errand { command, affinity: Affinity::Shared, change: None, expect: Expect::One, way };
         // What cannot go now is among those that are tried again.
         let _ = share(id, cluster, view, Held { ticket, frame, errand, trial: None }, delivery);
     }
 }
+
+const DBSIZE: &[u8] = b"*1\r\n$6\r\nDBSIZE\r\n";
 
 impl Place {
     fn way(&self) -> Way {
@@ -125,26 +166,43 @@ impl ClusterRoute {
         gathering.parts.get(usize::from(ticket.part).checked_sub(1)?)
     }
 
-    /// A part is answered. Returns the whole request and its answer, when that was the last one.
+    /// Whether a part of a request is for a node that is none any more.
+    pub(super) fn is_gone(&self, ticket: &Ticket, view: &View) -> bool {
+        let portion = self.portion(ticket);
+        portion.is_some_and(|portion| matches!(&portion.place, Place::Node(address) if view.at(address).is_none()))
+    }
+
+    /// A part is answered; where its node is none any more, with nothing. Returns the whole request and its answer, when that was the last one.
     fn gather(&mut self, ticket: &Ticket, reply: Bytes) -> Option<(Ticket, Vec<u8>)> {
         let at = self.gatherings.iter().position(|gathering| gathering.whole.sequence == ticket.sequence)?;
         let gathering = self.gatherings.get_mut(at)?;
         let portion = gathering.parts.get_mut(usize::from(ticket.part).checked_sub(1)?)?;
-        if !portion.reply.is_empty() {
+        if portion.gone || !portion.reply.is_empty() {
             return None;
         }
+        portion.gone = reply.is_empty();
         portion.reply = reply;
         gathering.left -= 1;
         if gathering.left > 0 {
             return None;
         }
         let Gathering { whole, how, parts, .. } = self.gatherings.swap_remove(at);
-        let replies: Vec<&[u8]> = parts.iter().map(|portion| &*portion.reply).collect();
-        let gather = match &how {
-            How::ByKey(parts) => Gather::ByKey(parts),
-            How::By(policy) => Gather::By(*policy),
+        let replies: Vec<&[u8]> = parts.iter().filter(|part| !part.gone).map(|portion| &*portion.reply).collect();
+        let first = || replies.first().copied().unwrap_or(GONE);
+        let reply = match how {
+            How::ByKey(parts) => Gather::ByKey(&parts).gather(&replies),
+            How::By(gather) => gather.gather(&replies),
+            How::Scan(leg) => match &self.view {
+                Some(view) => leg.reply(first(), view.map()),
+                None => GONE.to_vec(),
+            },
+            How::RandomKey => {
+                let pairs: Vec<_> = replies.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
+                random_key(&pairs, RandomState::new().hash_one(whole.id.0))
+            }
+            How::Info(node) => node.info(first()),
         };
-        Some((whole, gather.gather(&replies)))
+        Some((whole, reply))
     }
 }
 

@@ -11,6 +11,7 @@ use super::super::deliver::Delivery;
 use super::super::passage::expectation;
 use super::super::session::{Errand, Held, Route, Session};
 use super::lease::{self, Where};
+use super::own::{self, Own};
 use super::trial::{Trial, Verdict, unreachable};
 use super::{ClusterRoute, parts, transaction};
 use crate::chain::vector::{Arguments, lookup};
@@ -116,7 +117,7 @@ pub(in super::super) fn pass(
 pub(super) fn go(
     id: SessionId,
     cluster: &Cluster,
-    held: Held,
+    mut held: Held,
     delivery: &mut Delivery<'_>,
     granted: Option<&Rc<ClusterNode>>,
 ) -> Option<Held> {
@@ -142,6 +143,15 @@ pub(super) fn go(
     if route.transaction.is_some() {
         return transaction::go(id, cluster, &view, held, delivery, granted);
     }
+    match own::answer(session, &held) {
+        Some(Own::Reply(frame)) => {
+            delivery.answer(&held.ticket, &Answer { frame, foreign: false }, Kind::Single);
+            return None;
+        }
+        Some(Own::To(slot)) => held.errand.way = Way::To(slot),
+        None => {}
+    }
+    let Route::Cluster(route) = &mut session.route else { return None };
     let listening = route.leases().any(|lease| lease.connection.borrow().is_engaged());
     let modal = listening && session.protocol == Protocol::Resp2;
     match held.errand.affinity {
@@ -154,16 +164,10 @@ pub(super) fn go(
             delivery.answer(&held.ticket, &cross_slot, Kind::Single);
             None
         }
-        affinity if affinity.needs_private() && !goes_to_all(&held) => match refusal(&held) {
-            Some(text) => {
-                delivery.answer(&held.ticket, &Answer::error(text), Kind::Single);
-                None
-            }
-            None => {
-                let place = lease::place(&held, modal);
-                lease::go(id, cluster, &view, held, place, delivery, granted)
-            }
-        },
+        affinity if affinity.needs_private() && !goes_to_all(&held) => {
+            let place = lease::place(&held, modal);
+            lease::go(id, cluster, &view, held, place, delivery, granted)
+        }
         // A subscriber may say little; the server knows what.
         _ if modal => lease::go(id, cluster, &view, held, Where::Listening, delivery, granted),
         affinity => {
@@ -185,21 +189,23 @@ pub(super) fn share(
 ) -> Option<Held> {
     if held.ticket.part == 0 {
         match &held.errand.way {
-            Way::Parts(_) | Way::Primaries | Way::Nodes => {
+            Way::Parts(_) | Way::Primaries | Way::Nodes | Way::Scan | Way::RandomKey => {
                 parts::take_apart(id, cluster, view, held, delivery);
                 return None;
             }
-            Way::Incomplete => {
-                let name = command_name(&held.frame);
-                let answer = Answer::error(&format!("ERR wrong number of arguments for '{name}' command"));
-                delivery.answer(&held.ticket, &answer, Kind::Single);
+            Way::Anywhere if own::is_retold(held.errand.command) => {
+                parts::take_apart(id, cluster, view, held, delivery);
                 return None;
             }
-            Way::To(_) | Way::Apart | Way::Anywhere => {}
+            Way::To(_) | Way::Apart | Way::Anywhere | Way::Incomplete | Way::Refused => {}
         }
     }
     let session = delivery.sessions.get(id)?;
     let Route::Cluster(route) = &mut session.route else { return None };
+    if held.ticket.part > 0 && route.is_gone(&held.ticket, view) {
+        delivery.part_answered(&held.ticket, Bytes::new());
+        return None;
+    }
     let Some(node) = route.target(&held, view, id) else {
         cluster.refresh(None);
         return later(cluster, held, delivery);
@@ -289,33 +295,10 @@ pub(in super::super) fn errand_of(command: CommandId, arguments: &Arguments<'_>,
         Some(slot) => Way::To(slot),
         None => Way::of(command, arguments, &mut Vec::new()),
     };
-    Errand { affinity, change, expect: expectation(affinity, command, count), way }
+    Errand { command, affinity, change, expect: expectation(affinity, command, count), way }
 }
 
 /// Whether it is said to several nodes, on the connections that sessions share.
 fn goes_to_all(held: &Held) -> bool {
     matches!(held.errand.affinity, Affinity::Momentary) && matches!(held.errand.way, Way::Primaries | Way::Nodes)
-}
-
-/// What cannot be had of a cluster that is hidden.
-const REFUSALS: &[(&str, &str)] = &[
-    ("client|tracking", "ERR CLIENT TRACKING is not supported in front of a cluster that is hidden"),
-    ("sync", "ERR replication is not supported in front of a cluster that is hidden"),
-    ("psync", "ERR replication is not supported in front of a cluster that is hidden"),
-    ("replconf", "ERR replication is not supported in front of a cluster that is hidden"),
-];
-
-fn refusal(held: &Held) -> Option<&'static str> {
-    if !matches!(held.errand.affinity, Affinity::Tracking | Affinity::Pin) {
-        return None;
-    }
-    let name = command_name(&held.frame);
-    REFUSALS.iter().find(|(refused, _)| *refused == name).map(|(_, text)| *text)
-}
-
-/// The name of a request's command, as the table has it.
-fn command_name(frame: &[u8]) -> &'static str {
-    let mut spans: Vec<Span> = Vec::new();
-    let _ = RequestScanner::default().scan(frame, &mut spans);
-    lookup(&Arguments::new(frame, &spans)).get().map_or("", |command| command.name())
 }

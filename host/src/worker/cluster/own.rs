@@ -1,0 +1,63 @@
+//! What the proxy answers itself in front of a cluster that is hidden.
+
+use bytes::Bytes;
+use sluice_commands::{CommandId, table};
+
+use super::super::affinity::Affinity;
+use super::super::session::{Held, Session};
+use crate::chain::vector::Arguments;
+use crate::resp::request::RequestScanner;
+use crate::resp::{Span, encode};
+use crate::upstream::cluster::{Slot, VirtualAnswer, VirtualNode, Way, refusal};
+
+/// What becomes of a request that does not go its way.
+pub(super) enum Own {
+    /// It is answered.
+    Reply(Bytes),
+    /// It goes to the owner of this slot.
+    To(Slot),
+}
+
+const TRACKING: &str = "ERR CLIENT TRACKING is not supported in front of a cluster: its keys are at several servers";
+
+/// What is answered without asking the cluster, or what else it is to be asked; `None`: the request goes its way.
+pub(super) fn answer(session: &Session, held: &Held) -> Option<Own> {
+    if held.ticket.part > 0 {
+        return None;
+    }
+    let command = held.errand.command;
+    let frame = match (&held.errand.way, held.errand.affinity) {
+        (Way::Refused, _) => refusal(command),
+        (Way::Incomplete, _) => wrong_number(command),
+        (_, Affinity::Tracking) => encode::error(TRACKING),
+        (Way::Anywhere, Affinity::Shared | Affinity::Nodes) if asks_for_nodes(command) => {
+            let mut spans: Vec<Span> = Vec::new();
+            let _ = RequestScanner::default().scan(&held.frame, &mut spans);
+            let arguments = Arguments::new(&held.frame, &spans);
+            match VirtualNode::new(session.found_at()).answer(command, &arguments, session.protocol) {
+                VirtualAnswer::Frame(frame) => frame,
+                VirtualAnswer::To(slot) => return Some(Own::To(slot)),
+                VirtualAnswer::Nothing => return None,
+            }
+        }
+        _ => return None,
+    };
+    Some(Own::Reply(frame.into()))
+}
+
+/// Whether a command asks for what is hidden.
+fn asks_for_nodes(command: CommandId) -> bool {
+    command
+        .get()
+        .is_some_and(|command| matches!(command.name(), "role" | "cluster") || command.name().starts_with("cluster|"))
+}
+
+/// Whether the reply of a node has to be put into other words.
+pub(super) fn is_retold(command: CommandId) -> bool {
+    table().by_name("info") == Some(command)
+}
+
+fn wrong_number(command: CommandId) -> Vec<u8> {
+    let name = command.get().map_or("", |command| command.name());
+    encode::error(&format!("ERR wrong number of arguments for '{name}' command"))
+}
