@@ -7,7 +7,8 @@ use bytes::Bytes;
 use super::Source;
 use super::directory::Directory;
 use super::meter::Meter;
-use super::session::{Life, Parked, Route, Session};
+use super::order::{Parked, Stored};
+use super::session::{Life, Route, Session};
 use super::sessions::Sessions;
 use super::sink::Sink;
 use crate::buffer::LARGE;
@@ -89,7 +90,8 @@ impl Delivery<'_> {
             }
         }
         if session.order.head() != ticket.sequence {
-            session.order.park(Parked { ticket: *ticket, bytes: body.keep(), kind, foreign });
+            let bytes = session.order.store(body.bytes(), body.kept());
+            session.order.park(Parked { ticket: *ticket, bytes, kind, foreign });
             return;
         }
         self.meter.answered(session.source, ticket.count, self.now - ticket.since);
@@ -100,10 +102,19 @@ impl Delivery<'_> {
     /// The responses that have waited for the one that has just been released.
     fn release_parked(&mut self, session: SessionId) {
         let Some(session) = self.sessions.get(session) else { return };
+        let mut stash = None;
         while let Some(parked) = session.order.unpark() {
             self.meter.answered(session.source, parked.ticket.count, self.now - parked.ticket.since);
             let responses = &mut self.sources[session.source].responses;
-            release(session, responses, &parked.ticket, &Body::Kept(&parked.bytes), parked.kind, parked.foreign);
+            let stash = stash.get_or_insert_with(|| session.order.take_stash());
+            let body = match &parked.bytes {
+                Stored::Stash(range) => Body::Seen(stash.get(range.clone()).unwrap_or_default()),
+                Stored::Kept(bytes) => Body::Kept(bytes),
+            };
+            release(session, responses, &parked.ticket, &body, parked.kind, parked.foreign);
+        }
+        if let Some(stash) = stash {
+            session.order.give_back(stash);
         }
         let id = session.id;
         self.sessions.note(id);
@@ -121,6 +132,13 @@ impl Body<'_> {
         match self {
             Self::Seen(bytes) => bytes,
             Self::Kept(bytes) => bytes,
+        }
+    }
+
+    fn kept(&self) -> Option<&Bytes> {
+        match self {
+            Self::Seen(_) => None,
+            Self::Kept(bytes) => Some(bytes),
         }
     }
 

@@ -18,6 +18,7 @@ mod directory;
 mod intake;
 mod lease;
 mod meter;
+mod order;
 mod passage;
 mod plan;
 mod population;

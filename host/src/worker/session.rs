@@ -9,7 +9,7 @@
 //!
 //! Which connection its requests take, and when they wait, is in `passage`.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::Waker;
@@ -22,9 +22,10 @@ use super::affinity::Affinity;
 use super::change::{Change, Standing};
 use super::cluster::{ClusterRoute, Trial};
 use super::lease::Lease;
+use super::order::Order;
 use super::plan::{OutputLimits, SessionLimits};
 use crate::buffer::{Flush, Outbox};
-use crate::chain::{Frame, Kind};
+use crate::chain::Frame;
 use crate::ids::{MessageId, Sequence, SessionId};
 use crate::net::WriteHalf;
 use crate::resp::request::RequestScanner;
@@ -204,76 +205,6 @@ pub(super) struct Partial {
     pub(super) needed: usize,
 }
 
-/// Releases the responses of a session in the order of its requests.
-#[derive(Debug, Default)]
-pub(super) struct Order {
-    /// The sequence of the next request.
-    next: Sequence,
-    /// The sequence of the next response to be released.
-    head: Sequence,
-    /// Responses that came before their turn.
-    parked: BTreeMap<Sequence, Parked>,
-    /// Whether responses of this session wait for the transforms in this turn: those behind them must wait too.
-    pub(super) staged: bool,
-}
-
-/// A response that came before its turn.
-#[derive(Debug)]
-pub(super) struct Parked {
-    pub(super) ticket: Ticket,
-    pub(super) bytes: Bytes,
-    pub(super) kind: Kind,
-    pub(super) foreign: bool,
-}
-
-impl Order {
-    /// The sequence of the next request, and of so many behind it.
-    #[inline]
-    pub(super) fn issue(&mut self, count: u32) -> Sequence {
-        let first = self.next;
-        self.next += u64::from(count);
-        first
-    }
-
-    /// The sequence behind that of the last request.
-    pub(super) fn issued(&self) -> Sequence {
-        self.next
-    }
-
-    /// The first request whose response has not been released.
-    #[inline]
-    pub(super) fn head(&self) -> Sequence {
-        self.head
-    }
-
-    /// Whether nothing is in flight.
-    pub(super) fn is_idle(&self) -> bool {
-        self.head == self.next
-    }
-
-    /// The response of the oldest requests is released.
-    #[inline]
-    pub(super) fn release(&mut self, count: u32) {
-        self.head += u64::from(count);
-    }
-
-    /// Keep a response until those before it are released.
-    pub(super) fn park(&mut self, parked: Parked) {
-        self.parked.insert(parked.ticket.sequence, parked);
-    }
-
-    /// The response that waits for nothing but to be released.
-    #[inline]
-    pub(super) fn unpark(&mut self) -> Option<Parked> {
-        if self.parked.is_empty() { None } else { self.parked.remove(&self.head) }
-    }
-
-    /// All responses that wait.
-    pub(super) fn take_parked(&mut self) -> impl Iterator<Item = Parked> + use<> {
-        std::mem::take(&mut self.parked).into_values()
-    }
-}
-
 impl Session {
     pub(super) fn new(
         id: SessionId,
@@ -327,13 +258,13 @@ impl Session {
 
     /// So many bytes of requests have been sent on: they are in flight until everything issued so far is answered.
     pub(super) fn sent(&mut self, bytes: usize) {
-        self.reads.push_back((self.order.next, bytes));
+        self.reads.push_back((self.order.issued(), bytes));
     }
 
     /// Take what was answered out of the count of bytes in flight.
     pub(super) fn settle_reads(&mut self) {
         while let Some(&(behind, bytes)) = self.reads.front()
-            && behind <= self.order.head
+            && behind <= self.order.head()
         {
             self.reads.pop_front();
             self.in_flight = self.in_flight.saturating_sub(bytes);
@@ -381,7 +312,7 @@ impl Session {
             self.cut_off();
         }
         // Nobody looks at what it sends while it is not read from. One that is still being answered may have finished sending, no more.
-        let (head, ended) = (self.order.head, !self.may_read() && self.socket.has_ended());
+        let (head, ended) = (self.order.head(), !self.may_read() && self.socket.has_ended());
         self.finished |= ended && self.watch.ended == Some(head);
         self.watch.ended = ended.then_some(head);
         // The server closes the sessions of a user that it does not know any more; these have no connection of their own that it could close.
@@ -395,7 +326,7 @@ impl Session {
             self.end();
         }
         let Some(idle) = self.limits.idle else { return };
-        let doing = self.order.next + self.partial.as_ref().map_or(0, |partial| partial.bytes.len() as u64);
+        let doing = self.order.issued() + self.partial.as_ref().map_or(0, |partial| partial.bytes.len() as u64);
         if self.watch.done != doing || self.listens() || !self.order.is_idle() {
             (self.watch.done, self.watch.idle) = (doing, None);
         } else if now - *self.watch.idle.get_or_insert(now) > idle && self.life == Life::Open {
