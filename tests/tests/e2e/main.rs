@@ -34,6 +34,7 @@ mod timeouts;
 mod traffic_log;
 mod transport;
 mod values;
+mod virtual_node;
 
 /// How many workers a promise is checked with that must hold for any number.
 const WORKERS: [usize; 2] = [1, 2];

@@ -7,9 +7,10 @@
 //!  └────────────────────────────────────┴──────────┴───────────────┘
 //! ```
 //!
-//! *Slot* says which shard: shards are visited in the order of their highest slots, and this is the highest one of the shard that is
-//! being visited. *Server* is 6 bits of a hash of what the cluster calls its primary: a node's cursor means nothing to another node.
-//! 0 is the beginning and the end, and nothing in between: behind the first shard the slot is not 0, and in it the node's cursor is not.
+//! Shards are visited in the order of their highest slots. *Slot* is the highest one of the shard that is being visited, and *server* 6
+//! bits of a hash of what the cluster calls its primary: a node's cursor means nothing to another node. Between two shards the node's
+//! cursor is 0, the slot that of the shard that has been visited, and the server 1, so that the number is not 0: that is the beginning
+//! and the end.
 //!
 //! The cursor of a node is as long as the size of its hash table, in bits; servers that keep a table for each slot (Valkey 8, Redis
 //! 7.4) put the slot into 14 more. So 44 bits are enough for 2^44 buckets in a node, or 2^30 in a slot. They stand at the top because
@@ -23,7 +24,8 @@
 //!
 //! Slots that move while a scan is under way: every shard that has slots above that of the cursor is visited, even if it was visited
 //! before it got them. So an element is missed only where its slot is below and goes from a shard that has not been visited wholly to
-//! one that has no slots above: from the shard whose turn it is, or from a later one whose slots are not in one piece.
+//! one that has no slots above: from the shard that is being visited, or from a later one whose slots are not in one piece. (And if the
+//! shard that is being visited fails over and loses its highest slot between two replies.)
 //!
 //! A scan ends if the cluster is left in peace: with each reply the node's cursor goes on, or the slot rises, or it is the map that has
 //! changed.
@@ -38,6 +40,9 @@ const SLOT_BITS: u32 = 14;
 const SERVER_BITS: u32 = 6;
 const AT_BITS: u32 = u64::BITS - SLOT_BITS - SERVER_BITS;
 
+/// The server of a cursor between two shards.
+const BETWEEN: u8 = 1;
+
 /// How far a scan has come.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Cursor {
@@ -46,14 +51,17 @@ pub struct Cursor {
     at: u64,
 }
 
-/// A visit of one node, one of several that a scan consists of.
+/// A step of a scan: a request to one node.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Leg {
     /// The position of the node to ask, among those of the map.
     pub node: usize,
-    /// Which one it is; its cursor's is another if the visit has yet to begin.
+    /// Which one it is.
     server: u8,
-    cursor: Cursor,
+    /// The highest slot of its shard, when the visit began.
+    slot: Slot,
+    /// The node's cursor.
+    at: u64,
 }
 
 impl Cursor {
@@ -75,7 +83,7 @@ impl Cursor {
         })
     }
 
-    /// The number that the client gets. `None`: the node's cursor is 2^44 or more.
+    /// The number that the client gets, 0 at the beginning. `None`: the node's cursor is 2^44 or more.
     pub fn encode(self) -> Option<u64> {
         let low = u64::from(self.server) << SLOT_BITS | self.slot.number() as u64;
         (self.at < 1 << AT_BITS).then_some(self.at << (SLOT_BITS + SERVER_BITS) | low)
@@ -83,40 +91,21 @@ impl Cursor {
 
     /// Where the scan goes on. `None`: nowhere, it has come to its [`Self::END`].
     pub fn leg(self, map: &Map) -> Option<Leg> {
-        let begun = self.at > 0;
-        let same = |shard: &&Shard| begun && server(map, shard) == Some(self.server);
-        let owner = map.owner(self.slot).filter(|_| self != Self::beginning_at(Slot::FIRST));
-        // It goes on where it stopped, if that server is still there, even where the slot that stands for it has moved.
-        if let Some(shard) = owner.filter(same).or_else(|| map.shards().iter().find(same)) {
-            return Some(Leg { node: shard.primary, server: self.server, cursor: self });
-        }
-        // Otherwise from the beginning of the shard that has the slot now.
-        let cursor = match owner {
-            Some(_) => Self::beginning_at(self.slot),
-            None => Self::behind(map, self.slot.number().checked_sub(1).and_then(Slot::new))?,
-        };
-        let owner = map.owner(cursor.slot)?;
-        Some(Leg { node: owner.primary, server: server(map, owner)?, cursor })
-    }
-
-    /// The beginning of the shard that a slot stands for.
-    fn beginning_at(slot: Slot) -> Self {
-        Self { slot, server: 0, at: 0 }
-    }
-
-    /// The next shard: the one with the smallest highest slot that is higher than this one, or the first.
-    fn behind(map: &Map, slot: Option<Slot>) -> Option<Self> {
-        let mut seen = vec![false; map.nodes().len()];
-        let mut next = None;
-        let above = slot.map_or(0, |slot| slot.number() + 1)..SLOTS;
-        for slot in above.rev().filter_map(Slot::new) {
-            if let Some(seen) = map.owner(slot).and_then(|shard| seen.get_mut(shard.primary))
-                && !std::mem::replace(seen, true)
-            {
-                next = Some(Self::beginning_at(slot));
+        let Self { slot, at, .. } = self;
+        let visited = if at > 0 {
+            let same = |shard: &&Shard| server(map, shard) == Some(self.server);
+            // It goes on where it stopped, if that server is still there, even where its highest slot has moved.
+            if let Some(shard) = map.owner(slot).filter(same).or_else(|| map.shards().iter().find(same)) {
+                return Some(Leg { node: shard.primary, server: self.server, slot, at });
             }
-        }
-        next
+            // Otherwise from the beginning of whoever serves its shard now.
+            before(slot)
+        } else {
+            Some(slot).filter(|_| self.encode() != Some(0))
+        };
+        let slot = next(map, visited)?;
+        let owner = map.owner(slot)?;
+        Some(Leg { node: owner.primary, server: server(map, owner)?, slot, at: 0 })
     }
 }
 
@@ -124,7 +113,7 @@ impl Leg {
     /// Append the request to the node: the client's, with the node's cursor.
     pub fn encode<A: Args + ?Sized>(&self, arguments: &A, out: &mut Vec<u8>) {
         let mut number = itoa::Buffer::new();
-        let at = number.format(self.cursor.at).as_bytes();
+        let at = number.format(self.at).as_bytes();
         let argument = |place| if place == 1 { at } else { arguments.arg(place) };
         encode::request(out, (0..arguments.count()).map(argument));
     }
@@ -138,9 +127,7 @@ impl Leg {
         let Some((at, keys)) = cursor_and_keys(reply) else {
             return encode::error("ERR the node's reply to SCAN cannot be understood");
         };
-        let next =
-            if at > 0 { Some(Cursor { slot: self.cursor.slot, server: self.server, at }) } else { self.next(map) };
-        let Some(number) = next.map_or(Some(0), Cursor::encode) else {
+        let Some(number) = self.onward(at, map).map_or(Some(0), Cursor::encode) else {
             return encode::error("ERR the cursor of a node is too large for one of the whole cluster");
         };
         let mut out = Vec::with_capacity(keys.len() + 32);
@@ -150,15 +137,34 @@ impl Leg {
         out
     }
 
-    /// Behind a node that has been visited wholly.
-    fn next(self, map: &Map) -> Option<Cursor> {
-        let slot = self.cursor.slot;
-        match map.owner(slot).and_then(|owner| server(map, owner)) {
-            // The slot went to another while the node was being visited. (No other shard stands before the first slot.)
-            Some(owner) if owner != self.server && slot != Slot::FIRST => Some(Cursor::beginning_at(slot)),
-            _ => Cursor::behind(map, Some(slot)),
+    /// Where the client goes on, now that the node is at this cursor of its own. `None`: all is done.
+    fn onward(self, at: u64, map: &Map) -> Option<Cursor> {
+        let Self { server, slot, .. } = self;
+        if at > 0 {
+            return Some(Cursor { slot, server, at });
         }
+        let owner = map.owner(slot).and_then(|owner| self::server(map, owner));
+        // Whoever has got the slot while this shard was being visited comes next. (Before the first slot there is no other, so he does
+        // not come for that one slot.)
+        let moved = owner.is_some_and(|owner| owner != server);
+        let visited = if moved { before(slot).unwrap_or(slot) } else { slot };
+        next(map, Some(visited)).map(|_| Cursor { slot: visited, server: BETWEEN, at: 0 })
     }
+}
+
+fn before(slot: Slot) -> Option<Slot> {
+    slot.number().checked_sub(1).and_then(Slot::new)
+}
+
+/// The smallest slot that is the highest one of a shard, and higher than this one.
+fn next(map: &Map, visited: Option<Slot>) -> Option<Slot> {
+    let mut seen = vec![false; map.nodes().len()];
+    let above = visited.map_or(0, |slot| slot.number() + 1)..SLOTS;
+    let highest = above.rev().filter_map(Slot::new).filter(|&slot| {
+        let shard = map.owner(slot).and_then(|shard| seen.get_mut(shard.primary));
+        shard.is_some_and(|seen| !std::mem::replace(seen, true))
+    });
+    highest.last()
 }
 
 /// `[cursor, [key…]]`

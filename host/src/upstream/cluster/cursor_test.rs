@@ -22,8 +22,8 @@ struct Cluster {
     owners: Vec<Option<char>>,
 }
 
-/// The first step of the last shard of [`ABC`]: two others have taken six each.
-const LAST: usize = 12;
+/// The first step that is taken when the visit of the last shard of [`ABC`] has begun: two others have taken six each.
+const LAST: usize = 13;
 
 const ABC: [(usize, usize, char); 3] = [(0, 5_460, 'A'), (5_461, 10_922, 'B'), (10_923, 16_383, 'C')];
 
@@ -130,7 +130,7 @@ fn slots_that_nobody_serves_are_no_end() {
     seen.sort_unstable();
     assert_eq!(seen, [100, 300]);
     // The shard that was to be visited is gone, and so is all that would follow.
-    let gone = Cursor { slot: Slot::new(399).unwrap(), server: 0, at: 0 };
+    let gone = Cursor { slot: Slot::new(299).unwrap(), server: BETWEEN, at: 0 };
     assert_eq!(gone.leg(&map(&[(100, 199, 'A')])), None);
 }
 
@@ -186,6 +186,35 @@ fn a_shard_that_gets_low_slots_is_not_taken_for_one_that_has_been_visited() {
             }
         });
         assert_eq!(missed(seen), NONE, "at step {step}");
+    }
+}
+
+#[test]
+fn a_shard_that_loses_its_highest_slots_is_still_visited_to_its_end() {
+    for step in 0..15 {
+        for heir in ['A', 'C'] {
+            let seen = scan(&mut Cluster::new(&ABC), |now, cluster| {
+                if now == step {
+                    cluster.migrate(10_922, 10_922, heir);
+                    cluster.migrate(5_460, 5_460, 'B');
+                }
+            });
+            assert_eq!(missed(seen), NONE, "to {heir} at step {step}");
+        }
+    }
+}
+
+#[test]
+fn the_highest_slots_of_the_shard_that_is_being_visited_are_found_where_they_go() {
+    for step in 0..15 {
+        for heir in ['A', 'C'] {
+            let seen = scan(&mut Cluster::new(&ABC), |now, cluster| {
+                if now == step {
+                    cluster.migrate(10_000, 10_922, heir);
+                }
+            });
+            assert_eq!(missed(seen), NONE, "to {heir} at step {step}");
+        }
     }
 }
 
@@ -273,8 +302,8 @@ fn a_reply_is_passed_on_but_for_its_cursor() {
         reply(begin, &format!("*2\r\n$2\r\n17\r\n{keys}")),
         format!("*2\r\n${}\r\n{number}\r\n{keys}", number.len())
     );
-    assert_eq!(reply(begin, "*2\r\n$1\r\n0\r\n*0\r\n"), "*2\r\n$5\r\n10922\r\n*0\r\n");
-    let last = Cursor::beginning_at(Slot::new(16_383).unwrap());
+    assert_eq!(reply(begin, "*2\r\n$1\r\n0\r\n*0\r\n"), "*2\r\n$5\r\n21844\r\n*0\r\n");
+    let last = Cursor { slot: Slot::new(10_922).unwrap(), server: BETWEEN, at: 0 };
     assert_eq!(reply(last, &format!("*2\r\n$1\r\n0\r\n{keys}")), format!("*2\r\n$1\r\n0\r\n{keys}"));
     assert_eq!(reply(begin, "-NOAUTH no\r\n"), "-NOAUTH no\r\n");
     for odd in ["+OK\r\n", "*1\r\n$1\r\n0\r\n", "*2\r\n$1\r\na\r\n*0\r\n", "*2\r\n:1\r\n*0\r\n", "*2\r\n$-1\r\n*0\r\n"]

@@ -91,7 +91,8 @@ const BY_NAME: &[(&str, Reach, Gather<'static>)] = &[
     // The keyspace as a whole.
     ("randomkey", Reach::RandomKey, LIST),
     ("scan", Reach::Scan, LIST),
-    // What is about one server, and would tear it from its cluster or the connection from the proxy.
+    // What is about one server, or would tear it from its cluster or the connection from the proxy.
+    ("cluster|slot-stats", Reach::Refused, LIST),
     ("failover", Reach::Refused, LIST),
     ("psync", Reach::Refused, LIST),
     ("replconf", Reach::Refused, LIST),

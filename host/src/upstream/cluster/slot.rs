@@ -10,9 +10,6 @@ pub const SLOTS: usize = 16_384;
 pub struct Slot(u16);
 
 impl Slot {
-    /// The lowest one.
-    pub const FIRST: Self = Self(0);
-
     /// The slot of a key: of its hash tag, where it has one, so that keys with the same tag lie together.
     #[inline]
     pub fn of(key: &[u8]) -> Self {

@@ -252,7 +252,7 @@ impl VirtualNode {
         let (ip, port) = (self.ip(), self.port);
         // The port that nodes talk to each other on lies 10000 above. Nobody listens there, but clients want a number.
         let bus = port.checked_add(10_000).unwrap_or(0);
-        format!("{} {ip}:{port}@{bus} myself,master - 0 0 0 connected 0-{LAST}\n", self.id)
+        format!("{} {ip}:{port}@{bus} myself,master - 0 0 1 connected 0-{LAST}\n", self.id)
     }
 
     fn help(&self, out: &mut Reply) {
@@ -277,8 +277,8 @@ const INFO: &str = "cluster_state:ok\r\n\
     cluster_slots_fail:0\r\n\
     cluster_known_nodes:1\r\n\
     cluster_size:1\r\n\
-    cluster_current_epoch:0\r\n\
-    cluster_my_epoch:0\r\n\
+    cluster_current_epoch:1\r\n\
+    cluster_my_epoch:1\r\n\
     cluster_stats_messages_sent:0\r\n\
     cluster_stats_messages_received:0\r\n\
     total_cluster_links_buffer_limit_exceeded:0\r\n";

@@ -25,7 +25,7 @@ fn frame(node: &VirtualNode, line: &str, protocol: Protocol) -> String {
 #[test]
 fn it_describes_itself_as_redis_server_7_does() {
     use Protocol::{Resp2, Resp3};
-    // What redis-server 7.0.15 says with `--cluster-announce-ip 10.0.0.7 --port 6379` after `CLUSTER ADDSLOTSRANGE 0 16383`.
+    // What redis-server 7.0.15 says with `--cluster-announce-ip 10.0.0.7 --port 6379`, when `redis-cli` has made a cluster of it alone.
     let slots = "*1\r\n*3\r\n:0\r\n:16383\r\n*4\r\n$8\r\n10.0.0.7\r\n:6379\r\n$40\r\nID\r\n";
     let about = [
         "$2\r\nid\r\n$40\r\nID\r\n$4\r\nport\r\n:6379\r\n$2\r\nip\r\n$8\r\n10.0.0.7\r\n$8\r\nendpoint\r\n$8\r\n10.0.0.7\r\n",
@@ -33,7 +33,7 @@ fn it_describes_itself_as_redis_server_7_does() {
     ]
     .concat();
     let shards = "$5\r\nslots\r\n*2\r\n:0\r\n:16383\r\n$5\r\nnodes\r\n*1\r\n";
-    let nodes = "ID 10.0.0.7:6379@16379 myself,master - 0 0 0 connected 0-16383\n\r\n";
+    let nodes = "ID 10.0.0.7:6379@16379 myself,master - 0 0 1 connected 0-16383\n\r\n";
     for (line, protocol, expected) in [
         ("CLUSTER SLOTS", Resp2, format!("{slots}*0\r\n")),
         ("CLUSTER SLOTS", Resp3, format!("{slots}%0\r\n")),
