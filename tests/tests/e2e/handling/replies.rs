@@ -108,7 +108,7 @@ fn in_every_company(proxies: &Proxies, client: &mut Client, resp3: bool) {
     let node = proxies.cluster.primary(1).addr();
     let error = format!("\r\n-MOVED 1 {node}\r\n");
     let lines: [&[&str]; 3] = [&["PING"], &["ECHO", &error], &["PING"]];
-    client.send(&lines.map(|words| request(words)).concat());
+    client.send(&lines.map(request).concat());
     assert_eq!(client.replies(3)[1], format!("${}\r\n{error}\r\n", error.len()));
 }
 
