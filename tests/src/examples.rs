@@ -1,11 +1,12 @@
 //! The topologies in `examples/`, moved to free addresses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde_yaml::Value;
 
 use crate::certificates::{Authority, Identity};
+use crate::cluster::RedisCluster;
 use crate::ports::{free_addr, free_port};
 use crate::programs;
 use crate::redis_server::RedisServer;
@@ -20,6 +21,8 @@ pub struct Example {
     pub sources: BTreeMap<String, String>,
     /// A server for each remote address, by that address as the file has it.
     pub servers: BTreeMap<String, RedisServer>,
+    /// The cluster whose nodes sources stand for, if any do.
+    pub cluster: Option<RedisCluster>,
     /// Who has signed the certificates that stand for those in the file.
     pub authority: Authority,
 }
@@ -55,7 +58,7 @@ impl Example {
         let text = std::fs::read_to_string(directory().join(name)).expect("the example can be read");
         let mut topology: Value = serde_yaml::from_str(&text).expect("the example is YAML");
         topology.apply_merge().expect("merge keys that can be applied");
-        let mut moved = Moved::new();
+        let mut moved = Moved::new(nodes(&topology));
         moved.everything(&mut topology);
         let admin = topology.get("admin").and_then(Value::as_str).map(str::to_owned);
         let sources = moved.sources(&topology);
@@ -65,6 +68,7 @@ impl Example {
             proxy: Sluice::start(&yaml, &first, admin.as_deref()),
             sources,
             servers: moved.servers,
+            cluster: moved.cluster,
             authority: moved.authority,
         }
     }
@@ -74,16 +78,23 @@ impl Example {
 #[derive(Debug)]
 struct Moved {
     servers: BTreeMap<String, RedisServer>,
+    cluster: Option<RedisCluster>,
+    /// Addresses of nodes and listeners by those in the file.
+    addresses: BTreeMap<String, String>,
     authority: Authority,
     /// The proxy's own certificate, and the servers'.
     identity: Identity,
 }
 
 impl Moved {
-    fn new() -> Self {
+    /// With a cluster of so many nodes as the file has.
+    fn new(nodes: BTreeSet<String>) -> Self {
         let authority = Authority::new();
         let identity = authority.sign("proxy");
-        Self { servers: BTreeMap::new(), authority, identity }
+        let cluster = (!nodes.is_empty()).then(|| RedisCluster::start(nodes.len(), 0));
+        let running = cluster.iter().flat_map(RedisCluster::addresses);
+        let addresses = nodes.into_iter().zip(running).collect();
+        Self { servers: BTreeMap::new(), cluster, addresses, authority, identity }
     }
 
     /// Replaces every address and every relative path below this node.
@@ -91,10 +102,15 @@ impl Moved {
         match node {
             Value::Mapping(map) => {
                 let tls = map.contains_key("tls");
+                if let Some(table) = map.get_mut("rewrite").and_then(Value::as_mapping_mut) {
+                    *table = std::mem::take(table).into_iter().map(|pair| self.pair(pair)).collect();
+                }
                 for (key, value) in map.iter_mut() {
                     let replaced = match (key.as_str(), value.as_str()) {
                         (Some("listen_addr"), Some(path)) if path.starts_with("unix:") => Some(self.unix(path)),
-                        (Some("listen_addr" | "admin"), Some(_)) => Some(free_addr()),
+                        (Some("listen_addr" | "admin" | "direct_destination"), Some(address)) => {
+                            Some(self.address(address))
+                        }
                         (Some("remote_address"), Some(remote)) => Some(self.server(remote, tls)),
                         (Some("certificate_path"), Some(_)) => Some(self.identity.certificate.display().to_string()),
                         (Some("private_key_path"), Some(_)) => Some(self.identity.key.display().to_string()),
@@ -113,6 +129,20 @@ impl Moved {
             Value::Sequence(entries) => entries.iter_mut().for_each(|entry| self.everything(entry)),
             _ => {}
         }
+    }
+
+    /// The address that stands for this one.
+    fn address(&mut self, address: &str) -> String {
+        self.addresses.entry(address.to_owned()).or_insert_with(free_addr).clone()
+    }
+
+    /// The addresses that stand for those of a node and its proxy.
+    fn pair(&mut self, (node, proxy): (Value, Value)) -> (Value, Value) {
+        let mut moved = |address: Value| {
+            let address = address.as_str().expect("the address of a node or its proxy");
+            Value::String(self.address(address))
+        };
+        (moved(node), moved(proxy))
     }
 
     /// A Unix socket of the same name, beside the certificates.
@@ -143,6 +173,18 @@ impl Moved {
                 Some((text(source, "name")?, text(source, "listen_addr")?))
             })
             .collect()
+    }
+}
+
+/// The nodes of a cluster that sources stand for.
+fn nodes(topology: &Value) -> BTreeSet<String> {
+    match topology {
+        Value::Mapping(map) => {
+            let own = map.get("direct_destination").and_then(Value::as_str).map(str::to_owned);
+            own.into_iter().chain(map.values().flat_map(nodes)).collect()
+        }
+        Value::Sequence(entries) => entries.iter().flat_map(nodes).collect(),
+        _ => BTreeSet::new(),
     }
 }
 

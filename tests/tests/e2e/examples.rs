@@ -12,6 +12,7 @@ type Story = (&'static str, fn(&Example));
 
 const STORIES: &[Story] = &[
     ("chain.yaml", chain),
+    ("cluster-handling.yaml", cluster_handling),
     ("declared.yaml", declared),
     ("memory.yaml", memory),
     ("request-log.yaml", request_log),
@@ -61,6 +62,24 @@ fn chain(example: &Example) {
     assert_eq!(client.ask("GET greeting"), "$5\r\nhello\r\n");
     assert_eq!(example.proxy.get("/metrics").status, 200);
     wait_until("requests are logged", SOON, || example.proxy.output().contains("RequestLogger").then_some(()));
+}
+
+fn cluster_handling(example: &Example) {
+    let cluster = example.cluster.as_ref().unwrap();
+    let ports: Vec<&str> = example.sources.values().map(|addr| addr.rsplit(':').next().unwrap()).collect();
+    let cli = |port: &str, args: &[&str]| output_of(Command::new("redis-cli").args(["-c", "-p", port]).args(args));
+    for n in 0..20 {
+        let key = format!("greeting:{n}");
+        assert_eq!(cli(ports[n % 3], &["SET", &key, "hello"]), "OK\n");
+        assert_eq!(cli(ports[(n + 1) % 3], &["GET", &key]), "hello\n");
+    }
+    let nodes = cli(ports[0], &["CLUSTER", "NODES"]);
+    for (proxy, node) in example.sources.values().zip(cluster.addresses()) {
+        assert!(nodes.contains(&format!(" {proxy}@0 ")) && !nodes.contains(&format!(" {node}@")), "{nodes}");
+    }
+    for name in example.sources.keys() {
+        assert_refused(&mut at(example, name), "FLUSHALL");
+    }
 }
 
 fn declared(example: &Example) {

@@ -16,6 +16,7 @@ mod examples;
 mod failover;
 mod failure;
 mod framing;
+mod handling;
 mod idle;
 mod isolation;
 mod limits;

@@ -1,0 +1,149 @@
+//! What a client is told of the cluster's nodes.
+
+use sluice_tests::{Client, inline, request};
+
+use super::proxies::{Proxies, Told};
+
+/// Where the text of a reply says something of a port, or of a bus.
+fn without_buses(text: &str) -> String {
+    let mut text = text.to_owned();
+    while let Some(at) = text.find('@') {
+        let end = text[at..].find([' ', ',']).map_or(text.len(), |len| at + len);
+        text.replace_range(at..end, "");
+    }
+    text
+}
+
+/// The lines of a reply without the length that it begins with: addresses may be of different lengths.
+fn body(reply: &[u8]) -> String {
+    let text = String::from_utf8(reply.to_vec()).unwrap();
+    text.split_once("\r\n").unwrap().1.to_owned()
+}
+
+/// Whose ports stand in a reply, one after the other.
+fn ports(reply: &[u8], addrs: &[String]) -> Vec<usize> {
+    // The last slot, which could be a port.
+    let text = String::from_utf8_lossy(reply).replace(":16383\r\n", "");
+    let mut found: Vec<(usize, usize)> = Vec::new();
+    for (at, addr) in addrs.iter().enumerate() {
+        let port = format!(":{}", addr.rsplit(':').next().unwrap());
+        let ends = |place: usize| !text[place..].starts_with(|next: char| next.is_ascii_digit());
+        let places = text.match_indices(&port).filter(|(place, found)| ends(place + found.len()));
+        found.extend(places.map(|(place, _)| (place, at)));
+    }
+    found.sort_unstable();
+    found.into_iter().map(|(_, at)| at).collect()
+}
+
+#[test]
+fn every_reply_that_names_nodes_names_their_proxies() {
+    let proxies = Proxies::start(1, Told::ByRewriting, 1);
+    let replicas = format!("CLUSTER REPLICAS {}", proxies.cluster.node_id(1));
+    let requests =
+        ["CLUSTER SLOTS", "CLUSTER SHARDS", "CLUSTER NODES", &replicas, &replicas.replace("REPLICAS", "slaves")];
+    for resp3 in [false, true] {
+        let (mut client, mut direct) = (proxies.client(0), proxies.direct(&proxies.cluster.addresses()[0]));
+        if resp3 {
+            client.hello3();
+            direct.hello3();
+        }
+        for line in requests {
+            let found = client.ask(line);
+            let (nodes, told) = (proxies.cluster.addresses(), direct.ask(line));
+            assert_eq!(ports(&found, &nodes).len(), 0, "{line}: {found:?}");
+            assert_eq!(ports(&found, &proxies.addrs), ports(&told, &nodes), "{line}");
+            assert_ne!(ports(&told, &nodes).len(), 0, "{line}: {told:?}");
+        }
+        let nodes = without_buses(&body(&direct.ask("CLUSTER NODES")));
+        let found = body(&client.ask("CLUSTER NODES"));
+        assert_eq!(found.matches("@0 ").count(), 6, "{found}");
+        assert_eq!(untimed(&without_buses(&found)), untimed(&proxies.rewritten(&nodes)));
+        in_every_company(&proxies, &mut client, resp3);
+    }
+    proxies.assert_nobody_came_past_them();
+}
+
+/// The lines of CLUSTER NODES without when was heard of a node; their order is nobody's promise.
+fn untimed(lines: &str) -> Vec<String> {
+    let fields = |line: &str| {
+        let mut words: Vec<&str> = line.split(' ').collect();
+        if words.len() > 5 {
+            (words[4], words[5]) = ("", "");
+        }
+        words.join(" ")
+    };
+    let mut lines: Vec<String> = lines.trim_end().lines().map(fields).collect();
+    lines.sort();
+    lines
+}
+
+/// Between other requests, in a transaction, on a connection of its own.
+fn in_every_company(proxies: &Proxies, client: &mut Client, resp3: bool) {
+    let key = key_of(proxies, 0);
+    let alone = client.ask("CLUSTER SLOTS");
+    let lines = ["PING", "PING", "CLUSTER SLOTS", "PING", "CLUSTER SLOTS", "CLUSTER SLOTS", "PING"];
+    client.send(&lines.map(inline).concat());
+    for line in lines {
+        let reply = client.reply();
+        assert_eq!(reply, if line == "PING" { "+PONG\r\n".into() } else { alone.clone() });
+    }
+
+    let lines = ["MULTI", "CLUSTER SLOTS", "PING", "CLUSTER SLOTS", "EXEC", "CLUSTER SLOTS"];
+    client.send(&lines.map(inline).concat());
+    let replies = client.replies(6);
+    assert_eq!(replies[..4], ["+OK\r\n", "+QUEUED\r\n", "+QUEUED\r\n", "+QUEUED\r\n"]);
+    assert_eq!(replies[4], [b"*3\r\n", &alone[..], b"+PONG\r\n", &alone].concat());
+    assert_eq!(replies[5], alone);
+
+    assert_eq!(client.call(&["WATCH", &key]), "+OK\r\n");
+    assert_eq!(client.ask("CLUSTER SLOTS"), alone);
+    assert_eq!(client.ask("UNWATCH"), "+OK\r\n");
+    if resp3 {
+        assert!(client.ask("SUBSCRIBE news").starts_with(b">3\r\n"));
+        assert_eq!(client.ask("CLUSTER SLOTS"), alone);
+        assert!(client.ask("UNSUBSCRIBE").starts_with(b">3\r\n"));
+    }
+    // Data that looks like it is data.
+    assert_eq!(client.call(&[b"SET", key.as_bytes(), &alone]), "+OK\r\n");
+    let node = proxies.cluster.primary(1).addr();
+    let error = format!("\r\n-MOVED 1 {node}\r\n");
+    let lines: [&[&str]; 3] = [&["PING"], &["ECHO", &error], &["PING"]];
+    client.send(&lines.map(request).concat());
+    assert_eq!(client.replies(3)[1], format!("${}\r\n{error}\r\n", error.len()));
+}
+
+/// A key of this shard.
+pub(super) fn key_of(proxies: &Proxies, shard: usize) -> String {
+    let mut keys = (0..).map(|n| format!("key:{n}"));
+    keys.find(|key| proxies.cluster.owner_of_key(key) == shard).unwrap()
+}
+
+#[test]
+fn a_request_at_the_wrong_proxy_is_sent_on_to_the_right_one() {
+    let proxies = Proxies::start(0, Told::ByRewriting, 1);
+    let keys: Vec<String> = (0..3).map(|shard| key_of(&proxies, shard)).collect();
+    let slot = |shard: usize| proxies.cluster.slot_of(&keys[shard]);
+    let moved = |shard: usize| format!("-MOVED {} {}\r\n", slot(shard), proxies.addrs[shard]);
+    for resp3 in [false, true] {
+        let mut client = proxies.client(0);
+        if resp3 {
+            client.hello3();
+        }
+        assert_eq!(client.call(&["SET", &keys[1], "1"]), moved(1));
+        // Side by side with others.
+        let lines = [("SET", 0), ("SET", 1), ("SET", 2), ("SET", 0), ("SET", 2)];
+        client.send(&lines.map(|(name, at)| request(&[name, &keys[at], "1"])).concat());
+        assert_eq!(client.replies(5), ["+OK\r\n", &moved(1), &moved(2), "+OK\r\n", &moved(2)]);
+        // On a connection of its own, and where the reply could take long.
+        let lines =
+            [&["MULTI"][..], &["GET", &keys[1]], &["EXEC"], &["BLPOP", &keys[2], "0"], &["SSUBSCRIBE", &keys[1]]];
+        client.send(&lines.map(request).concat());
+        let replies = client.replies(5);
+        assert_eq!(replies[..2], ["+OK\r\n", &moved(1)]);
+        assert!(replies[2].starts_with(b"-EXECABORT"), "{replies:?}");
+        assert_eq!(replies[3..], [moved(2), moved(1)]);
+        let script = ["EVAL", "return redis.call('GET', KEYS[1])", "1", &keys[1]];
+        assert_eq!(client.call(&script), moved(1));
+    }
+    proxies.assert_nobody_came_past_them();
+}
