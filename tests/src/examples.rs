@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde_yaml::Value;
 
 use crate::certificates::{Authority, Identity};
+use crate::cluster::RedisCluster;
 use crate::ports::{free_addr, free_port};
 use crate::programs;
 use crate::redis_server::RedisServer;
@@ -20,6 +21,8 @@ pub struct Example {
     pub sources: BTreeMap<String, String>,
     /// A server for each remote address, by that address as the file has it.
     pub servers: BTreeMap<String, RedisServer>,
+    /// The clusters that the sinks are in front of, by their first contact points as the file has them.
+    pub clusters: BTreeMap<Vec<String>, RedisCluster>,
     /// Who has signed the certificates that stand for those in the file.
     pub authority: Authority,
 }
@@ -65,6 +68,7 @@ impl Example {
             proxy: Sluice::start(&yaml, &first, admin.as_deref()),
             sources,
             servers: moved.servers,
+            clusters: moved.clusters,
             authority: moved.authority,
         }
     }
@@ -74,6 +78,7 @@ impl Example {
 #[derive(Debug)]
 struct Moved {
     servers: BTreeMap<String, RedisServer>,
+    clusters: BTreeMap<Vec<String>, RedisCluster>,
     authority: Authority,
     /// The proxy's own certificate, and the servers'.
     identity: Identity,
@@ -83,7 +88,7 @@ impl Moved {
     fn new() -> Self {
         let authority = Authority::new();
         let identity = authority.sign("proxy");
-        Self { servers: BTreeMap::new(), authority, identity }
+        Self { servers: BTreeMap::new(), clusters: BTreeMap::new(), authority, identity }
     }
 
     /// Replaces every address and every relative path below this node.
@@ -92,6 +97,10 @@ impl Moved {
             Value::Mapping(map) => {
                 let tls = map.contains_key("tls");
                 for (key, value) in map.iter_mut() {
+                    if key.as_str() == Some("first_contact_points") {
+                        self.contact_points(value);
+                        continue;
+                    }
                     let replaced = match (key.as_str(), value.as_str()) {
                         (Some("listen_addr"), Some(path)) if path.starts_with("unix:") => Some(self.unix(path)),
                         (Some("listen_addr" | "admin"), Some(_)) => Some(free_addr()),
@@ -131,6 +140,17 @@ impl Moved {
             RedisServer::start_with(&options.iter().map(String::as_str).collect::<Vec<_>>())
         });
         format!("127.0.0.1:{}", server.option("--tls-port").expect("it speaks TLS"))
+    }
+
+    /// The cluster that stands for the one of these contact points: a primary for each.
+    fn contact_points(&mut self, points: &mut Value) {
+        let points = points.as_sequence_mut().expect("contact points are a list");
+        let texts = points.iter().map(|point| point.as_str().expect("a contact point is an address").to_owned());
+        let cluster =
+            self.clusters.entry(texts.collect()).or_insert_with_key(|points| RedisCluster::start(points.len(), 0));
+        for (shard, point) in points.iter_mut().enumerate() {
+            *point = Value::String(cluster.primary(shard).addr());
+        }
     }
 
     fn sources(&self, topology: &Value) -> BTreeMap<String, String> {

@@ -10,6 +10,7 @@ mod admin;
 mod blocking;
 mod clients;
 mod cluster_harness;
+mod cluster_walkthrough;
 mod conformance;
 mod drain;
 mod examples;
