@@ -29,6 +29,7 @@ mod pools;
 mod redis_py;
 mod replication;
 mod replies;
+mod resharding;
 mod sandbox;
 mod sessions;
 mod startup;
