@@ -16,9 +16,11 @@ mod failover;
 mod migration;
 mod node;
 mod options;
+mod statistics;
 mod view;
 
 use std::ops::RangeInclusive;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::client::Client;
@@ -44,6 +46,8 @@ pub struct RedisCluster {
     /// The primary of each shard stands first.
     shards: Vec<Vec<Node>>,
     password: Option<String>,
+    /// Held while keys move, and while a slot changes its owner.
+    moving: Mutex<()>,
 }
 
 /// One node of a [`RedisCluster`]: `i` is the primary of that shard, `(i, j)` one of its replicas.
@@ -85,7 +89,8 @@ impl RedisCluster {
         let nodes = Node::start(primaries * (1 + replicas_of_each), options);
         let mut nodes = nodes.into_iter();
         let shards = (0..primaries).map(|_| nodes.by_ref().take(1 + replicas_of_each).collect()).collect();
-        let cluster = Self { shards, password: options.password_of_all().map(str::to_owned) };
+        let password = options.password_of_all().map(str::to_owned);
+        let cluster = Self { shards, password, moving: Mutex::default() };
         cluster.join();
         cluster
     }

@@ -23,6 +23,8 @@ pub struct Example {
     pub servers: BTreeMap<String, RedisServer>,
     /// The cluster whose nodes sources stand for, if any do.
     pub cluster: Option<RedisCluster>,
+    /// The clusters that the sinks are in front of, by their first contact points as the file has them.
+    pub clusters: BTreeMap<Vec<String>, RedisCluster>,
     /// Who has signed the certificates that stand for those in the file.
     pub authority: Authority,
 }
@@ -69,6 +71,7 @@ impl Example {
             sources,
             servers: moved.servers,
             cluster: moved.cluster,
+            clusters: moved.clusters,
             authority: moved.authority,
         }
     }
@@ -81,6 +84,7 @@ struct Moved {
     cluster: Option<RedisCluster>,
     /// Addresses of nodes and listeners by those in the file.
     addresses: BTreeMap<String, String>,
+    clusters: BTreeMap<Vec<String>, RedisCluster>,
     authority: Authority,
     /// The proxy's own certificate, and the servers'.
     identity: Identity,
@@ -94,7 +98,7 @@ impl Moved {
         let cluster = (!nodes.is_empty()).then(|| RedisCluster::start(nodes.len(), 0));
         let running = cluster.iter().flat_map(RedisCluster::addresses);
         let addresses = nodes.into_iter().zip(running).collect();
-        Self { servers: BTreeMap::new(), cluster, addresses, authority, identity }
+        Self { servers: BTreeMap::new(), cluster, addresses, clusters: BTreeMap::new(), authority, identity }
     }
 
     /// Replaces every address and every relative path below this node.
@@ -106,6 +110,10 @@ impl Moved {
                     *table = std::mem::take(table).into_iter().map(|pair| self.pair(pair)).collect();
                 }
                 for (key, value) in map.iter_mut() {
+                    if key.as_str() == Some("first_contact_points") {
+                        self.contact_points(value);
+                        continue;
+                    }
                     let replaced = match (key.as_str(), value.as_str()) {
                         (Some("listen_addr"), Some(path)) if path.starts_with("unix:") => Some(self.unix(path)),
                         (Some("listen_addr" | "admin" | "direct_destination"), Some(address)) => {
@@ -161,6 +169,17 @@ impl Moved {
             RedisServer::start_with(&options.iter().map(String::as_str).collect::<Vec<_>>())
         });
         format!("127.0.0.1:{}", server.option("--tls-port").expect("it speaks TLS"))
+    }
+
+    /// The cluster that stands for the one of these contact points: a primary for each.
+    fn contact_points(&mut self, points: &mut Value) {
+        let points = points.as_sequence_mut().expect("contact points are a list");
+        let texts = points.iter().map(|point| point.as_str().expect("a contact point is an address").to_owned());
+        let cluster =
+            self.clusters.entry(texts.collect()).or_insert_with_key(|points| RedisCluster::start(points.len(), 0));
+        for (shard, point) in points.iter_mut().enumerate() {
+            *point = Value::String(cluster.primary(shard).addr());
+        }
     }
 
     fn sources(&self, topology: &Value) -> BTreeMap<String, String> {

@@ -37,5 +37,5 @@ pub use cluster::{ClusterOptions, Member, Migration, RedisCluster};
 pub use listing::Listed;
 pub use redis_server::RedisServer;
 pub use sluice::Sluice;
-pub use topology::{Topology, UNHURRIED};
+pub use topology::{Topology, UNHURRIED, Upstream};
 pub use wait::wait_until;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use crate::cluster::RedisCluster;
 use crate::ports::free_addr;
 use crate::programs;
 use crate::redis_server::RedisServer;
@@ -10,6 +11,30 @@ use crate::sluice::Sluice;
 
 /// Limits with which a large value is not late because a debug build copies it into the sandbox byte by byte.
 pub const UNHURRIED: &str = "limits: { crossing: 2s }";
+
+/// What a chain can end at.
+pub trait Upstream {
+    /// The sink, as an entry of a chain.
+    fn sink(&self) -> String;
+}
+
+impl Upstream for RedisServer {
+    fn sink(&self) -> String {
+        single(&self.addr())
+    }
+}
+
+impl Upstream for RedisCluster {
+    /// The primaries are the contact points, at most three of them: the others are to be found.
+    fn sink(&self) -> String {
+        let points: Vec<String> = (0..self.shards().min(3)).map(|shard| self.primary(shard).addr()).collect();
+        format!("ValkeySinkCluster: {{ first_contact_points: {points:?}, connect_timeout_ms: 3000 }}")
+    }
+}
+
+fn single(addr: &str) -> String {
+    format!("ValkeySinkSingle: {{ remote_address: \"{addr}\", connect_timeout_ms: 3000 }}")
+}
 
 /// A topology of one source. Its addresses are free ones.
 #[derive(Clone, Debug)]
@@ -43,25 +68,26 @@ impl Topology {
         }
     }
 
-    /// Three components of different kinds before `server`: one rewrites every key, one judges every command, one looks at
-    /// every request and response.
-    pub fn three_components(server: &RedisServer) -> Self {
+    /// Three components of different kinds before a server or a cluster: one rewrites every key, one judges every command, one
+    /// looks at every request and response.
+    pub fn three_components(upstream: &impl Upstream) -> Self {
         Self::new()
             .plugin("WatchAll", "watch_all.wasm", UNHURRIED)
             .transform("KeyPrefix: { prefix: 'e2e:' }")
             .transform("CommandFilter: { deny: [shutdown] }")
             .transform("WatchAll: {}")
-            .sink(server)
+            .sink(upstream)
     }
 
-    /// Three components before `server` that see every request and every response, and change none that the tests send.
-    pub fn watching(server: &RedisServer) -> Self {
+    /// Three components before a server or a cluster that see every request and every response, and change none that the tests
+    /// send.
+    pub fn watching(upstream: &impl Upstream) -> Self {
         Self::new()
             .plugin("WatchAll", "watch_all.wasm", UNHURRIED)
             .transform("CommandFilter: { deny: [shutdown] }")
             .transform("RequestLogger: { responses: true, level: debug }")
             .transform("WatchAll: {}")
-            .sink(server)
+            .sink(upstream)
     }
 
     /// How many workers.
@@ -109,14 +135,14 @@ impl Topology {
         self
     }
 
-    /// Ends the chain at this server.
-    pub fn sink(self, server: &RedisServer) -> Self {
-        self.sink_at(&server.addr())
+    /// Ends the chain at this server, or at this cluster, which it hides.
+    pub fn sink(self, upstream: &impl Upstream) -> Self {
+        self.transform(&upstream.sink())
     }
 
     /// Ends the chain at this address.
     pub fn sink_at(self, addr: &str) -> Self {
-        self.transform(&format!("ValkeySinkSingle: {{ remote_address: \"{addr}\", connect_timeout_ms: 3000 }}"))
+        self.transform(&single(addr))
     }
 
     /// Ends the chain at the first of these addresses that works; `more` are further entries of the sink's map, in flow style,

@@ -27,11 +27,12 @@ pub(crate) struct RedisServer {
 }
 
 impl RedisServer {
-    /// Start one.
-    pub(crate) fn start(address: SocketAddr, directory: &Path) -> Result<Self> {
+    /// Start one, with further options.
+    pub(crate) fn start(address: SocketAddr, directory: &Path, options: &[(&str, &str)]) -> Result<Self> {
         let mut command = Command::new("redis-server");
         command.args(["--port", &address.port().to_string(), "--bind", &address.ip().to_string()]);
         command.args(["--save", "", "--appendonly", "no", "--io-threads", "1"]).current_dir(directory);
+        command.args(options.iter().flat_map(|&(option, value)| [option, value]));
         let daemon = Daemon::start("redis-server", &mut command, directory, address)?;
         Ok(Self { address, connection: Connection::open(address)?, _daemon: daemon })
     }

@@ -93,6 +93,16 @@ impl RedisCluster {
         }
     }
 
+    /// Waits until every node that runs knows the epoch of every other.
+    #[track_caller]
+    pub(super) fn wait_until_epochs_are_known(&self) {
+        wait_until("every node knows every epoch", AGREEMENT, || {
+            let mut known = self.nodes().filter(|node| node.runs()).map(View::epochs);
+            let first = known.next();
+            known.all(|epochs| first.as_ref() == Some(&epochs)).then_some(())
+        });
+    }
+
     #[track_caller]
     fn wait_until_back(&self, member: Member) {
         let back = self.member(member);

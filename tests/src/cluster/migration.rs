@@ -1,5 +1,7 @@
 //! Slots that move from one shard to another while they are served, as resharding tools do it.
 
+use std::sync::PoisonError;
+
 use redis_protocol::resp2::decode::decode;
 use redis_protocol::resp2::types::OwnedFrame;
 
@@ -68,9 +70,14 @@ impl RedisCluster {
     }
 
     /// Moves the keys that are left, makes the target the owner and waits until every node that runs knows.
+    ///
+    /// Slots can be on their way at the same time, but change owners one after the other: a node that does not know of the last
+    /// change takes no epoch that is higher than all others for the next one, and what is still under way says that it is not the
+    /// owner.
     #[track_caller]
     pub fn finish_migration(&self, migration: Migration) {
         while self.move_keys(migration, BATCH) > 0 {}
+        let _one_after_the_other = self.moving.lock().unwrap_or_else(PoisonError::into_inner);
         let Migration { slot, from, to } = migration;
         let owner = self.shards[to][0].id();
         let assign = format!("CLUSTER SETSLOT {slot} NODE {owner}");
@@ -83,6 +90,7 @@ impl RedisCluster {
             }
         }
         self.wait_until_owned(slot, owner);
+        self.wait_until_epochs_are_known();
     }
 
     #[track_caller]
@@ -94,7 +102,10 @@ impl RedisCluster {
         }
         args.push(b"KEYS");
         args.extend(keys.iter().map(Vec::as_slice));
+        // Two nodes that send each other keys wait for each other, and serve nobody until they give up.
+        let one_after_the_other = self.moving.lock().unwrap_or_else(PoisonError::into_inner);
         let reply = self.shards[migration.from][0].client().call(&args);
+        drop(one_after_the_other);
         // A key may have been deleted, or have expired, since it was named.
         assert!(reply == "+OK\r\n" || reply == "+NOKEY\r\n", "{migration:?}: {reply:?}");
     }

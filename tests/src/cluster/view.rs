@@ -1,5 +1,6 @@
 //! What a node believes of all nodes: `CLUSTER NODES`, without what changes from one moment to the next.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use super::node::Node;
@@ -53,6 +54,15 @@ impl View {
         let alone = lines.len() == 1;
         let view = |line| Self::read(line, alone).unwrap_or_else(|| panic!("not a node: {line}"));
         Self::sorted(lines.into_iter().map(view))
+    }
+
+    /// The epoch of every node's claim to its slots, as `node` knows it: by the node's ID.
+    #[track_caller]
+    pub(super) fn epochs(node: &Node) -> BTreeMap<String, String> {
+        let nodes = node.ask("CLUSTER NODES");
+        let text = String::from_utf8_lossy(&nodes);
+        let fields = text.lines().skip(1).map(|line| line.split_whitespace().map(str::to_owned));
+        fields.filter_map(|mut fields| Some((fields.next()?, fields.nth(5)?))).collect()
     }
 
     /// What they say of the node `id`.

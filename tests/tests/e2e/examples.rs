@@ -13,6 +13,7 @@ type Story = (&'static str, fn(&Example));
 const STORIES: &[Story] = &[
     ("chain.yaml", chain),
     ("cluster-handling.yaml", cluster_handling),
+    ("cluster.yaml", cluster),
     ("declared.yaml", declared),
     ("memory.yaml", memory),
     ("request-log.yaml", request_log),
@@ -80,6 +81,17 @@ fn cluster_handling(example: &Example) {
     for name in example.sources.keys() {
         assert_refused(&mut at(example, name), "FLUSHALL");
     }
+}
+
+fn cluster(example: &Example) {
+    let mut client = at(example, "valkey");
+    assert_eq!(client.ask("SET foo bar"), "+OK\r\n");
+    assert_eq!(client.ask("SET hello world"), "+OK\r\n");
+    assert_eq!(client.ask("MGET foo hello"), "*2\r\n$3\r\nbar\r\n$5\r\nworld\r\n");
+    let cluster = example.clusters.values().next().unwrap();
+    assert_eq!(cluster.owner_of_key("foo"), 2);
+    assert_ne!(cluster.owner_of_key("hello"), 2);
+    assert_eq!(cluster.client(2).ask("GET foo"), "$3\r\nbar\r\n");
 }
 
 fn declared(example: &Example) {

@@ -17,7 +17,8 @@ use sluice_tests::wait::SOON;
 use sluice_tests::{Client, RedisServer, Topology, inline, wait_until};
 
 use crate::Stopping;
-use ledger::{Counter, Tally, Told};
+use crate::told::Told;
+use ledger::{Counter, Tally};
 
 const CLIENTS: usize = 50;
 const ROUNDS: usize = 200;
@@ -82,10 +83,10 @@ impl Writer<'_> {
     fn one_by_one(&mut self, client: &mut Client) {
         for _ in 0..2 {
             client.send(&inline(&format!("INCR {}", self.plain.key)));
-            self.plain.incremented(&self.reply(client), self.tally);
+            self.plain.incremented(&Told::next(client), self.tally);
         }
         client.send(&inline(&format!("GET {}", self.plain.key)));
-        self.plain.seen(&self.reply(client));
+        self.plain.seen(&Told::next(client));
     }
 
     fn pipeline(&mut self, client: &mut Client) {
@@ -94,14 +95,14 @@ impl Writer<'_> {
         let get = inline(&format!("GET {}", self.plain.key));
         client.send(&[incr.repeat(4), inline(&format!("ECHO {tag}")), incr, get].concat());
         for _ in 0..4 {
-            self.plain.incremented(&self.reply(client), self.tally);
+            self.plain.incremented(&Told::next(client), self.tally);
         }
-        match self.reply(client) {
+        match Told::next(client) {
             Told::Text(text) => assert_eq!(text, tag, "client {} got another's reply", self.number),
             told => assert!(told.is_error(), "ECHO {tag}: {told:?}"),
         }
-        self.plain.incremented(&self.reply(client), self.tally);
-        self.plain.seen(&self.reply(client));
+        self.plain.incremented(&Told::next(client), self.tally);
+        self.plain.seen(&Told::next(client));
     }
 
     /// Both counters, or neither. What stands behind a MULTI that failed must not be executed as if there had been none.
@@ -121,7 +122,7 @@ impl Writer<'_> {
                 client.try_send(request).map_err(|_| Closed)?;
             }
             let exec = at == requests.len() - 1;
-            match self.reply(client) {
+            match Told::next(client) {
                 Told::Ok if at == 0 => begun = true,
                 // One that was refused does not keep the server from queueing the others: EXEC will say no.
                 Told::Queued if begun && !exec => {}
@@ -148,7 +149,7 @@ impl Writer<'_> {
                     } else if sent == Sent::OneByOne {
                         // Whoever waits for the answer knows better than to go on.
                         client.try_send(&inline("DISCARD")).map_err(|_| Closed)?;
-                        if self.reply(client) == Told::Unanswered {
+                        if Told::next(client) == Told::Unanswered {
                             return Err(Closed);
                         }
                         break;
@@ -162,22 +163,12 @@ impl Writer<'_> {
     /// Whether the session has outlived what has happened.
     fn is_there(&self, client: &mut Client) -> Result<(), Closed> {
         client.try_send(&inline("ECHO there")).map_err(|_| Closed)?;
-        match self.reply(client) {
+        match Told::next(client) {
             Told::Unanswered => Err(Closed),
             told => {
                 assert!(told.is_error() || told == Told::Text("there".to_owned()), "client {}: {told:?}", self.number);
                 Ok(())
             }
-        }
-    }
-
-    fn reply(&self, client: &mut Client) -> Told {
-        match client.try_reply() {
-            Ok(Some(reply)) => Told::read(&reply),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                panic!("client {} waits for a reply in vain", self.number)
-            }
-            Ok(None) | Err(_) => Told::Unanswered,
         }
     }
 }

@@ -6,8 +6,8 @@ use anyhow::{Result, ensure};
 
 use super::load::{self, Kind, Seen};
 use super::peer::Peer;
+use super::servers::Servers;
 use super::usage;
-use crate::redis_server::RedisServer;
 
 /// How long and how often.
 pub(super) struct Plan {
@@ -33,17 +33,17 @@ pub(super) struct Cell {
     pub(super) seen: Seen,
     /// Microseconds of the proxy's processor time, user and system.
     pub(super) cpu: f64,
-    /// Requests that reached the server.
+    /// Requests that reached the servers.
     pub(super) requests: u64,
     /// Bytes of the proxy in memory after it.
     pub(super) resident: u64,
 }
 
-/// Requests of a trial run, which says how many a cell of the wanted length has. It also fills the server with the keys.
+/// Requests of a trial run, which says how many a cell of the wanted length has. It also fills the servers with the keys.
 const TRIAL: u64 = 100_000;
 
 /// Measure everything.
-pub(super) fn all(plan: &Plan, peers: &[Peer], server: &mut RedisServer) -> Result<Vec<Cell>> {
+pub(super) fn all(plan: &Plan, peers: &[Peer], servers: &mut Servers) -> Result<Vec<Cell>> {
     let mut cells = Vec::new();
     for &pipeline in &plan.pipelines {
         let mut counts = Vec::with_capacity(peers.len());
@@ -56,7 +56,7 @@ pub(super) fn all(plan: &Plan, peers: &[Peer], server: &mut RedisServer) -> Resu
             for kind in Kind::ALL {
                 for (index, (peer, &count)) in peers.iter().zip(&counts).enumerate() {
                     progress(&format!("{}, P={pipeline}, round {} of {}", peer.name, round + 1, plan.rounds));
-                    cells.push(one(peer, index, round, pipeline, kind, count, server)?);
+                    cells.push(one(peer, index, round, pipeline, kind, count, servers)?);
                 }
             }
         }
@@ -79,14 +79,19 @@ fn one(
     pipeline: u32,
     kind: Kind,
     count: u64,
-    server: &mut RedisServer,
+    servers: &mut Servers,
 ) -> Result<Cell> {
     let pid = peer.daemon.pid();
-    let (calls, cpu) = (server.calls(kind.name())?, usage::cpu_time(pid)?);
+    let (before, cpu) = (servers.calls(peer.behind, kind.name())?, usage::cpu_time(pid)?);
     let seen = load::run(peer.address, kind, pipeline, count)?;
     let cpu = usage::cpu_time(pid)?.saturating_sub(cpu);
-    let requests = server.calls(kind.name())? - calls;
-    ensure!(requests >= count, "{}: the server saw {requests} of {count} requests", peer.name);
+    let after = servers.calls(peer.behind, kind.name())?;
+    let seen_by: Vec<u64> = after.iter().zip(before).map(|(after, before)| after - before).collect();
+    let requests = seen_by.iter().sum();
+    ensure!(requests >= count, "{}: the servers saw {requests} of {count} requests", peer.name);
+    // The keys are spread over all slots, and so over all nodes alike.
+    let fair = count / seen_by.len() as u64;
+    ensure!(seen_by.iter().all(|&seen| seen > fair / 2), "{}: the nodes saw {seen_by:?} of {count}", peer.name);
     let resident = usage::resident_bytes(pid)?;
     Ok(Cell { peer: index, round, pipeline, kind, seen, cpu: cpu.as_secs_f64() * 1e6, requests, resident })
 }

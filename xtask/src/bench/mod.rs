@@ -1,10 +1,11 @@
-//! `cargo xtask bench`: what a request costs, here and in a proxy written in C.
+//! `cargo xtask bench`: what a request costs, here and in other proxies, in front of one server and of a cluster.
 
 mod idle;
 mod load;
 mod measure;
 mod peer;
 mod report;
+mod servers;
 mod usage;
 
 use std::fs;
@@ -14,10 +15,9 @@ use clap::Args;
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use self::measure::Plan;
-use self::peer::{Peer, SLUICES};
-use crate::redis_server::{self, RedisServer};
+use self::servers::Servers;
 use crate::workspace::Workspace;
-use crate::{components, daemon, process};
+use crate::{components, process, redis_server};
 
 /// What to measure.
 #[derive(Args)]
@@ -37,6 +37,12 @@ pub(crate) struct Options {
     /// Only the proxies whose name contains this
     #[arg(long, default_value = "")]
     only: String,
+    /// Only what can be put in front of a cluster, there and in front of one server
+    #[arg(long)]
+    cluster: bool,
+    /// The components and the release host as they have been built before
+    #[arg(long)]
+    built: bool,
     /// The benches of single parts instead (criterion)
     #[arg(long)]
     criterion: bool,
@@ -44,21 +50,24 @@ pub(crate) struct Options {
 
 /// Measure and print.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
-    components::build(workspace)?;
+    if !options.built {
+        components::build(workspace)?;
+    }
     if options.criterion {
         return process::run(workspace.cargo().args(["bench", "--package", "sluice"]));
     }
-    process::run(workspace.cargo().args(["build", "--release", "--package", "sluice"]))?;
+    if !options.built {
+        process::run(workspace.cargo().args(["build", "--release", "--package", "sluice"]))?;
+    }
     redis_server::install_if_missing()?;
     raise_open_files()?;
 
     let directory = workspace.target.join("bench");
     fs::create_dir_all(&directory)?;
-    let [address] = daemon::free_addresses()?;
-    let mut server = RedisServer::start(address, &directory)?;
-    let peers = peers(workspace, options, &server)?;
+    let mut servers = Servers::start(&directory)?;
+    let peers = peer::start(workspace, &servers, &directory, &options.only, options.cluster)?;
     ensure!(!peers.is_empty(), "no proxy's name contains {:?}", options.only);
-    let names: Vec<_> = peers.iter().map(|peer| peer.name).collect();
+    let names: Vec<_> = peers.iter().map(|peer| peer.name.as_str()).collect();
 
     let idle: Vec<_> = peers.iter().map(idle::bytes_per_session).collect::<Result<_>>()?;
     let plan = Plan {
@@ -66,42 +75,30 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         seconds: if options.quick { 1.0 } else { options.seconds },
         rounds: if options.quick { 1 } else { options.rounds.max(1) },
     };
-    let cells = measure::all(&plan, &peers, &mut server)?;
+    let cells = measure::all(&plan, &peers, &mut servers)?;
 
     println!(
-        "{} clients, {}-byte values, one worker each; {} round(s) of {} s, medians.\n\
+        "{} clients, {}-byte values, one worker each; {} round(s) of {} s, medians. The cluster has {} nodes.\n\
          Nothing is pinned: proxy, server and clients share the machine's {} processors.\n",
         load::CLIENTS,
         load::VALUE,
         plan.rounds,
         plan.seconds,
+        servers::NODES,
         std::thread::available_parallelism()?,
     );
     println!("{}", report::cells(&names, &plan.pipelines, &cells));
     print!("{}", report::ratios(&names, &plan.pipelines, &cells));
+    print!("{}", report::ratios_in_the_cluster(&names, &plan.pipelines, &cells));
     println!("| idle session ({} of them) | bytes |\n| --- | --: |", idle::SESSIONS);
-    for (name, bytes) in names.iter().zip(idle) {
+    for (name, bytes) in names.into_iter().zip(idle) {
         println!("| {name} | {bytes} |");
     }
     for peer in peers {
         let status = peer.daemon.end()?;
-        // nutcracker has no way to end but the signal itself.
-        ensure!(status.success() || peer.name == peer::NUTCRACKER, "{} ended with {status}", peer.name);
+        ensure!(status.success() || !peer.ends_well, "{} ended with {status}", peer.name);
     }
     Ok(())
-}
-
-fn peers(workspace: &Workspace, options: &Options, server: &RedisServer) -> Result<Vec<Peer>> {
-    let directory = workspace.target.join("bench");
-    let wanted = |name: &str| name.contains(&options.only);
-    let mut peers = Vec::new();
-    if wanted(peer::NUTCRACKER) {
-        peers.extend(Peer::nutcracker(server.address, &directory)?);
-    }
-    for sluice in SLUICES.into_iter().filter(|(name, _)| wanted(name)) {
-        peers.push(Peer::sluice(workspace, sluice, server.address, &directory)?);
-    }
-    Ok(peers)
 }
 
 /// The idle sessions take more files than a shell usually allows; the proxies inherit what this process may.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::load::Kind;
 use super::measure::Cell;
-use super::peer::{NO_TRANSFORM, NUTCRACKER};
+use super::peer::{self, NO_TRANSFORM, NUTCRACKER};
 
 /// Every peer under every load.
 pub(super) fn cells(names: &[&str], pipelines: &[u32], cells: &[Cell]) -> String {
@@ -40,21 +40,42 @@ pub(super) fn ratios(names: &[&str], pipelines: &[u32], cells: &[Cell]) -> Strin
     let mut text = String::new();
     for reference in [NUTCRACKER, NO_TRANSFORM] {
         let Some(base) = names.iter().position(|name| *name == reference) else { continue };
-        if names.len() == 1 {
-            continue;
-        }
-        let _ = write!(text, "| CPU per request ÷ that of {reference} |");
-        let _ = pipelines.iter().try_for_each(|pipeline| write!(text, " P={pipeline} |"));
-        let _ = writeln!(text, "\n| --- |{}", " --: |".repeat(pipelines.len()));
-        for (peer, name) in names.iter().enumerate().filter(|(peer, _)| *peer != base) {
-            let _ = write!(text, "| {name} |");
-            for &pipeline in pipelines {
-                let _ = write!(text, " {:.2} |", ratio(cells, pipeline, peer, base));
-            }
-            let _ = writeln!(text);
+        let rows = (0..names.len()).filter(|peer| *peer != base).map(|peer| (peer, base));
+        text.push_str(&comparison(&format!("that of {reference}"), names, pipelines, cells, rows));
+    }
+    text
+}
+
+/// The same, of what is in front of the cluster, as a multiple of what the same proxy takes in front of one server.
+pub(super) fn ratios_in_the_cluster(names: &[&str], pipelines: &[u32], cells: &[Cell]) -> String {
+    let rows = (0..names.len()).filter_map(|peer| Some((peer, peer::alone(names, peer)?)));
+    comparison("its own with one server", names, pipelines, cells, rows)
+}
+
+/// A row for each pair of a peer and what it is compared with; nothing where there is none.
+fn comparison(
+    with: &str,
+    names: &[&str],
+    pipelines: &[u32],
+    cells: &[Cell],
+    rows: impl Iterator<Item = (usize, usize)>,
+) -> String {
+    let mut rows = rows.peekable();
+    let mut text = String::new();
+    if rows.peek().is_none() {
+        return text;
+    }
+    let _ = write!(text, "| CPU per request ÷ {with} |");
+    let _ = pipelines.iter().try_for_each(|pipeline| write!(text, " P={pipeline} |"));
+    let _ = writeln!(text, "\n| --- |{}", " --: |".repeat(pipelines.len()));
+    for (peer, base) in rows {
+        let _ = write!(text, "| {} |", names[peer]);
+        for &pipeline in pipelines {
+            let _ = write!(text, " {:.2} |", ratio(cells, pipeline, peer, base));
         }
         let _ = writeln!(text);
     }
+    let _ = writeln!(text);
     text
 }
 
@@ -107,6 +128,16 @@ mod tests {
         let text = ratios(&[NUTCRACKER, NO_TRANSFORM], &[1], &cells);
         assert!(text.contains("| sluice, no transform | 0.50 |"), "{text}");
         assert!(text.contains("| nutcracker | 2.00 |"), "{text}");
+    }
+
+    #[test]
+    fn a_proxy_before_a_cluster_is_compared_with_itself_before_a_server() {
+        let runs = [(0, 10.0), (1, 20.0), (2, 30.0), (3, 80.0)];
+        let cells: Vec<_> =
+            runs.into_iter().flat_map(|(peer, cpu)| Kind::ALL.map(|kind| cell(peer, 0, kind, cpu))).collect();
+        let text = ratios_in_the_cluster(&["a", "b", "a, cluster", "b, cluster"], &[1], &cells);
+        assert!(text.ends_with("| a, cluster | 3.00 |\n| b, cluster | 4.00 |\n\n"), "{text}");
+        assert_eq!(ratios_in_the_cluster(&["a", "b, cluster"], &[1], &cells), "");
     }
 
     #[test]

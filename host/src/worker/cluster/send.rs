@@ -124,7 +124,9 @@ pub(super) fn go(
     let now = delivery.now;
     let session = delivery.sessions.get(id)?;
     let head = session.order.head();
-    let waits = held.trial.as_ref().map_or(head < session.barrier, |trial| trial.due > now);
+    // What had been issued before the barrier rose, but not sent, is below it: it waits for what was issued before itself.
+    let barrier = session.barrier.min(held.ticket.sequence);
+    let waits = held.trial.as_ref().map_or(head < barrier, |trial| trial.due > now);
     if session.queued || waits {
         return Some(held);
     }

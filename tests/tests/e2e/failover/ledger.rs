@@ -2,60 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What a reply says.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Told {
-    Ok,
-    Queued,
-    Value(u64),
-    Text(String),
-    /// The reply to EXEC: both were incremented.
-    Pair(u64, u64),
-    /// The proxy does not know whether it was executed.
-    InDoubt,
-    /// The proxy says that it was not executed.
-    NotSent,
-    /// The server says that it was not executed: it has not read its data yet, or there is no transaction, or it had an error.
-    NotNow,
-    /// The connection ended instead.
-    Unanswered,
-}
-
-impl Told {
-    pub(super) fn read(reply: &[u8]) -> Self {
-        let text = std::str::from_utf8(reply).expect("a reply of these tests is text");
-        let words: Vec<&str> = text.split("\r\n").collect();
-        let number = |word: &str| word.parse().unwrap_or_else(|_| panic!("not a counter: {text:?}"));
-        match words.as_slice() {
-            ["+OK", ""] => Self::Ok,
-            ["+QUEUED", ""] => Self::Queued,
-            ["$-1", ""] => Self::Value(0),
-            ["*2", first, second, ""] => {
-                Self::Pair(number(first.trim_start_matches(':')), number(second.trim_start_matches(':')))
-            }
-            [error, ""] if error.ends_with("; whether this request was executed is unknown") => Self::InDoubt,
-            [error, ""] if error.ends_with("; this request was not sent") => Self::NotSent,
-            [error, ""] if error.starts_with("-LOADING ") || error.starts_with("-EXECABORT ") => Self::NotNow,
-            ["-ERR EXEC without MULTI" | "-ERR DISCARD without MULTI", ""] => Self::NotNow,
-            [value, ""] if value.starts_with(':') => Self::Value(number(&value[1..])),
-            [length, text, ""] if length.starts_with('$') => Self::Text((*text).to_owned()),
-            _ => panic!("nothing that may be said here: {text:?}"),
-        }
-    }
-
-    pub(super) fn is_error(&self) -> bool {
-        matches!(self, Self::InDoubt | Self::NotSent | Self::NotNow)
-    }
-
-    /// The number that it is, however it was said.
-    pub(super) fn number(&self) -> Option<u64> {
-        match self {
-            Self::Value(value) => Some(*value),
-            Self::Text(text) => text.parse().ok(),
-            _ => None,
-        }
-    }
-}
+use crate::told::Told;
 
 /// A counter on the server that one client alone increments.
 #[derive(Debug)]
