@@ -175,6 +175,8 @@ pub(super) struct Errand {
     pub(super) expect: Expect,
     /// Where in a cluster it goes.
     pub(super) way: Way,
+    /// Whether it has several keys, which may be at two nodes while their slot moves.
+    pub(super) several: bool,
 }
 
 /// The transforms that watch what a server sends by itself: those that watched the request that asked for it.

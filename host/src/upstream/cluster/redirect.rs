@@ -10,7 +10,7 @@
 use super::slot::Slot;
 use crate::net::host_and_port;
 
-/// The most redirections of one request, and the most repetitions.
+/// The most redirections of one request that are followed at once: nodes that do not agree are given time.
 pub const MOST: u8 = 5;
 
 /// What an error of a cluster's node asks for.

@@ -14,7 +14,8 @@
 //! ```
 //!
 //! Order: requests of a session for one node share a connection. What can be at two nodes at a time waits: while a request of the session
-//! is tried again, and when another map is known, what comes later is sent only when everything before it is answered.
+//! is tried again, and when another map is known, what comes later is sent only when everything before it is answered. A request of several
+//! keys may be tried again where one of a single key need not, so what is for the same slot waits behind it.
 
 mod lease;
 mod own;
@@ -54,6 +55,8 @@ pub(super) struct ClusterRoute {
     gatherings: Vec<Gathering>,
     /// What has come so far of requests that are tried again and in flight.
     trials: Vec<Trial>,
+    /// Requests of several keys that are under way, with their slots: while a slot moves, they may have to be tried again.
+    divided: Vec<(Slot, Sequence)>,
     /// What it was subscribed to on connections that were lost.
     lost: Vec<Subscriptions>,
     /// The slot of the keys that are watched.
@@ -80,6 +83,7 @@ impl ClusterRoute {
             transaction: None,
             gatherings: Vec::new(),
             trials: Vec::new(),
+            divided: Vec::new(),
             lost: Vec::new(),
             watched: None,
             unwatched: false,

@@ -76,7 +76,7 @@ pub(super) fn take_apart(id: SessionId, cluster: &Cluster, view: &Rc<View>, held
     let mut spans: Vec<Span> = Vec::new();
     let _ = RequestScanner::default().scan(&frame, &mut spans);
     let arguments = Arguments::new(&frame, &spans);
-    let command = errand.command;
+    let (command, several) = (errand.command, errand.several);
     let node = |at: u16| view.nodes().get(usize::from(at)).map(|node| Place::Node(node.address.clone()));
     let shards = || view.primaries().iter().filter_map(|&primary| view.slot_of(primary)).map(Place::Slot);
     let (how, parts): (How, Vec<(Place, Bytes)>) = match errand.way {
@@ -130,7 +130,8 @@ pub(super) fn take_apart(id: SessionId, cluster: &Cluster, view: &Rc<View>, held
     session.changes.extend(errand.change.map(|change| (ticket.sequence, change)));
     for (at, (frame, way)) in frames.into_iter().zip(ways).enumerate() {
         let ticket = Ticket { trail: TrailId::NONE, part: at as u16 + 1, ..ticket };
-        let errand = Errand { command, affinity: Affinity::Shared, change: None, expect: Expect::One, way };
+        let several = matches!(way, Way::To(_)) && several;
+        let errand = Errand { command, affinity: Affinity::Shared, change: None, expect: Expect::One, way, several };
         // What cannot go now is among those that are tried again.
         let _ = share(id, cluster, view, Held { ticket, frame, errand, trial: None }, delivery);
     }

@@ -16,10 +16,10 @@ use super::trial::{Trial, Verdict, unreachable};
 use super::{ClusterRoute, parts, transaction};
 use crate::chain::vector::{Arguments, lookup};
 use crate::chain::{Answer, Frame, Kind};
-use crate::ids::SessionId;
+use crate::ids::{Sequence, SessionId};
 use crate::resp::request::RequestScanner;
 use crate::resp::{Protocol, Span};
-use crate::upstream::cluster::{ClusterNode, View, Way};
+use crate::upstream::cluster::{ClusterNode, Slot, View, Way};
 use crate::upstream::{Cause, Cluster, Expect, Failure, Receiver, Ticket, requests};
 
 impl Session {
@@ -33,6 +33,7 @@ impl Session {
                     && !self.dismissed
                     && self.order.head() >= self.barrier
                     && route.tenures.is_empty()
+                    && route.divided.is_empty()
                     && route.transaction.is_none()
                     && route.view.as_ref().is_some_and(|known| Rc::ptr_eq(known, view))
                     && Rc::ptr_eq(&route.identity, &self.standing.identity)
@@ -52,7 +53,14 @@ pub(in super::super) fn send(
     delivery: &mut Delivery<'_>,
 ) {
     let Some(session) = delivery.sessions.get(ticket.session) else { return };
+    let head = session.order.head();
+    if let Route::Cluster(route) = &mut session.route
+        && !route.divided.is_empty()
+    {
+        route.divided.retain(|(_, sequence)| *sequence >= head);
+    }
     if errand.affinity == Affinity::Shared
+        && !errand.several
         && let Way::To(slot) = errand.way
         && let Frame::Arena(range) = &frame
         && let Some(view) = cluster.view()
@@ -138,9 +146,12 @@ pub(super) fn go(
     if route.follow(&view, &session.standing.identity) && held.trial.is_none() {
         // What is under way may be elsewhere by this map.
         session.barrier = session.barrier.max(held.ticket.sequence);
-        if head < session.barrier {
+        if head < held.ticket.sequence {
             return Some(held);
         }
+    }
+    if held.trial.is_none() && route.must_wait(&held, head) {
+        return Some(held);
     }
     if route.transaction.is_some() {
         return transaction::go(id, cluster, &view, held, delivery, granted);
@@ -224,6 +235,11 @@ pub(super) fn share(
     match sent.and_then(|()| link.send_bytes(held.ticket, held.frame.clone(), held.errand.expect, delivery.now)) {
         Ok(()) => {
             drop(link);
+            if let Way::To(slot) = held.errand.way
+                && held.errand.several
+            {
+                route.divided.push((slot, held.ticket.sequence));
+            }
             if let Some(trial) = held.trial {
                 route.tried(*trial);
             }
@@ -260,6 +276,19 @@ pub(super) fn later(cluster: &Cluster, mut held: Held, delivery: &mut Delivery<'
 }
 
 impl ClusterRoute {
+    /// Whether a request of several keys is under way to a slot of this one. It may have to be tried again, though this one need not.
+    fn must_wait(&self, held: &Held, head: Sequence) -> bool {
+        let in_flight = |slot: Slot| {
+            let before = head..held.ticket.sequence;
+            self.divided.iter().any(|(divided, sequence)| *divided == slot && before.contains(sequence))
+        };
+        match &held.errand.way {
+            Way::To(slot) => in_flight(*slot),
+            Way::Parts(parts) => parts.iter().any(|part| in_flight(part.slot)),
+            _ => false,
+        }
+    }
+
     /// The node that a request goes to; `None`: nobody serves its slot.
     pub(super) fn target(&self, held: &Held, view: &View, id: SessionId) -> Option<u16> {
         let redirected = held.trial.as_ref().and_then(|trial| trial.to.as_deref()).and_then(|to| view.at(to));
@@ -292,12 +321,14 @@ pub(in super::super) fn errand_of(command: CommandId, arguments: &Arguments<'_>,
     let affinity = Affinity::of(command).with(arguments);
     let change = if affinity == Affinity::Shared { None } else { Change::of(command, arguments) };
     let count = sluice_commands::Args::count(arguments);
+    let mut keys = Vec::new();
     let way = match Way::straight(command, arguments) {
         _ if !find => Way::Anywhere,
         Some(slot) => Way::To(slot),
-        None => Way::of(command, arguments, &mut Vec::new()),
+        None => Way::of(command, arguments, &mut keys),
     };
-    Errand { command, affinity, change, expect: expectation(affinity, command, count), way }
+    let several = keys.len() > 1;
+    Errand { command, affinity, change, expect: expectation(affinity, command, count), way, several }
 }
 
 /// Whether it is said to several nodes, on the connections that sessions share.

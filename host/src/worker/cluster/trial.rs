@@ -80,21 +80,20 @@ impl Trial {
                 if *way != Way::To(slot) {
                     return answer();
                 }
-                self.redirections += 1;
-                if self.redirections > MOST {
-                    tracing::warn!(%slot, node = &**server, "too many redirections: the nodes of the cluster do not agree");
-                    let text =
-                        format!("CLUSTERDOWN too many redirections for slot {slot}; this request was not executed");
-                    return Verdict::Answer(Answer::error(&text));
-                }
+                self.redirections = self.redirections.saturating_add(1);
                 let to = address(target, server);
                 self.asking = matches!(redirect, Redirect::Ask(..));
                 if !self.asking {
                     cluster.refresh(Some(&to));
                 }
                 self.to = Some(to);
-                self.due = now;
-                Verdict::Again
+                if self.redirections <= MOST {
+                    self.due = now;
+                    return Verdict::Again;
+                }
+                // The nodes do not agree at the moment.
+                let text = format!("CLUSTERDOWN too many redirections for slot {slot}; this request was not executed");
+                self.later(Answer::error(&text).frame, cluster, now)
             }
             Redirect::ReadOnly | Redirect::Later(_) => {
                 // While a slot is on its way, there is nothing new to learn.
