@@ -138,7 +138,7 @@ pub(super) fn go(
     if route.follow(&view, &session.standing.identity) && held.trial.is_none() {
         // What is under way may be elsewhere by this map.
         session.barrier = session.barrier.max(held.ticket.sequence);
-        if head < session.barrier {
+        if head < held.ticket.sequence {
             return Some(held);
         }
     }
