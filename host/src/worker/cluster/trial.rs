@@ -109,6 +109,8 @@ impl Trial {
     /// It cannot be executed now.
     pub(super) fn later(&mut self, otherwise: Bytes, cluster: &Cluster, now: Instant) -> Verdict {
         self.last = otherwise;
+        // What has waited starts anew: while some of its keys are in one place and some in none, each attempt is sent on once.
+        self.redirections = 0;
         if now.saturating_duration_since(self.since) >= cluster.retry_timeout() {
             return Verdict::Answer(Answer { frame: self.last.clone(), foreign: false });
         }
