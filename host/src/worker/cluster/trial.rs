@@ -155,6 +155,14 @@ impl super::ClusterRoute {
         known.map_or_else(|| Trial::new(ticket, now), |at| self.trials.swap_remove(at))
     }
 
+    /// Whether a request is not to be tried again yet. What a node could not execute may be refused again, while what comes behind it
+    /// is executed: from the first of those on, they go one by one.
+    pub(super) fn waits(&self, trial: &Trial, head: Sequence, now: Instant) -> bool {
+        let of = trial.of.0;
+        let one_by_one = || trial.pauses > 0 || self.trials.iter().any(|other| other.of.0 < of && other.pauses > 0);
+        trial.due > now || (head < of && one_by_one())
+    }
+
     /// It is in flight again.
     pub(super) fn tried(&mut self, trial: Trial) {
         self.trials.push(trial);
