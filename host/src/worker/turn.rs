@@ -21,7 +21,19 @@ impl Worker {
         }
         self.returns();
         self.look_at_noted(now);
+        // Sessions may have been answered while they were looked at: that goes through the transforms too.
+        while self.note_answered() {
+            self.returns();
+            self.look_at_noted(now);
+        }
         self.meter.turn(now);
+    }
+
+    /// Have the sessions looked at whose responses are still to go through the transforms. Returns whether there are any.
+    fn note_answered(&mut self) -> bool {
+        let Self { sources, sessions, .. } = self;
+        let staged = sources.iter().flat_map(|source| source.responses.list());
+        staged.map(|response| sessions.note(response.session)).count() > 0
     }
 
     /// What responses are delivered with in this turn.

@@ -134,7 +134,8 @@ pub(super) fn go(
     let head = session.order.head();
     // What had been issued before the barrier rose, but not sent, is below it: it waits for what was issued before itself.
     let barrier = session.barrier.min(held.ticket.sequence);
-    let waits = held.trial.as_ref().map_or(head < barrier, |trial| trial.due > now);
+    let Route::Cluster(route) = &session.route else { return None };
+    let waits = held.trial.as_ref().map_or(head < barrier, |trial| route.waits(trial, head, now));
     if session.queued || waits {
         return Some(held);
     }

@@ -32,6 +32,8 @@ pub(super) struct Transaction {
     /// Where its keys lie, as far as they are known.
     slot: Option<Slot>,
     tenure: Option<Tenure>,
+    /// Whether its node watches keys for it, until EXEC is answered: a node that refuses EXEC has not looked at them.
+    watches: bool,
     /// What has been sent of it, in order: behind MULTI, and EXEC at last.
     entries: Vec<Entry>,
     /// What EXEC answers, whatever the servers would say.
@@ -72,6 +74,7 @@ impl Transaction {
         Self {
             slot: None,
             tenure,
+            watches: false,
             entries: Vec::new(),
             verdict: None,
             trial: None,
@@ -175,7 +178,7 @@ pub(super) fn begin(
             let tenure = route.tenures.remove(at);
             let slot = route.watched.take();
             let verdict = std::mem::take(&mut route.unwatched).then(|| null(session.protocol));
-            let transaction = Transaction { slot, verdict, ..Transaction::new(Some(tenure)) };
+            let transaction = Transaction { slot, verdict, watches: true, ..Transaction::new(Some(tenure)) };
             route.transaction = Some(Box::new(transaction));
         }
         return None;
@@ -328,7 +331,6 @@ pub(super) fn replay(
     let now = delivery.now;
     let Some(session) = delivery.sessions.get(id) else { return false };
     let head = session.order.head();
-    let watches = |tenure: &Tenure| tenure.lease.is_watching();
     let protocol = session.protocol;
     let Route::Cluster(route) = &mut session.route else { return false };
     let Some(transaction) = &mut route.transaction else { return true };
@@ -359,7 +361,7 @@ pub(super) fn replay(
     }
     // The old connection is of no use any more, nor is what it still says.
     if let Some(tenure) = transaction.tenure.take() {
-        if watches(&tenure) {
+        if transaction.watches {
             transaction.verdict = Some(null(protocol));
         }
         let _ = tenure.lease.connection.borrow_mut().close();

@@ -108,6 +108,8 @@ impl Trial {
     /// It cannot be executed now.
     pub(super) fn later(&mut self, otherwise: Bytes, cluster: &Cluster, now: Instant) -> Verdict {
         self.last = otherwise;
+        // What has waited starts anew: while some of its keys are in one place and some in none, each attempt is sent on once.
+        self.redirections = 0;
         if now.saturating_duration_since(self.since) >= cluster.retry_timeout() {
             return Verdict::Answer(Answer { frame: self.last.clone(), foreign: false });
         }
@@ -150,6 +152,14 @@ impl super::ClusterRoute {
         let of = (ticket.sequence, ticket.part);
         let known = self.trials.iter().position(|trial| trial.of == of);
         known.map_or_else(|| Trial::new(ticket, now), |at| self.trials.swap_remove(at))
+    }
+
+    /// Whether a request is not to be tried again yet. What a node could not execute may be refused again, while what comes behind it
+    /// is executed: from the first of those on, they go one by one.
+    pub(super) fn waits(&self, trial: &Trial, head: Sequence, now: Instant) -> bool {
+        let of = trial.of.0;
+        let one_by_one = || trial.pauses > 0 || self.trials.iter().any(|other| other.of.0 < of && other.pauses > 0);
+        trial.due > now || (head < of && one_by_one())
     }
 
     /// It is in flight again.

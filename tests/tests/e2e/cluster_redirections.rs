@@ -1,0 +1,120 @@
+//! What a client sees of a slot that is on its way, step by step: nothing.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use bytes::Bytes;
+use sluice_tests::{Migration, RedisCluster, Sluice, Topology, inline};
+
+/// Keys of one slot.
+const KEYS: [&str; 3] = ["{moving}a", "{moving}b", "{moving}c"];
+
+/// How long a request must wait before the last of its keys arrives: longer than five attempts.
+const PAUSE: Duration = Duration::from_millis(150);
+
+/// A cluster and a proxy before it, with and without components between them and the client.
+fn each(story: impl Fn(&RedisCluster, &Sluice)) {
+    let cluster = RedisCluster::start(3, 0);
+    story(&cluster, &Topology::new().sink(&cluster).start());
+    story(&cluster, &Topology::watching(&cluster).start());
+}
+
+/// Sets the slot of [`KEYS`] on its way from the node that has it.
+fn begin(cluster: &RedisCluster) -> Migration {
+    let slot = cluster.slot_of(KEYS[0]);
+    let from = cluster.owner_of_slot(slot);
+    cluster.begin_migration(slot, from, (from + 1) % 3)
+}
+
+/// Sends these at once, while the first key has moved and the others have not; the rest follows after a pause.
+fn between(cluster: &RedisCluster, proxy: &Sluice, lines: &[&str]) -> Vec<Bytes> {
+    let mut client = proxy.client();
+    for key in KEYS {
+        assert_eq!(client.ask(&format!("SET {key} 1")), "+OK\r\n");
+    }
+    let migration = begin(cluster);
+    cluster.move_key(migration, KEYS[0]);
+    client.send(&lines.iter().flat_map(|line| inline(line)).collect::<Vec<u8>>());
+    sleep(PAUSE);
+    cluster.finish_migration(migration);
+    client.replies(lines.len())
+}
+
+#[test]
+fn requests_whose_keys_are_in_two_places_wait_and_keep_their_order() {
+    let lines = [
+        "MSET {moving}a 2 {moving}b 2 {moving}c 2",
+        "MGET {moving}a {moving}b {moving}c",
+        "SUNION {moving}none {moving}neither",
+        "EXISTS {moving}a {moving}b {moving}c",
+    ];
+    each(|cluster, proxy| {
+        let replies = between(cluster, proxy, &lines);
+        assert_eq!(replies, ["+OK\r\n", "*3\r\n$1\r\n2\r\n$1\r\n2\r\n$1\r\n2\r\n", "*0\r\n", ":3\r\n"]);
+    });
+}
+
+#[test]
+fn keys_that_are_new_wait_for_the_slot_to_arrive() {
+    each(|cluster, proxy| {
+        let mut client = proxy.client();
+        assert_eq!(client.ask("DEL {moving}a {moving}b {moving}c"), ":0\r\n");
+        let migration = begin(cluster);
+        client.send(&inline("MSET {moving}a 1 {moving}b 2 {moving}c 3"));
+        sleep(PAUSE);
+        cluster.finish_migration(migration);
+        assert_eq!(client.reply(), "+OK\r\n");
+        assert_eq!(client.ask("DEL {moving}a {moving}b {moving}c"), ":3\r\n");
+    });
+}
+
+#[test]
+fn transactions_among_requests_that_are_sent_on_are_answered_in_their_turn() {
+    let lines = [
+        "INCR {moving}a",
+        "ECHO between",
+        "MULTI",
+        "INCR {moving}a",
+        "INCR {moving}b",
+        "EXEC",
+        "INCR {moving}a",
+        "MULTI",
+        "INCR {moving}c",
+        "EXEC",
+        "INCR {moving}b",
+    ];
+    each(|cluster, proxy| {
+        let replies = between(cluster, proxy, &lines);
+        let expected = [
+            ":2\r\n",
+            "$7\r\nbetween\r\n",
+            "+OK\r\n",
+            "+QUEUED\r\n",
+            "+QUEUED\r\n",
+            "*2\r\n:3\r\n:2\r\n",
+            ":4\r\n",
+            "+OK\r\n",
+            "+QUEUED\r\n",
+            "*1\r\n:2\r\n",
+            ":3\r\n",
+        ];
+        assert_eq!(replies, expected);
+    });
+}
+
+#[test]
+fn a_transaction_whose_watched_key_is_written_elsewhere_is_not_executed() {
+    each(|cluster, proxy| {
+        let (mut client, mut other) = (proxy.client(), proxy.client());
+        assert_eq!(client.ask("DEL {moving}a"), ":0\r\n");
+        assert_eq!(client.ask("WATCH {moving}a"), "+OK\r\n");
+        assert_eq!(client.ask("MULTI"), "+OK\r\n");
+        assert_eq!(client.ask("SET {moving}a mine"), "+QUEUED\r\n");
+        // From here on a key that is not there is written by the other node, and the first one refuses EXEC.
+        let migration = begin(cluster);
+        assert_eq!(other.ask("SET {moving}a other"), "+OK\r\n");
+        assert_eq!(client.ask("EXEC"), "*-1\r\n");
+        cluster.finish_migration(migration);
+        assert_eq!(client.ask("GETDEL {moving}a"), "$5\r\nother\r\n");
+    });
+}
