@@ -4,16 +4,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::connection;
+use super::declaration::one_of;
 use super::node::{Fields, Key, Node};
 use super::problem::{Origin, Problems};
 use crate::net::Endpoint;
 use crate::upstream::ClusterPlan;
+use crate::upstream::cluster::ReadFrom;
 
 const OWN: &[Key] = &[
     Key::read("first_contact_points"),
     Key::read("connection_count"),
     Key::read("refresh_interval"),
     Key::read("retry_timeout"),
+    Key::read("read_from"),
+];
+
+const READ_FROM: &[(&str, ReadFrom)] = &[
+    ("primary", ReadFrom::Primary),
+    ("prefer_replica", ReadFrom::PreferReplica),
+    ("round_robin", ReadFrom::RoundRobin),
+    ("nearest", ReadFrom::Nearest),
 ];
 
 const REFRESH_INTERVAL: Duration = Duration::from_secs(10);
@@ -25,12 +35,14 @@ pub(super) fn hidden(node: &Node<'_>, origin: Origin<'_>, problems: &mut Problem
     let points = points(&fields, problems);
     let mut duration = |key| fields.get(key).and_then(|node| node.duration(problems));
     let (refresh_interval, retry_timeout) = (duration("refresh_interval"), duration("retry_timeout"));
+    let read_from = fields.get("read_from").and_then(|node| one_of(READ_FROM, &node, problems));
     let node = connection::plan(points, &fields, origin, problems)?;
     Some(ClusterPlan {
         contacts: node.servers.clone(),
         node,
         refresh_interval: refresh_interval.unwrap_or(REFRESH_INTERVAL),
         retry_timeout: retry_timeout.unwrap_or(RETRY_TIMEOUT),
+        read_from: read_from.unwrap_or_default(),
         discovery: Arc::default(),
     })
 }

@@ -26,6 +26,8 @@ pub(super) struct Servers {
     pub(super) timeout: Duration,
     /// Whether they may send requests elsewhere.
     redirect: bool,
+    /// How long the system took to connect, at best.
+    distance: Cell<Option<Duration>>,
 }
 
 /// A connection that lasted so long was a good one.
@@ -68,12 +70,23 @@ impl Servers {
             let name = remote.to_string().into();
             (remote, name)
         };
-        Self { list: list.into_iter().map(named).collect(), current: Cell::new(0), timeout, redirect }
+        Self {
+            list: list.into_iter().map(named).collect(),
+            current: Cell::new(0),
+            timeout,
+            redirect,
+            distance: Cell::default(),
+        }
     }
 
     /// Whether there is a choice.
     pub(super) fn are_several(&self) -> bool {
         self.list.len() > 1
+    }
+
+    /// How long the system took to connect, at best; `None`: it never has.
+    pub(super) fn distance(&self) -> Option<Duration> {
+        self.distance.get()
     }
 
     /// Where the requests of a connection to them are kept until they are answered.
@@ -95,7 +108,10 @@ impl Servers {
             let at = (first + step) % self.list.len();
             let (remote, name) = &self.list[at];
             let attempt = async {
+                let began = Instant::now();
                 let stream: Stream = remote.connect().await.map_err(Trouble::Lost)?;
+                let took = began.elapsed();
+                self.distance.set(Some(self.distance.get().map_or(took, |best| best.min(took))));
                 let (mut reader, writer) = stream.split();
                 let heard = greet(&mut reader, &writer, &greeting).await?;
                 Ok((reader, Established { writer, heard }))

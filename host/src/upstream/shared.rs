@@ -101,6 +101,11 @@ impl Shared {
         self.all.borrow().iter().any(|connection| connection.borrow().backlog() > most)
     }
 
+    /// How long the system took to connect, at best.
+    pub(super) fn distance(&self) -> Option<Duration> {
+        self.servers.distance()
+    }
+
     /// Close connections that nothing is in flight on, whoever has joined. Returns whether none is left.
     pub(super) fn retire(&self) -> bool {
         self.pools.borrow_mut().retain(|_, pool| {

@@ -193,6 +193,11 @@ impl Single {
         self.shared.retire() && self.privates.all().is_empty()
     }
 
+    /// How long the system took to connect to it, at best; `None`: it never has.
+    pub(super) fn distance(&self) -> Option<Duration> {
+        self.shared.distance()
+    }
+
     /// For how long it has been silent while requests wait for replies of bounded time, on the connection where it has been so for longest.
     pub(super) fn silence(&self, now: Instant) -> Duration {
         let all = self.shared.all().into_iter().chain(self.privates.all());

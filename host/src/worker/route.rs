@@ -214,14 +214,16 @@ impl Run<'_, '_> {
 impl Session {
     /// Whether a request with nothing special about it may leave at once; if so, to which node, where there are several.
     #[inline]
-    fn straight(&self, view: Option<&Rc<View>>, request: &Request, vector: &Vector) -> Option<u16> {
+    fn straight(&mut self, view: Option<&Rc<View>>, request: &Request, vector: &Vector) -> Option<u16> {
         match (&self.route, view) {
             (Route::Shared(_), _) => {
                 (self.held.is_empty() && self.resubscribe.is_none() && !self.dismissed).then_some(0)
             }
             (Route::Cluster(_), Some(view)) if self.goes_straight(view) => {
                 let slot = Way::straight(request.command, &vector.arguments(request))?;
-                view.owner(slot)
+                let (owner, id) = (view.owner(slot)?, self.id);
+                let Route::Cluster(route) = &mut self.route else { return None };
+                Some(route.node_for(view, owner, request.command, id))
             }
             _ => None,
         }

@@ -24,6 +24,6 @@ pub use rewrite::{Form, Rewrite};
 pub use sink::{Cluster, ClusterPlan};
 pub use slot::{SLOTS, Slot};
 pub use special::random_key;
-pub use view::{ClusterNode, View};
+pub use view::{ClusterNode, ReadFrom, View};
 pub use virtual_node::{Answer as VirtualAnswer, VirtualNode};
 pub use way::{Part, Way};

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::discovery::{Contacts, Discovery, node_remote};
 use super::redirect::Redirect;
-use super::view::{ClusterNode, View};
+use super::view::{ClusterNode, ReadFrom, View};
 use crate::bell::Bell;
 use crate::ids::SessionId;
 use crate::net::Remote;
@@ -25,6 +25,8 @@ pub struct ClusterPlan {
     pub refresh_interval: Duration,
     /// For how long a request that no node has executed is tried again.
     pub retry_timeout: Duration,
+    /// Which nodes requests that only read go to.
+    pub read_from: ReadFrom,
     /// What all workers know of it.
     pub discovery: Arc<Discovery>,
 }
@@ -128,7 +130,7 @@ impl Cluster {
         let stays = |node: &Rc<ClusterNode>| nodes.iter().any(|other| Rc::ptr_eq(node, other));
         leaving.retain(|node| !stays(node));
         leaving.extend(old_nodes.iter().filter(|node| !stays(node)).cloned());
-        let view = View::new(map, nodes);
+        let view = View::new(map, nodes, self.plan.read_from);
         for &primary in view.primaries() {
             view.nodes()[usize::from(primary)].connections.stay_connected();
         }

@@ -1,9 +1,11 @@
 //! A map as one worker uses it: with the connections to its nodes.
 
+use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::map::Map;
+use super::map::{Map, Shard};
 use super::slot::{SLOTS, Slot};
 use crate::upstream::Single;
 
@@ -25,6 +27,24 @@ pub struct View {
     primaries: Vec<u16>,
     /// The position of the primary of each slot, or [`NOBODY`].
     owners: Box<[u16]>,
+    /// The nodes that may be read from, by their shard's primary.
+    readers: HashMap<u16, Vec<u16>>,
+    read_from: ReadFrom,
+}
+
+/// Which nodes of a shard requests that only read go to. Each session keeps to one node of a shard for as long as that works and the map
+/// stays, so that it never reads what is older than what it has read before.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum ReadFrom {
+    /// To the primary: what a session has written, it reads.
+    #[default]
+    Primary,
+    /// To the replicas, shared out among the sessions; to the primary where none is there.
+    PreferReplica,
+    /// To all nodes of the shard, shared out among the sessions.
+    RoundRobin,
+    /// To the node that takes the least time to connect to.
+    Nearest,
 }
 
 /// The owner of a slot that nobody serves.
@@ -32,12 +52,22 @@ const NOBODY: u16 = u16::MAX;
 
 impl View {
     /// `nodes`: those of the map, in its order.
-    pub(super) fn new(map: Arc<Map>, nodes: Vec<Rc<ClusterNode>>) -> Self {
+    pub(super) fn new(map: Arc<Map>, nodes: Vec<Rc<ClusterNode>>, read_from: ReadFrom) -> Self {
         let primary =
             |slot| Slot::new(slot).and_then(|slot| map.owner(slot)).map_or(NOBODY, |owner| owner.primary as u16);
         let owners = (0..SLOTS).map(primary).collect();
         let primaries = map.shards().iter().map(|shard| shard.primary as u16).collect();
-        Self { map, nodes, primaries, owners }
+        let readers = |shard: &Shard| {
+            let replicas = shard.replicas.iter().copied();
+            let nodes: Vec<usize> = match read_from {
+                ReadFrom::Primary => vec![shard.primary],
+                ReadFrom::PreferReplica => replicas.collect(),
+                ReadFrom::RoundRobin | ReadFrom::Nearest => [shard.primary].into_iter().chain(replicas).collect(),
+            };
+            (shard.primary as u16, nodes.into_iter().map(|node| node as u16).collect())
+        };
+        let readers = map.shards().iter().map(readers).collect();
+        Self { map, nodes, primaries, owners, readers, read_from }
     }
 
     /// Who serves which slot.
@@ -59,6 +89,34 @@ impl View {
     #[inline]
     pub fn owner(&self, slot: Slot) -> Option<u16> {
         Some(self.owners[slot.number()]).filter(|&owner| owner != NOBODY)
+    }
+
+    /// Whether requests that only read may go to other nodes than the primaries.
+    #[inline]
+    pub fn reads_elsewhere(&self) -> bool {
+        self.read_from != ReadFrom::Primary
+    }
+
+    /// The nodes that the shard of this primary may be read from, the best first. `session`: any number that stays the same for a session.
+    pub fn readers(&self, primary: u16, session: usize) -> Vec<u16> {
+        let mut readers = self.readers.get(&primary).cloned().unwrap_or_default();
+        if self.read_from == ReadFrom::Nearest {
+            let distance = |node: &u16| self.nodes.get(usize::from(*node)).and_then(|node| node.connections.distance());
+            readers.sort_by(|one, other| match (distance(one), distance(other)) {
+                (Some(one), Some(other)) => one.cmp(&other),
+                // What has not been measured yet is as near as any.
+                _ => Ordering::Equal,
+            });
+        } else if !readers.is_empty() {
+            let first = session % readers.len();
+            readers.rotate_left(first);
+        }
+        readers
+    }
+
+    /// Whether a node may not be written to.
+    pub fn is_replica(&self, node: u16) -> bool {
+        !self.primaries.contains(&node)
     }
 
     /// The position of the node with this address.

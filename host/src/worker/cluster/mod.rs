@@ -32,9 +32,9 @@ pub(super) use trial::Trial;
 
 use super::change::Change;
 use super::lease::Lease;
-use crate::ids::{Sequence, TrailId};
+use crate::ids::{Sequence, SessionId, TrailId};
 use crate::upstream::cluster::{ClusterNode, Slot, View};
-use crate::upstream::{ConnectionRef, Identity, Subscriptions};
+use crate::upstream::{ConnectionRef, Identity, Phase, Subscriptions};
 use parts::Gathering;
 use transaction::Transaction;
 
@@ -43,6 +43,8 @@ use transaction::Transaction;
 pub(super) struct ClusterRoute {
     /// Who it is on the connections that it shares.
     identity: Rc<Identity>,
+    /// The same on those to replicas, which may be read from.
+    reader: Rc<Identity>,
     /// The map that it goes by.
     view: Option<Rc<View>>,
     /// The connections that it shares, by the nodes' positions.
@@ -76,6 +78,7 @@ impl ClusterRoute {
     /// The route of a new session.
     pub(super) fn new(identity: Rc<Identity>) -> Self {
         Self {
+            reader: Rc::new(Identity { readonly: true, ..(*identity).clone() }),
             identity,
             view: None,
             links: Vec::new(),
@@ -128,6 +131,7 @@ impl ClusterRoute {
         }
         self.leave_links();
         self.view = Some(view.clone());
+        self.reader = Rc::new(Identity { readonly: true, ..(**identity).clone() });
         self.identity = identity.clone();
         self.links.resize_with(view.nodes().len(), || None);
         true
@@ -139,17 +143,28 @@ impl ClusterRoute {
         let place = usize::from(node);
         let link = self.links.get_mut(place)?;
         if link.is_none() {
-            let node = self.view.as_ref()?.nodes().get(place)?;
-            *link = Some(node.connections.join(&self.identity));
+            let view = self.view.as_ref()?;
+            let identity = if view.is_replica(node) { &self.reader } else { &self.identity };
+            *link = Some(view.nodes().get(place)?.connections.join(identity));
         }
         link.as_ref()
     }
 
+    /// The node that a request goes to which only reads: the best that is connected to, or the primary.
+    pub(super) fn read_from(&mut self, view: &View, primary: u16, session: SessionId) -> u16 {
+        let is_ready = |link: &ConnectionRef| link.borrow().phase() == Phase::Ready;
+        view.readers(primary, session.place())
+            .into_iter()
+            .find(|&node| self.link(node).is_some_and(is_ready))
+            .unwrap_or(primary)
+    }
+
     fn leave_links(&mut self) {
         let links = std::mem::take(&mut self.links);
-        let nodes = self.view.iter().flat_map(|view| view.nodes());
-        for (node, _) in nodes.zip(links).filter(|(_, link)| link.is_some()) {
-            node.connections.leave(&self.identity);
+        let Some(view) = &self.view else { return };
+        for (at, (node, _)) in view.nodes().iter().zip(links).enumerate().filter(|(_, (_, link))| link.is_some()) {
+            let identity = if view.is_replica(at as u16) { &self.reader } else { &self.identity };
+            node.connections.leave(identity);
         }
     }
 

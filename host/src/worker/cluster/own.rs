@@ -30,6 +30,8 @@ pub(super) fn answer(session: &Session, held: &Held) -> Option<Own> {
         (Way::Refused, _) => refusal(command),
         (Way::Incomplete, _) => wrong_number(command),
         (_, Affinity::Tracking) => encode::error(TRACKING),
+        // There is nowhere to ask.
+        (_, Affinity::Asking) => encode::OK.to_vec(),
         (Way::Anywhere, Affinity::Shared | Affinity::Nodes) if asks_for_nodes(command) => {
             let mut spans: Vec<Span> = Vec::new();
             let _ = RequestScanner::default().scan(&held.frame, &mut spans);

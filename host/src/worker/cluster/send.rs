@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use sluice_commands::CommandId;
+use sluice_commands::{CommandId, Flags};
 
 use super::super::affinity::Affinity;
 use super::super::change::Change;
@@ -67,7 +67,8 @@ pub(in super::super) fn send(
         && let Some(owner) = view.owner(slot)
         && session.goes_straight(&view)
         && let Route::Cluster(route) = &mut session.route
-        && let Some(link) = route.link(owner)
+        && let node = route.node_for(&view, owner, errand.command, ticket.session)
+        && let Some(link) = route.link(node)
     {
         // Whatever fails here fails in the same way below.
         let bytes = arena.get(range.clone()).unwrap_or_default();
@@ -220,10 +221,14 @@ pub(super) fn share(
         delivery.part_answered(&held.ticket, Bytes::new());
         return None;
     }
-    let Some(node) = route.target(&held, view, id) else {
+    let Some(mut node) = route.target(&held, view, id) else {
         cluster.refresh(None);
         return later(cluster, held, delivery);
     };
+    // A second attempt goes to the primary.
+    if held.trial.is_none() && matches!(held.errand.way, Way::To(_)) {
+        node = route.node_for(view, node, held.errand.command, id);
+    }
     let asking = held.trial.as_ref().is_some_and(|trial| trial.asking);
     let link = route.link(node)?;
     let mut link = link.borrow_mut();
@@ -277,6 +282,12 @@ pub(super) fn later(cluster: &Cluster, mut held: Held, delivery: &mut Delivery<'
 }
 
 impl ClusterRoute {
+    /// The node for a request to the slots of a primary.
+    #[inline]
+    pub(in super::super) fn node_for(&mut self, view: &View, primary: u16, command: CommandId, id: SessionId) -> u16 {
+        if view.reads_elsewhere() && only_reads(command) { self.read_from(view, primary, id) } else { primary }
+    }
+
     /// Whether a request of several keys is under way to a slot of this one. It may have to be tried again, though this one need not.
     fn must_wait(&self, held: &Held, head: Sequence) -> bool {
         let in_flight = |slot: Slot| {
@@ -303,6 +314,11 @@ impl ClusterRoute {
             }),
         })
     }
+}
+
+/// Whether a command may be executed by a replica.
+fn only_reads(command: CommandId) -> bool {
+    command.get().is_some_and(|command| command.flags().contains(Flags::READONLY))
 }
 
 /// What is to be known of a request that has come back, of which only the bytes are left.
