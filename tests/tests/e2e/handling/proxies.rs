@@ -10,6 +10,10 @@ use sluice_tests::{Client, RedisCluster, Sluice, UNHURRIED, programs, wait_until
 /// What the nodes want to hear first: the proxies say it, and clients do not know it.
 const PASSWORD: &str = "for-proxies-only";
 
+/// Three that see every request and every response, and change none.
+pub(super) const COMPONENTS: &[&str] =
+    &["CommandFilter: { deny: [shutdown] }", "RequestLogger: { responses: true, level: debug }", "WatchAll: {}"];
+
 /// How clients come to know the addresses of the proxies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Told {
@@ -35,13 +39,19 @@ impl Proxies {
     /// Starts a cluster of three shards and its proxies, each with a chain of three components.
     #[track_caller]
     pub(super) fn start(replicas_of_each: usize, told: Told, workers: usize) -> Self {
+        Self::with(COMPONENTS, replicas_of_each, told, workers)
+    }
+
+    /// The same, with this chain.
+    #[track_caller]
+    pub(super) fn with(chain: &[&str], replicas_of_each: usize, told: Told, workers: usize) -> Self {
         let options = ClusterOptions::new();
         let options = if told == Told::Never { options } else { options.password(PASSWORD) };
         let cluster = RedisCluster::start_with(3, replicas_of_each, &options);
         let nodes = cluster.addresses();
         let addrs: Vec<String> = nodes.iter().map(|_| free_addr()).collect();
         let admin = free_addr();
-        let yaml = topology(&nodes, &addrs, &admin, told, workers);
+        let yaml = topology(&nodes, &addrs, &admin, told, workers, chain);
         let proxy = Sluice::start(&yaml, &addrs[0], Some(&admin));
         let proxies = Self { cluster, proxy, addrs, told };
         if told == Told::ByNodes {
@@ -135,26 +145,22 @@ impl Proxies {
     }
 }
 
-fn topology(nodes: &[String], addrs: &[String], admin: &str, told: Told, workers: usize) -> String {
-    let watch_all = programs::component("watch_all.wasm");
+fn topology(nodes: &[String], addrs: &[String], admin: &str, told: Told, workers: usize, chain: &[&str]) -> String {
     let table: Vec<String> = nodes.iter().zip(addrs).map(|(node, addr)| format!("\"{node}\": \"{addr}\"")).collect();
     let rewrite =
-        if told == Told::ByRewriting { format!("rewrite: {{ {} }}", table.join(", ")) } else { String::new() };
-    let password = if told == Told::Never { String::new() } else { format!("password: {PASSWORD}") };
+        if told == Told::ByRewriting { format!(", rewrite: {{ {} }}", table.join(", ")) } else { String::new() };
+    let password = if told == Told::Never { String::new() } else { format!(", password: {PASSWORD}") };
     let source = |(node, addr): (&String, &String)| {
+        let sink = format!("ValkeySinkCluster: {{ direct_destination: \"{node}\"{password}{rewrite} }}");
+        let chain: Vec<&str> = chain.iter().copied().chain([sink.as_str()]).collect();
+        let chain = chain.join("\n        - ");
         format!(
             "
   - Valkey:
       name: \"{node}\"
       listen_addr: \"{addr}\"
       chain:
-        - CommandFilter: {{ deny: [shutdown] }}
-        - RequestLogger: {{ responses: true, level: debug }}
-        - WatchAll: {{}}
-        - ValkeySinkCluster:
-            direct_destination: \"{node}\"
-            {password}
-            {rewrite}"
+        - {chain}"
         )
     };
     let sources: String = nodes.iter().zip(addrs).map(source).collect();
@@ -165,6 +171,6 @@ plugins:
   WatchAll: {{ component: \"{}\", {UNHURRIED} }}
 sources:{sources}
 ",
-        watch_all.display()
+        programs::component("watch_all.wasm").display()
     )
 }

@@ -2,7 +2,7 @@
 
 use sluice_tests::{Client, inline, request};
 
-use super::proxies::{Proxies, Told};
+use super::proxies::{COMPONENTS, Proxies, Told};
 
 /// Where the text of a reply says something of a port, or of a bus.
 fn without_buses(text: &str) -> String {
@@ -37,7 +37,16 @@ fn ports(reply: &[u8], addrs: &[String]) -> Vec<usize> {
 
 #[test]
 fn every_reply_that_names_nodes_names_their_proxies() {
-    let proxies = Proxies::start(1, Told::ByRewriting, 1);
+    replies_name_proxies(&Proxies::start(1, Told::ByRewriting, 1));
+}
+
+#[test]
+fn replies_that_leave_together_name_proxies_too() {
+    // Where no transform waits for them.
+    replies_name_proxies(&Proxies::with(&[], 1, Told::ByRewriting, 1));
+}
+
+fn replies_name_proxies(proxies: &Proxies) {
     let replicas = format!("CLUSTER REPLICAS {}", proxies.cluster.node_id(1));
     let requests =
         ["CLUSTER SLOTS", "CLUSTER SHARDS", "CLUSTER NODES", &replicas, &replicas.replace("REPLICAS", "slaves")];
@@ -58,7 +67,7 @@ fn every_reply_that_names_nodes_names_their_proxies() {
         let found = body(&client.ask("CLUSTER NODES"));
         assert_eq!(found.matches("@0 ").count(), 6, "{found}");
         assert_eq!(untimed(&without_buses(&found)), untimed(&proxies.rewritten(&nodes)));
-        in_every_company(&proxies, &mut client, resp3);
+        in_every_company(proxies, &mut client, resp3);
     }
     proxies.assert_nobody_came_past_them();
 }
@@ -120,8 +129,13 @@ pub(super) fn key_of(proxies: &Proxies, shard: usize) -> String {
 
 #[test]
 fn a_request_at_the_wrong_proxy_is_sent_on_to_the_right_one() {
-    let proxies = Proxies::start(0, Told::ByRewriting, 1);
-    let keys: Vec<String> = (0..3).map(|shard| key_of(&proxies, shard)).collect();
+    for chain in [COMPONENTS, &[]] {
+        errors_name_proxies(&Proxies::with(chain, 0, Told::ByRewriting, 1));
+    }
+}
+
+fn errors_name_proxies(proxies: &Proxies) {
+    let keys: Vec<String> = (0..3).map(|shard| key_of(proxies, shard)).collect();
     let slot = |shard: usize| proxies.cluster.slot_of(&keys[shard]);
     let moved = |shard: usize| format!("-MOVED {} {}\r\n", slot(shard), proxies.addrs[shard]);
     for resp3 in [false, true] {
