@@ -1,6 +1,6 @@
 //! What a client is told of the cluster's nodes.
 
-use sluice_tests::{Client, inline, request};
+use sluice_tests::{Authority, Client, ClusterOptions, RedisCluster, Topology, inline, request};
 
 use super::proxies::{COMPONENTS, Proxies, Told};
 
@@ -160,4 +160,44 @@ fn errors_name_proxies(proxies: &Proxies) {
         assert_eq!(client.call(&script), moved(1));
     }
     proxies.assert_nobody_came_past_them();
+}
+
+#[test]
+fn nodes_that_speak_tls_are_known_by_their_ports_for_it() {
+    let authority = Authority::new();
+    let identity = authority.sign("nodes");
+    let cluster = RedisCluster::start_with(3, 0, &ClusterOptions::new().tls(&authority, &identity, false));
+    let nodes: Vec<String> =
+        (0..3).map(|shard| format!("127.0.0.1:{}", cluster.primary(shard).option("--tls-port").unwrap())).collect();
+    let proxies: Vec<String> = (1..=3).map(|shard| format!("192.0.2.{shard}:6379")).collect();
+    let table: Vec<String> =
+        nodes.iter().zip(&proxies).map(|(node, proxy)| format!("\"{node}\": \"{proxy}\"")).collect();
+    let sink = format!(
+        "ValkeySinkCluster: {{ direct_destination: \"{}\", tls: {{ certificate_authority_path: \"{}\" }}, rewrite: {{ {} }} }}",
+        nodes[0],
+        authority.file().display(),
+        table.join(", ")
+    );
+    let proxy = Topology::new().transform(&sink).start();
+    let mut client = proxy.client();
+    for line in ["CLUSTER SLOTS", "CLUSTER SHARDS", "CLUSTER NODES"] {
+        let reply = client.ask(line);
+        let text = String::from_utf8_lossy(&reply);
+        for (node, plain) in nodes.iter().zip(cluster.addresses()) {
+            for of_node in [node, &plain] {
+                let port = of_node.rsplit(':').next().unwrap();
+                assert!(
+                    !text.contains(&format!(":{port}\r\n")) && !text.contains(&format!(":{port}@")),
+                    "{line}: {text}"
+                );
+            }
+        }
+        for proxy in &proxies {
+            let host = proxy.split(':').next().unwrap();
+            assert!(text.contains(host), "{line}: {text}");
+        }
+    }
+    let key = (0..).map(|n| format!("key:{n}")).find(|key| cluster.owner_of_key(key) == 2).unwrap();
+    let moved = format!("-MOVED {} {}\r\n", cluster.slot_of(&key), proxies[2]);
+    assert_eq!(client.call(&["GET", &key]), moved);
 }
