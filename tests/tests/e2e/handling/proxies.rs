@@ -1,14 +1,17 @@
 //! A cluster with a proxy in front of each of its nodes.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use sluice_tests::cluster::ClusterOptions;
 use sluice_tests::ports::free_addr;
-use sluice_tests::wait::SOON;
 use sluice_tests::{Client, RedisCluster, Sluice, UNHURRIED, programs, wait_until};
 
 /// What the nodes want to hear first: the proxies say it, and clients do not know it.
 const PASSWORD: &str = "for-proxies-only";
+
+/// How long nodes may take to hear of each other.
+const GOSSIP: Duration = Duration::from_secs(10);
 
 /// Three that see every request and every response, and change none.
 pub(super) const COMPONENTS: &[&str] =
@@ -45,7 +48,8 @@ impl Proxies {
     /// The same, with this chain.
     #[track_caller]
     pub(super) fn with(chain: &[&str], replicas_of_each: usize, told: Told, workers: usize) -> Self {
-        let options = ClusterOptions::new();
+        // On a busy machine, nodes are not to take each other for dead.
+        let options = ClusterOptions::new().node_timeout(GOSSIP);
         let options = if told == Told::Never { options } else { options.password(PASSWORD) };
         let cluster = RedisCluster::start_with(3, replicas_of_each, &options);
         let nodes = cluster.addresses();
@@ -69,7 +73,7 @@ impl Proxies {
             assert_eq!(self.direct(&node).ask(&format!("CONFIG SET cluster-announce-port {port}")), "+OK\r\n");
         }
         for node in self.nodes() {
-            wait_until("every node announces its proxy", SOON, || {
+            wait_until("every node announces its proxy", GOSSIP * 3, || {
                 let nodes = self.direct(&node).ask("CLUSTER NODES");
                 let nodes = String::from_utf8_lossy(&nodes);
                 self.addrs.iter().all(|addr| nodes.contains(&format!(" {addr}@"))).then_some(())
