@@ -72,6 +72,7 @@ pub(super) fn plan(
         private,
         credentials,
         epoch: Arc::default(),
+        hangs_up: false,
         rewrite: None,
     })
 }

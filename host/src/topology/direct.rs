@@ -29,7 +29,7 @@ pub(super) fn direct(node: &Node<'_>, origin: Origin<'_>, problems: &mut Problem
         points.iter().for_each(|point| drop(connection::tcp(point, problems)));
     }
     let plan = connection::plan(endpoint.map(|endpoint| vec![endpoint]), &fields, origin, problems)?;
-    Some(SinglePlan { rewrite: table.map(Arc::new), ..plan })
+    Some(SinglePlan { hangs_up: true, rewrite: table.map(Arc::new), ..plan })
 }
 
 /// What is said where there is a table, and no node that its source stands for.

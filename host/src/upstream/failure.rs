@@ -35,6 +35,11 @@ impl Failure {
         if written { Self::InDoubt } else { Self::NotSent }
     }
 
+    /// Whether it is the server that has failed, and not what the request or its session asked for.
+    pub fn is_of_server(self) -> bool {
+        matches!(self, Self::NotSent | Self::InDoubt | Self::TimedOut)
+    }
+
     /// Whether sending the request again cannot execute it twice, and may well succeed.
     pub fn is_safe_to_repeat(self) -> bool {
         self == Self::NotSent

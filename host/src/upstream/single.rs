@@ -41,6 +41,9 @@ pub struct SinglePlan {
     pub credentials: Option<(Option<String>, String)>,
     /// Counts how often the users of the server have changed, as far as a worker has seen it.
     pub epoch: Arc<AtomicU64>,
+    /// Whether a session is closed without an answer when the server fails it, as the server's own connections are: clients that know
+    /// other nodes go on there.
+    pub hangs_up: bool,
     /// The addresses of proxies that clients are to be told instead of those of a cluster's nodes.
     pub rewrite: Option<Arc<Rewrite>>,
 }
@@ -70,6 +73,7 @@ pub struct Single {
     health_interval: Option<Duration>,
     one_by_one: bool,
     epoch: Arc<AtomicU64>,
+    hangs_up: bool,
     rewrite: Option<Arc<Rewrite>>,
 }
 
@@ -101,6 +105,7 @@ impl Single {
             health_interval: plan.health_interval,
             one_by_one: plan.pipelining == Pipelining::Off,
             epoch: plan.epoch.clone(),
+            hangs_up: plan.hangs_up,
             rewrite: plan.rewrite.clone(),
         }
     }
@@ -108,6 +113,11 @@ impl Single {
     /// Whether shared connections must be given requests one by one, however they came.
     pub fn sends_one_by_one(&self) -> bool {
         self.one_by_one
+    }
+
+    /// Whether a session is closed without an answer when the server fails it.
+    pub fn hangs_up(&self) -> bool {
+        self.hangs_up
     }
 
     /// What clients are to be told instead of the addresses of a cluster's nodes.

@@ -48,6 +48,12 @@ impl Delivery<'_> {
 
     /// A request has failed without which those behind it may mean something else: it is the last one that the session is answered.
     pub(super) fn dismiss(&mut self, ticket: &Ticket, failure: Failure) {
+        let error = Answer::error(&failure.to_string());
+        self.last(ticket, &Answer { frame: error.frame.repeat(ticket.count as usize).into(), ..error });
+    }
+
+    /// This is the last answer of a session.
+    fn last(&mut self, ticket: &Ticket, answer: &Answer) {
         if let Some(session) = self.sessions.get(ticket.session) {
             session.dismissed = true;
             for held in std::mem::take(&mut session.held) {
@@ -55,11 +61,7 @@ impl Delivery<'_> {
             }
         }
         self.meter.failed(ticket.count);
-        let mut answer = Answer::error(&failure.to_string());
-        if ticket.count > 1 {
-            answer.frame = answer.frame.repeat(ticket.count as usize).into();
-        }
-        self.answer(ticket, &answer, Kind::Last);
+        self.answer(ticket, answer, Kind::Last);
     }
 
     /// The reply to a request, made of those of several servers.
@@ -309,7 +311,11 @@ impl Receiver for Delivery<'_> {
             {
                 return self.sessions.note(ticket.session);
             }
-            if session.unconfirmed(ticket) {
+            let unconfirmed = session.unconfirmed(ticket);
+            if failure.is_of_server() && self.sources[session.source].sink.hangs_up() {
+                return self.last(ticket, &Answer { frame: Bytes::new(), foreign: false });
+            }
+            if unconfirmed {
                 return self.dismiss(ticket, failure);
             }
         }
@@ -336,7 +342,7 @@ impl Receiver for Delivery<'_> {
         let Sink::Single(sink) = &*self.sources[entry.source].sink else { return };
         match lost {
             Lost::Nothing if !lease.holds_state() => entry.join(sink),
-            Lost::Subscriptions(subscriptions) if !lease.holds_state() => {
+            Lost::Subscriptions(subscriptions) if !lease.holds_state() && !sink.hangs_up() => {
                 entry.join(sink);
                 entry.resubscribe = Some(Box::new(subscriptions));
                 self.sessions.resubscribe_later(session);

@@ -57,6 +57,11 @@ impl Sink {
         }
     }
 
+    /// Whether a session is closed without an answer when its server fails it.
+    pub(super) fn hangs_up(&self) -> bool {
+        matches!(self, Self::Single(single) if single.hangs_up())
+    }
+
     /// See [`Single::users_changed`].
     pub(super) fn users_changed(&self) {
         match self {

@@ -2,6 +2,7 @@
 
 cluster_client.py work PROTOCOL ENTRY... -- ADDRESS...   does what applications do and prints "ok", or says what went wrong
 cluster_client.py count PROTOCOL ENTRY... -- ADDRESS...  counts until the key "stop" is there, and prints how far
+cluster_client.py stay PROTOCOL ENTRY... -- ADDRESS...   writes and reads until the key "stop" is there, whatever becomes of a node
 
 ENTRY is where it begins, ADDRESS all that it may find: host:port.
 """
@@ -146,4 +147,18 @@ def count():
         print(key, reached)
 
 
-{"work": work, "count": count}[story]()
+def stay():
+    client = connect()
+    keys = [f"py:{n}" for n in range(50)]
+    rounds = 0
+    while not client.exists("stop"):
+        rounds += 1
+        for key in keys:
+            same(client.set(key, rounds), True)
+            same(client.get(key), str(rounds).encode())
+        client.set("rounds", rounds)
+    assert found_by(client) <= addresses, found_by(client)
+    print("ok")
+
+
+{"work": work, "count": count, "stay": stay}[story]()

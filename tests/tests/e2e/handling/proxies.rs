@@ -1,14 +1,21 @@
 //! A cluster with a proxy in front of each of its nodes.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use sluice_tests::cluster::ClusterOptions;
 use sluice_tests::ports::free_addr;
-use sluice_tests::wait::SOON;
 use sluice_tests::{Client, RedisCluster, Sluice, UNHURRIED, programs, wait_until};
 
 /// What the nodes want to hear first: the proxies say it, and clients do not know it.
 const PASSWORD: &str = "for-proxies-only";
+
+/// How long nodes may take to hear of each other.
+const GOSSIP: Duration = Duration::from_secs(10);
+
+/// Three that see every request and every response, and change none.
+pub(super) const COMPONENTS: &[&str] =
+    &["CommandFilter: { deny: [shutdown] }", "RequestLogger: { responses: true, level: debug }", "WatchAll: {}"];
 
 /// How clients come to know the addresses of the proxies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,13 +42,20 @@ impl Proxies {
     /// Starts a cluster of three shards and its proxies, each with a chain of three components.
     #[track_caller]
     pub(super) fn start(replicas_of_each: usize, told: Told, workers: usize) -> Self {
-        let options = ClusterOptions::new();
+        Self::with(COMPONENTS, replicas_of_each, told, workers)
+    }
+
+    /// The same, with this chain.
+    #[track_caller]
+    pub(super) fn with(chain: &[&str], replicas_of_each: usize, told: Told, workers: usize) -> Self {
+        // On a busy machine, nodes are not to take each other for dead.
+        let options = ClusterOptions::new().node_timeout(GOSSIP);
         let options = if told == Told::Never { options } else { options.password(PASSWORD) };
         let cluster = RedisCluster::start_with(3, replicas_of_each, &options);
         let nodes = cluster.addresses();
         let addrs: Vec<String> = nodes.iter().map(|_| free_addr()).collect();
         let admin = free_addr();
-        let yaml = topology(&nodes, &addrs, &admin, told, workers);
+        let yaml = topology(&nodes, &addrs, &admin, told, workers, chain);
         let proxy = Sluice::start(&yaml, &addrs[0], Some(&admin));
         let proxies = Self { cluster, proxy, addrs, told };
         if told == Told::ByNodes {
@@ -59,7 +73,7 @@ impl Proxies {
             assert_eq!(self.direct(&node).ask(&format!("CONFIG SET cluster-announce-port {port}")), "+OK\r\n");
         }
         for node in self.nodes() {
-            wait_until("every node announces its proxy", SOON, || {
+            wait_until("every node announces its proxy", GOSSIP * 3, || {
                 let nodes = self.direct(&node).ask("CLUSTER NODES");
                 let nodes = String::from_utf8_lossy(&nodes);
                 self.addrs.iter().all(|addr| nodes.contains(&format!(" {addr}@"))).then_some(())
@@ -135,26 +149,22 @@ impl Proxies {
     }
 }
 
-fn topology(nodes: &[String], addrs: &[String], admin: &str, told: Told, workers: usize) -> String {
-    let watch_all = programs::component("watch_all.wasm");
+fn topology(nodes: &[String], addrs: &[String], admin: &str, told: Told, workers: usize, chain: &[&str]) -> String {
     let table: Vec<String> = nodes.iter().zip(addrs).map(|(node, addr)| format!("\"{node}\": \"{addr}\"")).collect();
     let rewrite =
-        if told == Told::ByRewriting { format!("rewrite: {{ {} }}", table.join(", ")) } else { String::new() };
-    let password = if told == Told::Never { String::new() } else { format!("password: {PASSWORD}") };
+        if told == Told::ByRewriting { format!(", rewrite: {{ {} }}", table.join(", ")) } else { String::new() };
+    let password = if told == Told::Never { String::new() } else { format!(", password: {PASSWORD}") };
     let source = |(node, addr): (&String, &String)| {
+        let sink = format!("ValkeySinkCluster: {{ direct_destination: \"{node}\"{password}{rewrite} }}");
+        let chain: Vec<&str> = chain.iter().copied().chain([sink.as_str()]).collect();
+        let chain = chain.join("\n        - ");
         format!(
             "
   - Valkey:
       name: \"{node}\"
       listen_addr: \"{addr}\"
       chain:
-        - CommandFilter: {{ deny: [shutdown] }}
-        - RequestLogger: {{ responses: true, level: debug }}
-        - WatchAll: {{}}
-        - ValkeySinkCluster:
-            direct_destination: \"{node}\"
-            {password}
-            {rewrite}"
+        - {chain}"
         )
     };
     let sources: String = nodes.iter().zip(addrs).map(source).collect();
@@ -165,6 +175,6 @@ plugins:
   WatchAll: {{ component: \"{}\", {UNHURRIED} }}
 sources:{sources}
 ",
-        watch_all.display()
+        programs::component("watch_all.wasm").display()
     )
 }

@@ -1,8 +1,8 @@
 //! What a client is told of the cluster's nodes.
 
-use sluice_tests::{Client, inline, request};
+use sluice_tests::{Authority, Client, ClusterOptions, RedisCluster, Topology, inline, request};
 
-use super::proxies::{Proxies, Told};
+use super::proxies::{COMPONENTS, Proxies, Told};
 
 /// Where the text of a reply says something of a port, or of a bus.
 fn without_buses(text: &str) -> String {
@@ -37,7 +37,16 @@ fn ports(reply: &[u8], addrs: &[String]) -> Vec<usize> {
 
 #[test]
 fn every_reply_that_names_nodes_names_their_proxies() {
-    let proxies = Proxies::start(1, Told::ByRewriting, 1);
+    replies_name_proxies(&Proxies::start(1, Told::ByRewriting, 1));
+}
+
+#[test]
+fn replies_that_leave_together_name_proxies_too() {
+    // Where no transform waits for them.
+    replies_name_proxies(&Proxies::with(&[], 1, Told::ByRewriting, 1));
+}
+
+fn replies_name_proxies(proxies: &Proxies) {
     let replicas = format!("CLUSTER REPLICAS {}", proxies.cluster.node_id(1));
     let requests =
         ["CLUSTER SLOTS", "CLUSTER SHARDS", "CLUSTER NODES", &replicas, &replicas.replace("REPLICAS", "slaves")];
@@ -58,7 +67,7 @@ fn every_reply_that_names_nodes_names_their_proxies() {
         let found = body(&client.ask("CLUSTER NODES"));
         assert_eq!(found.matches("@0 ").count(), 6, "{found}");
         assert_eq!(untimed(&without_buses(&found)), untimed(&proxies.rewritten(&nodes)));
-        in_every_company(&proxies, &mut client, resp3);
+        in_every_company(proxies, &mut client, resp3);
     }
     proxies.assert_nobody_came_past_them();
 }
@@ -120,8 +129,13 @@ pub(super) fn key_of(proxies: &Proxies, shard: usize) -> String {
 
 #[test]
 fn a_request_at_the_wrong_proxy_is_sent_on_to_the_right_one() {
-    let proxies = Proxies::start(0, Told::ByRewriting, 1);
-    let keys: Vec<String> = (0..3).map(|shard| key_of(&proxies, shard)).collect();
+    for chain in [COMPONENTS, &[]] {
+        errors_name_proxies(&Proxies::with(chain, 0, Told::ByRewriting, 1));
+    }
+}
+
+fn errors_name_proxies(proxies: &Proxies) {
+    let keys: Vec<String> = (0..3).map(|shard| key_of(proxies, shard)).collect();
     let slot = |shard: usize| proxies.cluster.slot_of(&keys[shard]);
     let moved = |shard: usize| format!("-MOVED {} {}\r\n", slot(shard), proxies.addrs[shard]);
     for resp3 in [false, true] {
@@ -146,4 +160,44 @@ fn a_request_at_the_wrong_proxy_is_sent_on_to_the_right_one() {
         assert_eq!(client.call(&script), moved(1));
     }
     proxies.assert_nobody_came_past_them();
+}
+
+#[test]
+fn nodes_that_speak_tls_are_known_by_their_ports_for_it() {
+    let authority = Authority::new();
+    let identity = authority.sign("nodes");
+    let cluster = RedisCluster::start_with(3, 0, &ClusterOptions::new().tls(&authority, &identity, false));
+    let nodes: Vec<String> =
+        (0..3).map(|shard| format!("127.0.0.1:{}", cluster.primary(shard).option("--tls-port").unwrap())).collect();
+    let proxies: Vec<String> = (1..=3).map(|shard| format!("192.0.2.{shard}:6379")).collect();
+    let table: Vec<String> =
+        nodes.iter().zip(&proxies).map(|(node, proxy)| format!("\"{node}\": \"{proxy}\"")).collect();
+    let sink = format!(
+        "ValkeySinkCluster: {{ direct_destination: \"{}\", tls: {{ certificate_authority_path: \"{}\" }}, rewrite: {{ {} }} }}",
+        nodes[0],
+        authority.file().display(),
+        table.join(", ")
+    );
+    let proxy = Topology::new().transform(&sink).start();
+    let mut client = proxy.client();
+    for line in ["CLUSTER SLOTS", "CLUSTER SHARDS", "CLUSTER NODES"] {
+        let reply = client.ask(line);
+        let text = String::from_utf8_lossy(&reply);
+        for (node, plain) in nodes.iter().zip(cluster.addresses()) {
+            for of_node in [node, &plain] {
+                let port = of_node.rsplit(':').next().unwrap();
+                assert!(
+                    !text.contains(&format!(":{port}\r\n")) && !text.contains(&format!(":{port}@")),
+                    "{line}: {text}"
+                );
+            }
+        }
+        for proxy in &proxies {
+            let host = proxy.split(':').next().unwrap();
+            assert!(text.contains(host), "{line}: {text}");
+        }
+    }
+    let key = (0..).map(|n| format!("key:{n}")).find(|key| cluster.owner_of_key(key) == 2).unwrap();
+    let moved = format!("-MOVED {} {}\r\n", cluster.slot_of(&key), proxies[2]);
+    assert_eq!(client.call(&["GET", &key]), moved);
 }
