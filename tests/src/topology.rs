@@ -27,9 +27,13 @@ impl Upstream for RedisServer {
 impl Upstream for RedisCluster {
     /// The primaries are the contact points, at most three of them: the others are to be found.
     fn sink(&self) -> String {
-        let points: Vec<String> = (0..self.shards().min(3)).map(|shard| self.primary(shard).addr()).collect();
-        format!("ValkeySinkCluster: {{ first_contact_points: {points:?}, connect_timeout_ms: 3000 }}")
+        hidden(self, "connect_timeout_ms: 3000")
     }
+}
+
+fn hidden(cluster: &RedisCluster, more: &str) -> String {
+    let points: Vec<String> = (0..cluster.shards().min(3)).map(|shard| cluster.primary(shard).addr()).collect();
+    format!("ValkeySinkCluster: {{ first_contact_points: {points:?}, {more} }}")
 }
 
 fn single(addr: &str) -> String {
@@ -151,6 +155,11 @@ impl Topology {
         let servers: Vec<String> = addrs.iter().map(|addr| format!("\"{addr}\"")).collect();
         let comma = if more.is_empty() { "" } else { ", " };
         self.transform(&format!("ValkeySinkSingle: {{ servers: [{}]{comma}{more} }}", servers.join(", ")))
+    }
+
+    /// Ends the chain at this cluster, which it hides; `more` are further entries of the sink's map, in flow style.
+    pub fn hiding(self, cluster: &RedisCluster, more: &str) -> Self {
+        self.transform(&hidden(cluster, more))
     }
 
     /// Where the source listens.
