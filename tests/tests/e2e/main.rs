@@ -11,6 +11,7 @@ mod blocking;
 mod clients;
 mod cluster_failover;
 mod cluster_harness;
+mod cluster_modules;
 mod cluster_reads;
 mod cluster_redirections;
 mod cluster_walkthrough;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
+use super::learned::Learned;
 use super::map::Map;
 use crate::net::{Endpoint, Remote};
 use crate::upstream::dial::ask;
@@ -28,6 +29,9 @@ const PAUSE: Duration = Duration::from_millis(25);
 /// The longest time between two questions while there is no answer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// What commands there are.
+const COMMAND: &[u8] = b"*1\r\n$7\r\nCOMMAND\r\n";
+
 /// What is known of one cluster.
 #[derive(Debug, Default)]
 pub struct Discovery {
@@ -43,11 +47,30 @@ pub struct Discovery {
 #[derive(Debug, Default)]
 struct Known {
     map: Option<Arc<Map>>,
+    /// Commands that the table does not know.
+    learned: Arc<Learned>,
+    /// Whether they are to be asked for, when the map is: nobody has, or there may be others.
+    ignorant: Ignorance,
     /// Why the last attempt to learn more has failed, if it has.
     trouble: Option<Arc<str>>,
     /// The node that the last redirection named.
     hint: Option<Arc<str>>,
 }
+
+/// What is not known of commands.
+#[derive(Debug, Default)]
+enum Ignorance {
+    /// Anything.
+    #[default]
+    Everything,
+    /// Of what was there then, nothing.
+    Since(Instant),
+    /// A command has come that was not there when they were asked for.
+    Something,
+}
+
+/// The shortest time between two questions for commands: whoever sends nonsense causes no more of them.
+const RELEARN: Duration = Duration::from_secs(5);
 
 /// Where and as whom to ask.
 #[derive(Clone, Debug)]
@@ -68,6 +91,35 @@ impl Discovery {
     /// The map, if there is one.
     pub(super) fn map(&self) -> Option<Arc<Map>> {
         self.known().map.clone()
+    }
+
+    /// The commands that the table does not know.
+    pub(super) fn learned(&self) -> Arc<Learned> {
+        self.known().learned.clone()
+    }
+
+    /// A command has come that neither the table nor the cluster has named. Returns whether that is news.
+    pub(super) fn is_strange(&self) -> bool {
+        let mut known = self.known();
+        let strange = matches!(known.ignorant, Ignorance::Since(since) if since.elapsed() >= RELEARN);
+        if strange {
+            known.ignorant = Ignorance::Something;
+        }
+        strange
+    }
+
+    fn is_ignorant(&self) -> bool {
+        !matches!(self.known().ignorant, Ignorance::Since(_))
+    }
+
+    fn learn_commands(&self, learned: Learned) {
+        let mut known = self.known();
+        known.ignorant = Ignorance::Since(Instant::now());
+        if *known.learned != learned {
+            tracing::info!(commands = learned.len(), "the cluster has commands that the table does not know");
+            known.learned = Arc::new(learned);
+            self.version.fetch_add(1, Ordering::AcqRel);
+        }
     }
 
     /// Why the cluster could not be asked the last time, if it could not.
@@ -136,8 +188,13 @@ impl Asker {
         loop {
             self.0.again.store(false, Ordering::Release);
             match self.ask_around(contacts, identity).await {
-                Ok(map) => {
+                Ok((map, remote)) => {
                     self.0.learn(map);
+                    if self.0.is_ignorant()
+                        && let Ok(answer) = ask(&remote, identity, COMMAND, contacts.timeout).await
+                    {
+                        self.0.learn_commands(Learned::read(&answer));
+                    }
                     tokio::time::sleep(PAUSE).await;
                     if !self.0.again.load(Ordering::Acquire) {
                         return;
@@ -154,35 +211,36 @@ impl Asker {
     }
 
     /// The first sound answer; one by which nobody serves some of the slots only where no better one comes soon.
-    async fn ask_around(&self, contacts: &Contacts, identity: &Identity) -> Result<Map, String> {
+    async fn ask_around(&self, contacts: &Contacts, identity: &Identity) -> Result<(Map, Remote), String> {
         let mut left = self.candidates(contacts).into_iter();
         let mut asked = JoinSet::new();
         let mut troubles = Vec::new();
-        let mut partial: Option<(Map, Instant)> = None;
+        let mut partial: Option<(Map, Remote, Instant)> = None;
         loop {
-            if let Some((map, _)) = partial.take_if(|(_, since)| asked.is_empty() || since.elapsed() > BETTER) {
-                return Ok(map);
+            if let Some((map, remote, _)) = partial.take_if(|(.., since)| asked.is_empty() || since.elapsed() > BETTER)
+            {
+                return Ok((map, remote));
             }
             if let Some(remote) = left.next() {
                 let (identity, timeout) = (identity.clone(), contacts.timeout);
                 asked.spawn_local(async move {
                     let answer = ask_for_map(&remote, &identity, timeout).await;
-                    answer.map_err(|reason| format!("{remote}: {reason}"))
+                    answer.map_err(|reason| format!("{remote}: {reason}")).map(|map| (map, remote))
                 });
             } else if asked.is_empty() {
-                return partial.map(|(map, _)| map).ok_or_else(|| troubles.join("; "));
+                return partial.map(|(map, remote, _)| (map, remote)).ok_or_else(|| troubles.join("; "));
             }
             let answer = match tokio::time::timeout(HEAD_START, asked.join_next()).await {
                 Ok(Some(Ok(answer))) => answer,
                 _ => continue,
             };
             match answer {
-                Ok(map) if map.unserved() == 0 => return Ok(map),
-                Ok(map) => {
-                    let better = partial.as_ref().is_none_or(|(other, _)| map.unserved() < other.unserved());
+                Ok((map, remote)) if map.unserved() == 0 => return Ok((map, remote)),
+                Ok((map, remote)) => {
+                    let better = partial.as_ref().is_none_or(|(other, ..)| map.unserved() < other.unserved());
                     if better {
-                        let since = partial.as_ref().map_or_else(Instant::now, |(_, since)| *since);
-                        partial = Some((map, since));
+                        let since = partial.as_ref().map_or_else(Instant::now, |(.., since)| *since);
+                        partial = Some((map, remote, since));
                     }
                 }
                 Err(trouble) => troubles.push(trouble),

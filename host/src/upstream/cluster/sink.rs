@@ -106,6 +106,13 @@ impl Cluster {
         self.plan.discovery.ask(&self.contacts, (*self.identity()).clone(), hint);
     }
 
+    /// A command has come that nobody knows: there may be others since the cluster was asked for its commands.
+    pub fn is_strange(&self) {
+        if self.plan.discovery.is_strange() {
+            self.refresh(None);
+        }
+    }
+
     /// A node has sent a request elsewhere, or back.
     pub fn redirected(&self, node: &str, redirect: Redirect<'_>) {
         let labels = [("node", node.to_owned()), ("kind", redirect.kind().to_owned())];
@@ -130,7 +137,7 @@ impl Cluster {
         let stays = |node: &Rc<ClusterNode>| nodes.iter().any(|other| Rc::ptr_eq(node, other));
         leaving.retain(|node| !stays(node));
         leaving.extend(old_nodes.iter().filter(|node| !stays(node)).cloned());
-        let view = View::new(map, nodes, self.plan.read_from);
+        let view = View::new(map, nodes, self.plan.read_from, self.plan.discovery.learned());
         for &primary in view.primaries() {
             view.nodes()[usize::from(primary)].connections.stay_connected();
         }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::learned::{Learned, LearnedCommand};
 use super::map::{Map, Shard};
 use super::slot::{SLOTS, Slot};
 use crate::upstream::Single;
@@ -30,6 +31,7 @@ pub struct View {
     /// The nodes that may be read from, by their shard's primary.
     readers: HashMap<u16, Vec<u16>>,
     read_from: ReadFrom,
+    learned: Arc<Learned>,
 }
 
 /// Which nodes of a shard requests that only read go to. Each session keeps to one node of a shard for as long as that works and the map
@@ -52,7 +54,7 @@ const NOBODY: u16 = u16::MAX;
 
 impl View {
     /// `nodes`: those of the map, in its order.
-    pub(super) fn new(map: Arc<Map>, nodes: Vec<Rc<ClusterNode>>, read_from: ReadFrom) -> Self {
+    pub(super) fn new(map: Arc<Map>, nodes: Vec<Rc<ClusterNode>>, read_from: ReadFrom, learned: Arc<Learned>) -> Self {
         let primary =
             |slot| Slot::new(slot).and_then(|slot| map.owner(slot)).map_or(NOBODY, |owner| owner.primary as u16);
         let owners = (0..SLOTS).map(primary).collect();
@@ -67,12 +69,17 @@ impl View {
             (shard.primary as u16, nodes.into_iter().map(|node| node as u16).collect())
         };
         let readers = map.shards().iter().map(readers).collect();
-        Self { map, nodes, primaries, owners, readers, read_from }
+        Self { map, nodes, primaries, owners, readers, read_from, learned }
     }
 
     /// Who serves which slot.
     pub fn map(&self) -> &Map {
         &self.map
+    }
+
+    /// What the cluster has said of a command that the table does not know.
+    pub fn learned(&self, name: &[u8]) -> Option<LearnedCommand> {
+        self.learned.find(name)
     }
 
     /// The nodes, replicas too. Their positions are what other methods speak of.

@@ -144,6 +144,7 @@ pub(super) fn go(
         cluster.refresh(None);
         return later(cluster, held, delivery);
     };
+    held.look_up(&view, cluster);
     let Route::Cluster(route) = &mut session.route else { return None };
     if route.follow(&view, &session.standing.identity) && held.trial.is_none() {
         // What is under way may be elsewhere by this map.
@@ -190,6 +191,23 @@ pub(super) fn go(
                 route.unwatched = false;
             }
             share(id, cluster, &view, held, delivery)
+        }
+    }
+}
+
+impl Held {
+    /// Find out what there is to know of a request whose command is not in the table.
+    fn look_up(&mut self, view: &View, cluster: &Cluster) {
+        if self.errand.command != CommandId::UNKNOWN || self.errand.way != Way::Anywhere || self.trial.is_some() {
+            return;
+        }
+        let mut spans: Vec<Span> = Vec::new();
+        let _ = RequestScanner::default().scan(&self.frame, &mut spans);
+        let arguments = Arguments::new(&self.frame, &spans);
+        let Some(learned) = arguments.get(0).and_then(|name| view.learned(name)) else { return cluster.is_strange() };
+        self.errand.way = learned.way(&arguments);
+        if learned.blocks {
+            (self.errand.affinity, self.errand.expect) = (Affinity::Blocking, Expect::Eventually);
         }
     }
 }

@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use sluice_commands::CommandId;
 
 use super::super::affinity::Affinity;
 use super::super::change::Change;
@@ -128,7 +129,9 @@ impl Transaction {
         let first = self.entries.first().map(|entry| entry.ticket);
         let trial = self.tried.take().or_else(|| first.map(|ticket| Trial::new(&ticket, now)));
         let Some(mut trial) = trial else { return };
-        match trial.judge(cause, &self.way(), cluster, now) {
+        // Before its slot is known, only what nobody knows can be sent elsewhere.
+        let command = CommandId::UNKNOWN;
+        match trial.judge(cause, command, &self.way(), cluster, now) {
             Verdict::Again => self.trial = Some(trial),
             Verdict::Answer(answer) => self.verdict = Some(answer.frame),
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use sluice_commands::CommandId;
 
 use super::super::affinity::Affinity;
 use super::super::deliver::Delivery;
@@ -65,7 +66,14 @@ impl Trial {
     }
 
     /// The request has come back.
-    pub(super) fn judge(&mut self, cause: Cause<'_>, way: &Way, cluster: &Cluster, now: Instant) -> Verdict {
+    pub(super) fn judge(
+        &mut self,
+        cause: Cause<'_>,
+        command: CommandId,
+        way: &Way,
+        cluster: &Cluster,
+        now: Instant,
+    ) -> Verdict {
         (self.to, self.asking) = (None, false);
         let Cause::Reply { error, server } = cause else {
             cluster.refresh(None);
@@ -76,8 +84,8 @@ impl Trial {
         cluster.redirected(server, redirect);
         match redirect {
             Redirect::Moved(slot, target) | Redirect::Ask(slot, target) => {
-                // What a script says is no redirection, unless it says so of its own slot.
-                if *way != Way::To(slot) {
+                // What a script says is no redirection, unless it says so of its own slot. Of what nobody knows, only the cluster can tell.
+                if *way != Way::To(slot) && command != CommandId::UNKNOWN {
                     return answer();
                 }
                 self.redirections = self.redirections.saturating_add(1);
@@ -216,7 +224,7 @@ impl Delivery<'_> {
         }
         let errand = errand(&request, ticket, route);
         let mut trial = route.trial(ticket, now);
-        match trial.judge(cause, &errand.way, cluster, now) {
+        match trial.judge(cause, errand.command, &errand.way, cluster, now) {
             Verdict::Answer(answer) => self.answer(ticket, &answer, Kind::Single),
             Verdict::Again => {
                 // What it asked to change is noted again when it is sent again.

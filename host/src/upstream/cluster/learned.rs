@@ -1,0 +1,123 @@
+//! Commands that the table does not know, those of modules above all: where their keys are, as the cluster's own `COMMAND` says.
+
+use std::collections::HashMap;
+
+use sluice_commands::{Args, KeyRange, table};
+
+use super::slot::Slot;
+use super::way::Way;
+use crate::resp::reply;
+
+/// What a cluster has said of commands that the table does not know.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub struct Learned {
+    /// By their names in lower case.
+    commands: HashMap<Vec<u8>, LearnedCommand>,
+}
+
+/// Such a command.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct LearnedCommand {
+    /// Where its keys are; `None`: it has none, or only the server can tell.
+    keys: Option<KeyRange>,
+    /// Whether its reply may never come.
+    pub blocks: bool,
+}
+
+impl Learned {
+    /// Read the answer to `COMMAND` (RESP2), one whole frame. What cannot be understood is left out: the cluster sends such requests to
+    /// where they belong.
+    pub fn read(answer: &[u8]) -> Self {
+        let commands = reply::elements(answer).filter_map(command);
+        Self { commands: commands.filter(|(name, _)| !is_known(name)).collect() }
+    }
+
+    /// What is known of the command with this name, whatever the case.
+    pub fn find(&self, name: &[u8]) -> Option<LearnedCommand> {
+        self.commands.get(&name.to_ascii_lowercase()).copied()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.commands.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.commands.is_empty()
+    }
+}
+
+impl LearnedCommand {
+    /// The way of a request with these arguments, its name included.
+    pub fn way<A: Args + ?Sized>(self, arguments: &A) -> Way {
+        let mut slots = Vec::new();
+        if let Some(keys) = self.keys {
+            keys.each(arguments.count(), |place| slots.push(Slot::of(arguments.arg(place))));
+        }
+        match slots.split_first() {
+            None => Way::Anywhere,
+            Some((first, others)) if others.iter().all(|other| other == first) => Way::To(*first),
+            Some(_) => Way::Apart,
+        }
+    }
+}
+
+fn is_known(name: &[u8]) -> bool {
+    sluice_commands::lookup(name, || None).get().is_some() || table().by_name(&String::from_utf8_lossy(name)).is_some()
+}
+
+/// `[name, arity, [flag…], first key, last key, step, …]`
+fn command(entry: &[u8]) -> Option<(Vec<u8>, LearnedCommand)> {
+    let mut fields = reply::elements(entry);
+    let name = reply::text(fields.next()?)?.to_ascii_lowercase();
+    let flags: Vec<&[u8]> = reply::elements(fields.nth(1)?).collect();
+    let has = |wanted: &str| flags.iter().any(|flag| flag.get(1..).unwrap_or_default().starts_with(wanted.as_bytes()));
+    let [first, last, step] = [fields.next()?, fields.next()?, fields.next()?].map(number);
+    let keys = KeyRange { first: first?, last: last?, step: step?.max(1) };
+    let keys = (keys.first > 0 && !has("movablekeys")).then_some(keys);
+    Some((name, LearnedCommand { keys, blocks: has("blocking") }))
+}
+
+fn number(frame: &[u8]) -> Option<i16> {
+    std::str::from_utf8(frame.strip_prefix(b":")?).ok()?.trim_end().parse().ok()
+}
+
+#[cfg(test)]
+mod test {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn entry(name: &str, flags: &[&str], keys: [i16; 3]) -> String {
+        let flags: String = flags.iter().map(|flag| format!("+{flag}\r\n")).collect::<Vec<_>>().concat();
+        let count = flags.lines().count();
+        let [first, last, step] = keys;
+        format!("*6\r\n${}\r\n{name}\r\n:-2\r\n*{count}\r\n{flags}:{first}\r\n:{last}\r\n:{step}\r\n", name.len())
+    }
+
+    #[test]
+    fn the_keys_of_commands_of_modules_are_learnt() {
+        let entries = [
+            entry("get", &["readonly"], [1, 1, 1]),
+            entry("JSON.MSET", &["write"], [1, -1, 3]),
+            entry("m.wait", &["write", "blocking"], [1, 1, 1]),
+            entry("m.free", &["readonly"], [0, 0, 0]),
+            entry("m.moves", &["write", "movablekeys"], [1, 1, 1]),
+            "$3\r\nodd\r\n".to_owned(),
+        ];
+        let learned = Learned::read(format!("*{}\r\n{}", entries.len(), entries.concat()).as_bytes());
+        assert_eq!(learned.len(), 4, "{learned:?}");
+        let way = |line: &str| {
+            let arguments: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+            learned.find(arguments[0]).unwrap().way(&arguments)
+        };
+        assert_eq!(way("json.mset {a}1 $ 1 {a}2 $ 2"), Way::To(Slot::of(b"a")));
+        assert_eq!(way("JSON.MSET a $ 1 b $ 2"), Way::Apart);
+        assert_eq!(way("m.wait a"), Way::To(Slot::of(b"a")));
+        assert!(learned.find(b"M.WAIT").unwrap().blocks && !learned.find(b"m.free").unwrap().blocks);
+        assert_eq!(way("m.free a"), Way::Anywhere);
+        assert_eq!(way("m.moves a"), Way::Anywhere);
+        assert!(learned.find(b"get").is_none());
+        assert!(Learned::read(b"-NOPERM no\r\n").is_empty());
+    }
+}
