@@ -56,17 +56,23 @@ impl RedisCluster {
     /// node. What it has acknowledged between is lost.
     #[track_caller]
     pub fn hand_over(&mut self, shard: usize, replica: usize) {
-        let (old, new) = (self.member(shard.into()), self.member((shard, replica).into()));
-        let mut client = old.client();
+        let mut client = self.member(shard.into()).client();
         assert_eq!(client.ask(&format!("CLIENT PAUSE {} WRITE", AGREEMENT.as_millis())), "+OK\r\n");
-        let written = RedisServer::info(&mut client, "replication", "master_repl_offset");
-        wait_until("a replica has every write", AGREEMENT, || {
-            (RedisServer::info(&mut new.client(), "replication", "slave_repl_offset") >= written).then_some(())
-        });
+        self.wait_until_replicated(shard, replica);
         self.promote(shard, replica);
         // Who has been held up learns now where the slots are.
         assert_eq!(client.ask("CLIENT UNPAUSE"), "+OK\r\n");
         self.wait_until_back((shard, replica).into());
+    }
+
+    /// Waits until a replica has everything that its primary has now.
+    #[track_caller]
+    pub fn wait_until_replicated(&self, shard: usize, replica: usize) {
+        let mut client = self.member((shard, replica).into()).client();
+        let written = RedisServer::info(&mut self.client(shard), "replication", "master_repl_offset");
+        wait_until("a replica has every write", AGREEMENT, || {
+            (RedisServer::info(&mut client, "replication", "slave_repl_offset") >= written).then_some(())
+        });
     }
 
     /// Waits until a replica has taken over its shard according to itself and every other node that runs. Then they change places,

@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 
+use bytes::Bytes;
 use sluice_tests::Client;
 
 /// What a reply says.
@@ -27,11 +28,17 @@ impl Told {
     /// What comes next on this connection.
     #[track_caller]
     pub(crate) fn next(client: &mut Client) -> Self {
-        match client.try_reply() {
-            Ok(Some(reply)) => Self::read(&reply),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => panic!("a client waits for a reply in vain"),
-            Ok(None) | Err(_) => Self::Unanswered,
-        }
+        next(client).map_or(Self::Unanswered, |reply| Self::read(&reply))
+    }
+
+    /// The same, where a value of this length is well.
+    #[track_caller]
+    pub(crate) fn next_large(client: &mut Client, length: usize) -> Self {
+        let beginning = format!("${length}\r\n");
+        next(client).map_or(Self::Unanswered, |reply| match reply.starts_with(beginning.as_bytes()) {
+            true => Self::Ok,
+            false => Self::read(&reply),
+        })
     }
 
     pub(crate) fn read(reply: &[u8]) -> Self {
@@ -66,5 +73,15 @@ impl Told {
             Self::Text(text) => text.parse().ok(),
             _ => None,
         }
+    }
+}
+
+/// The next reply; `None`: the connection has ended.
+#[track_caller]
+fn next(client: &mut Client) -> Option<Bytes> {
+    match client.try_reply() {
+        Ok(reply) => reply,
+        Err(error) if error.kind() == ErrorKind::WouldBlock => panic!("a client waits for a reply in vain"),
+        Err(_) => None,
     }
 }

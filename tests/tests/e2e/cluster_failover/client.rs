@@ -1,21 +1,32 @@
 //! A client that remembers all that it was told, and when.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use sluice_tests::{Client, RedisCluster, inline};
 
+use super::SHARDS;
 use crate::told::Told;
 
 /// Between two things that it does, so that the servers are busy and the machine is not.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// What was asked of a counter.
+/// How large a large value is, and how many of them are asked for at once: more than the system keeps between a server and the proxy. What
+/// is asked behind them is executed and replicated long before its reply can be sent, and so may be in doubt though it was executed.
+const LARGE: usize = 4 << 20;
+const LARGE_AT_ONCE: usize = 6;
+
+/// Who of the clients of a shard asks for large values.
+const HEAVY: usize = 7;
+
+/// What was asked: of the client's counter, mostly.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Asked {
     Increment,
     Value,
+    /// Something else, large, that is only read.
+    Large,
 }
 
 /// A request, and what came of it.
@@ -54,22 +65,30 @@ impl Witness {
     pub(super) fn new(number: usize, shard: usize, cluster: &RedisCluster, addr: &str) -> Self {
         let mut keys = (0..).map(|tag| format!("{{{tag}}}:count:{number}"));
         let key = keys.find(|key| cluster.owner_of_key(key) == shard).expect("every shard has keys");
-        assert_eq!(Client::connect(addr).ask(&format!("SET {key} 0")), "+OK\r\n");
+        let mut client = Client::connect(addr);
+        assert_eq!(client.ask(&format!("SET {key} 0")), "+OK\r\n");
+        if number / SHARDS == HEAVY {
+            assert_eq!(client.call(&[b"SET", large(&key).as_bytes(), &vec![b'x'; LARGE]]), "+OK\r\n");
+        }
         Self { number, shard, key, events: Mutex::default() }
     }
 
-    /// Asks until it is over.
-    pub(super) fn run(&self, addr: &str, over: &AtomicBool) {
+    /// Asks until it is over. `next`: the shard whose primary fails next.
+    pub(super) fn run(&self, addr: &str, over: &AtomicBool, next: &AtomicUsize) {
         let mut client = Client::connect(addr);
-        if self.number % 4 >= 2 {
+        if self.number / SHARDS % 4 >= 2 {
             client.hello3();
         }
-        let steps: &[Asked] = match self.number / 4 % 2 {
-            0 => &[Asked::Increment],
-            _ => &[Asked::Increment, Asked::Increment, Asked::Value, Asked::Increment, Asked::Increment],
+        let of_the_shard = self.number / SHARDS;
+        let heavy = [vec![Asked::Large; LARGE_AT_ONCE], vec![Asked::Increment; 2]].concat();
+        let light = match of_the_shard.is_multiple_of(2) {
+            true => vec![Asked::Increment],
+            false => [[Asked::Increment; 2], [Asked::Value, Asked::Increment]].concat(),
         };
         while !over.load(Ordering::Relaxed) {
-            self.ask(&mut client, steps);
+            // The other shards have their peace.
+            let is_heavy = of_the_shard == HEAVY && next.load(Ordering::Relaxed) == self.shard;
+            self.ask(&mut client, if is_heavy { &heavy } else { &light });
             std::thread::sleep(PAUSE);
             self.ask(&mut client, &[Asked::Value]);
         }
@@ -81,12 +100,16 @@ impl Witness {
         let lines = steps.iter().map(|asked| match asked {
             Asked::Increment => format!("INCR {}", self.key),
             Asked::Value => format!("GET {}", self.key),
+            Asked::Large => format!("GET {}", large(&self.key)),
         });
         let bytes: Vec<u8> = lines.flat_map(|line| inline(&line)).collect();
         let sent = Instant::now();
         client.send(&bytes);
         for &asked in steps {
-            let told = Told::next(client);
+            let told = match asked {
+                Asked::Large => Told::next_large(client, LARGE),
+                Asked::Increment | Asked::Value => Told::next(client),
+            };
             assert_ne!(told, Told::Unanswered, "client {} was cut off", self.number);
             self.events().push(Event::since(sent, asked, told));
         }
@@ -102,10 +125,11 @@ impl Witness {
         self.events().iter().rev().filter(|event| event.at < moment).find_map(|event| event.told.number())
     }
 
-    /// When it was first served after this moment.
+    /// When an increment of it was first executed after this moment, and so everything before it answered.
     pub(super) fn served_since(&self, moment: Instant) -> Option<Instant> {
         let events = self.events();
-        events.iter().find(|event| event.at > moment && !event.told.is_error()).map(|event| event.at)
+        let served = |event: &&Event| event.asked == Asked::Increment && event.at > moment && !event.told.is_error();
+        events.iter().find(served).map(|event| event.at)
     }
 
     /// The longest that it has waited for a reply.
@@ -130,4 +154,9 @@ impl Witness {
     fn events(&self) -> MutexGuard<'_, Vec<Event>> {
         self.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The name of a large value, in the slot of this key.
+fn large(key: &str) -> String {
+    format!("{key}:large")
 }
