@@ -69,6 +69,7 @@ pub(super) const METRICS: &[Metric] = &[
         &["node", "kind"],
         "Requests that a node of a cluster sent elsewhere (`moved`, `ask`), or back for another attempt (`readonly`, `tryagain`, `clusterdown`, `masterdown`, `loading`).",
     ),
+    counter("sluice_cluster_node_requests_total", &["node"], "Requests that a node of a cluster was sent."),
     counter(
         "sluice_cluster_maps_total",
         &[],

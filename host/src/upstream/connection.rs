@@ -302,6 +302,9 @@ impl Connection {
         let begins = self.queued;
         self.queued += len as u64;
         self.in_flight += ticket.count as usize;
+        if let Some(kept) = &self.kept {
+            kept.count(ticket.count);
+        }
         match self.pending.back_mut() {
             Some(last) if expect == Expect::One && last.expect == Expect::One && last.ticket.joins(&ticket) => {
                 last.ticket.count += ticket.count;

@@ -28,6 +28,8 @@ pub(super) struct Servers {
     redirect: bool,
     /// How long the system took to connect, at best.
     distance: Cell<Option<Duration>>,
+    /// How many requests they were sent, where those are kept.
+    sent: Rc<Cell<u64>>,
 }
 
 /// A connection that lasted so long was a good one.
@@ -76,6 +78,7 @@ impl Servers {
             timeout,
             redirect,
             distance: Cell::default(),
+            sent: Rc::default(),
         }
     }
 
@@ -89,9 +92,14 @@ impl Servers {
         self.distance.get()
     }
 
+    /// How many requests they were sent since this was last asked, where they may send them elsewhere.
+    pub(super) fn take_sent(&self) -> u64 {
+        self.sent.take()
+    }
+
     /// Where the requests of a connection to them are kept until they are answered.
     pub(super) fn kept(&self) -> Option<Kept> {
-        self.redirect.then(Kept::default)
+        self.redirect.then(|| Kept::counting(self.sent.clone()))
     }
 
     /// The name of the one that does the work.

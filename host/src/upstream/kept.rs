@@ -3,8 +3,10 @@
 //! They are kept as one stream in the order in which they were queued, found by the offset at which a request began. Keeping a small
 //! one is a copy, letting answered ones go is a comparison.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
 
@@ -20,12 +22,30 @@ pub(super) struct Kept {
     tail: BytesMut,
     /// The offset of the first byte of `tail`.
     begins: u64,
+    /// Counts all requests that were ever kept, for the server.
+    count: Rc<Cell<u64>>,
 }
 
 /// A tail of this many bytes is ended and a new one begun, so that its memory can be given back.
 const TAIL: usize = 128 * 1024;
 
 impl Kept {
+    /// Nothing yet. Requests that are kept are added to `count`.
+    pub(super) fn counting(count: Rc<Cell<u64>>) -> Self {
+        Self { count, ..Self::default() }
+    }
+
+    /// So many requests are kept.
+    #[inline]
+    pub(super) fn count(&self, requests: u32) {
+        self.count.set(self.count.get() + u64::from(requests));
+    }
+
+    /// The same with nothing in it.
+    pub(super) fn emptied(&self) -> Self {
+        Self::counting(self.count.clone())
+    }
+
     /// Keep a copy of `bytes`: whole requests.
     #[inline]
     pub(super) fn push(&mut self, bytes: &[u8]) {

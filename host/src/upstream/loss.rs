@@ -6,7 +6,7 @@ use super::connection::{Cause, Connection, Pending, Phase, Private, Receiver};
 use super::exchange::Subscriptions;
 use super::failure::Failure;
 use super::gate::Waiting;
-use super::kept::{Kept, requests};
+use super::kept::requests;
 use super::pulse::Pulse;
 
 /// What was lost with a private connection.
@@ -92,7 +92,7 @@ impl Connection {
                 receiver.sent_back(&ticket.split(1), request, Cause::NotSent);
             }
         }
-        self.kept = Some(Kept::default());
+        self.kept = Some(kept.emptied());
     }
 
     /// Be as new, but for what is `kept` of what was queued.

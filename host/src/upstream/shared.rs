@@ -101,6 +101,11 @@ impl Shared {
         self.all.borrow().iter().any(|connection| connection.borrow().backlog() > most)
     }
 
+    /// How many requests its servers were sent since this was last asked, on connections of all kinds.
+    pub(super) fn take_sent(&self) -> u64 {
+        self.servers.take_sent()
+    }
+
     /// How long the system took to connect, at best.
     pub(super) fn distance(&self) -> Option<Duration> {
         self.servers.distance()

@@ -203,6 +203,11 @@ impl Single {
         self.shared.retire() && self.privates.all().is_empty()
     }
 
+    /// How many requests it was sent since this was last asked, where it is a node of a cluster.
+    pub(super) fn take_sent(&self) -> u64 {
+        self.shared.take_sent()
+    }
+
     /// How long the system took to connect to it, at best; `None`: it never has.
     pub(super) fn distance(&self) -> Option<Duration> {
         self.shared.distance()

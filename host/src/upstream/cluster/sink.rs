@@ -147,7 +147,8 @@ impl Cluster {
     fn connect(&self, address: &Arc<str>) -> Rc<ClusterNode> {
         let servers = self.plan.contacts.first().map(|point| node_remote(point, address)).into_iter().collect();
         let plan = SinglePlan { servers, ..self.plan.node.clone() };
-        Rc::new(ClusterNode { address: address.clone(), connections: Single::node(&plan, &self.ready) })
+        let requests = metrics::counter!("sluice_cluster_node_requests_total", "node" => address.to_string());
+        Rc::new(ClusterNode { address: address.clone(), connections: Single::node(&plan, &self.ready), requests })
     }
 
     /// All nodes that there are connections to.
@@ -200,6 +201,7 @@ impl Cluster {
         }
         for node in self.nodes() {
             node.connections.tend(now, receiver);
+            node.requests.increment(node.connections.take_sent());
             if node.connections.silence(now) < SILENCE {
                 continue;
             }

@@ -2,8 +2,11 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
+
+use metrics::Counter;
 
 use super::learned::{Learned, LearnedCommand};
 use super::map::{Map, Shard};
@@ -11,12 +14,19 @@ use super::slot::{SLOTS, Slot};
 use crate::upstream::Single;
 
 /// A node, and the connections of one worker to it.
-#[derive(Debug)]
 pub struct ClusterNode {
     /// `host:port`.
     pub address: Arc<str>,
     /// The connections.
     pub connections: Single,
+    /// Counts what it is sent.
+    pub(super) requests: Counter,
+}
+
+impl fmt::Debug for ClusterNode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ClusterNode({})", self.address)
+    }
 }
 
 /// A map with the connections to its nodes. It never changes: a later map makes another view.
