@@ -33,8 +33,9 @@ const ROUNDS: usize = 6;
 /// What every client has done before the next primary fails.
 const REPLIES_PER_ROUND: usize = 20;
 
-/// The longest that a client of another shard may wait for any reply, on a machine that starts servers meanwhile.
-const UNDISTURBED: Duration = Duration::from_secs(1);
+/// The longest that a client of another shard may wait for any reply, on a machine that starts servers meanwhile and runs other tests:
+/// what is usual is a tenth of a second, and it is printed.
+const UNDISTURBED: Duration = Duration::from_secs(5);
 /// Half of the clients of the shard must be served so soon after the promotion.
 const RECOVERED: Duration = Duration::from_secs(1);
 
