@@ -33,10 +33,14 @@ const ROUNDS: usize = 6;
 /// What every client has done before the next primary fails.
 const REPLIES_PER_ROUND: usize = 20;
 
-/// The longest that a client of another shard may wait for any reply, on a machine that starts servers meanwhile.
-const UNDISTURBED: Duration = Duration::from_secs(1);
+/// The longest that a client of another shard may wait for any reply, on a machine that starts servers meanwhile and runs other tests:
+/// what is usual is a tenth of a second, and it is printed.
+const UNDISTURBED: Duration = Duration::from_secs(5);
 /// Half of the clients of the shard must be served so soon after the promotion.
 const RECOVERED: Duration = Duration::from_secs(1);
+
+/// For how long the proxy takes nothing from the servers before a primary fails, whose replies then do not fit into the system's buffers.
+const STUCK: Duration = Duration::from_millis(20);
 
 /// For how long a replica must have received nothing to have received everything.
 const QUIET: Duration = Duration::from_millis(100);
@@ -104,21 +108,22 @@ fn fail_over(failure: Failure) {
     let rounds = rounds();
     // That others' slots are served meanwhile is for the servers to decide; here they do.
     let mut cluster = RedisCluster::start_with(SHARDS, 1, &ClusterOptions::new().partial_coverage());
-    let proxy = Topology::new().sink(&cluster).workers(2).start();
+    let mut proxy = Topology::new().sink(&cluster).workers(2).start();
     let witnesses: Vec<Witness> = (0..SHARDS * CLIENTS_PER_SHARD)
         .map(|number| Witness::new(number, number % SHARDS, &cluster, proxy.addr()))
         .collect();
     let mut accounts: Vec<Account> = witnesses.iter().map(|witness| Account::new(&witness.key)).collect();
+    let addr = proxy.addr().to_owned();
     let (over, next) = (AtomicBool::new(false), AtomicUsize::new(0));
     let mut random = SmallRng::seed_from_u64(20_260_101);
-    let (mut recoveries, mut slowest, mut replies) = (Vec::new(), Duration::ZERO, 0);
-    let (mut lost, mut executed) = (0, 0);
+    let (mut recoveries, mut slowest, mut replies, mut lost) = (Vec::new(), Duration::ZERO, 0, 0);
+
     std::thread::scope(|scope| {
         let stopping = Stopping(&over);
         let threads: Vec<_> = witnesses
             .iter()
             .map(|witness| {
-                let (over, next, addr) = (&over, &next, proxy.addr());
+                let (over, next, addr) = (&over, &next, addr.as_str());
                 scope.spawn(move || witness.run(addr, over, next))
             })
             .collect();
@@ -135,7 +140,11 @@ fn fail_over(failure: Failure) {
             // It gets nothing for up to a second after it has come back.
             cluster.wait_until_replicated(shard, 0);
             std::thread::sleep(Duration::from_micros(random.random_range(0..20_000)));
+            // What the server has executed meanwhile, and cannot answer, is in doubt.
+            proxy.pause();
+            std::thread::sleep(STUCK);
             failure.befalls(&mut cluster, shard);
+            proxy.resume();
             let mut replica = cluster.client((shard, 0));
             failure.wait_until_received(&mut replica);
             assert_eq!(replica.ask("READONLY"), "+OK\r\n");
@@ -150,7 +159,6 @@ fn fail_over(failure: Failure) {
                     recoveries.push(witness.served_since(promoted).expect("it was") - promoted);
                     let told = witness.told_before(promoted).unwrap_or(kept);
                     lost += told.saturating_sub(kept);
-                    executed += kept.saturating_sub(told);
                     account.failed_over(kept);
                 } else {
                     slowest = slowest.max(witness.slowest());
@@ -171,7 +179,7 @@ fn fail_over(failure: Failure) {
     let at = |share: usize| recoveries[(recoveries.len() - 1) * share / 100];
     let in_doubt: u64 = accounts.iter().map(|account| account.in_doubt).sum();
     println!(
-        "a primary {failure:?}, {rounds} times: {replies} replies, {in_doubt} in doubt of which {executed} had been executed, {lost} acknowledged and never replicated; the \
+        "a primary {failure:?}, {rounds} times: {replies} replies, {in_doubt} in doubt, {lost} acknowledged and never replicated; the \
          clients of its shard were served {:.0?} after the promotion (median; nine in ten {:.0?}, all {:.0?}); nobody else ever waited \
          longer than {slowest:.0?}",
         at(50),

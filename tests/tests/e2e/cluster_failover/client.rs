@@ -12,10 +12,10 @@ use crate::told::Told;
 /// Between two things that it does, so that the servers are busy and the machine is not.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// How large a large value is, and how many of them are asked for at once: more than the system keeps between a server and the proxy. What
-/// is asked behind them is executed and replicated long before its reply can be sent, and so may be in doubt though it was executed.
+/// How large a large value is, and how many are asked for at once: more than the 36 MiB that Linux may keep between a server and the
+/// proxy. What is asked behind them is executed and replicated long before its reply can be sent, and so may be in doubt though it was executed.
 const LARGE: usize = 4 << 20;
-const LARGE_AT_ONCE: usize = 6;
+const LARGE_AT_ONCE: usize = 12;
 
 /// Who of the clients of a shard asks for large values.
 const HEAVY: usize = 7;
