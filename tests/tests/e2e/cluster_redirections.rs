@@ -55,6 +55,14 @@ fn requests_whose_keys_are_in_two_places_wait_and_keep_their_order() {
 }
 
 #[test]
+fn what_could_be_executed_does_not_overtake_what_could_not() {
+    let lines = ["MSET {moving}a 2 {moving}b 2", "INCR {moving}b", "GET {moving}b", "INCR {moving}a"];
+    each(|cluster, proxy| {
+        assert_eq!(between(cluster, proxy, &lines), ["+OK\r\n", ":3\r\n", "$1\r\n3\r\n", ":3\r\n"]);
+    });
+}
+
+#[test]
 fn keys_that_are_new_wait_for_the_slot_to_arrive() {
     each(|cluster, proxy| {
         let mut client = proxy.client();

@@ -362,8 +362,7 @@ fn script(actor: &mut Actor) -> Result<(), Failure> {
     actor.shared_increments[slot] += 1;
     let results = format!("*3\r\n{}{}", integer(actor.counted[slot]), bulk(&value));
     let eval = format!("EVAL {SCRIPT} 3 {counter} {all} {own} {value}");
-    actor.take(&[(eval, Expected::AndShared(results, slot))])?;
-    // Not at once: a node that refuses a script because some of its keys have gone executes what is behind it for those that have not.
+    // A node that refuses a script because some of its keys have gone would execute what is behind it for those that have not.
     let behind = actor.count(slot);
-    actor.take(&[behind])
+    actor.take(&[(eval, Expected::AndShared(results, slot)), behind])
 }
