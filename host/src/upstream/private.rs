@@ -184,6 +184,11 @@ impl Privates {
         })
     }
 
+    /// Whether any session waits for one.
+    pub(super) fn is_waited_for(&self) -> bool {
+        !self.queue.borrow().is_empty()
+    }
+
     /// All connections.
     pub(super) fn all(&self) -> Vec<ConnectionRef> {
         self.all.borrow().clone()

@@ -196,11 +196,11 @@ impl Single {
         }
     }
 
-    /// Close what nothing is in flight on: no session will come any more. Returns whether nothing is left.
+    /// Close what nothing is in flight on: no session will come any more. Returns whether nothing is left, and nobody waits.
     pub(super) fn retire(&self) -> bool {
         self.privates.close_idle();
         self.privates.settle();
-        self.shared.retire() && self.privates.all().is_empty()
+        self.shared.retire() && self.privates.all().is_empty() && !self.privates.is_waited_for()
     }
 
     /// How many requests it was sent since this was last asked, where it is a node of a cluster.

@@ -67,8 +67,17 @@ fn added(cluster: &RedisCluster, client: &mut Client) -> (u64, u64) {
 
 #[test]
 fn the_primaries_are_read_from_unless_the_topology_says_otherwise() {
-    let (cluster, _proxy, mut client) = start("primary");
+    let (cluster, proxy, mut client) = start("primary");
     assert_eq!(added(&cluster, &mut client), (KEYS as u64, 0));
+    wait_until("what each primary was sent is counted", SOON, || {
+        let metrics = proxy.metrics();
+        let sent = |shard: usize| {
+            let node = cluster.primary(shard).addr();
+            metrics.sum("sluice_cluster_node_requests_total", &[("node", &node)])
+        };
+        let counts: Vec<f64> = (0..SHARDS).map(sent).collect::<Option<_>>()?;
+        (counts.iter().sum::<f64>() as usize == 2 * KEYS && counts.iter().all(|&count| count > 0.0)).then_some(())
+    });
 }
 
 #[test]

@@ -63,6 +63,20 @@ fn what_could_be_executed_does_not_overtake_what_could_not() {
 }
 
 #[test]
+fn the_last_request_of_a_session_waits_for_one_that_is_sent_on() {
+    each(|cluster, proxy| {
+        let mut client = proxy.client();
+        assert_eq!(client.ask("SET {moving}a 1"), "+OK\r\n");
+        let migration = begin(cluster);
+        cluster.move_key(migration, "{moving}a");
+        cluster.finish_migration(migration);
+        // The proxy has not heard of it.
+        client.send(&[inline("INCR {moving}a"), inline("QUIT")].concat());
+        assert_eq!(client.replies(2), [":2\r\n", "+OK\r\n"]);
+    });
+}
+
+#[test]
 fn keys_that_are_new_wait_for_the_slot_to_arrive() {
     each(|cluster, proxy| {
         let mut client = proxy.client();

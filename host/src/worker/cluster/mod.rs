@@ -24,6 +24,7 @@ mod send;
 mod transaction;
 mod trial;
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 pub(super) use lease::{denied, granted, resubscribe};
@@ -54,9 +55,9 @@ pub(super) struct ClusterRoute {
     /// From MULTI to the reply to EXEC.
     transaction: Option<Box<Transaction>>,
     /// Requests that were taken apart.
-    gatherings: Vec<Gathering>,
+    gatherings: BTreeMap<Sequence, Gathering>,
     /// What has come so far of requests that are tried again and in flight.
-    trials: Vec<Trial>,
+    trials: BTreeMap<(Sequence, u16), Trial>,
     /// Requests of several keys that are under way, with their slots: while a slot moves, they may have to be tried again.
     divided: Vec<(Slot, Sequence)>,
     /// What it was subscribed to on connections that were lost.
@@ -84,8 +85,8 @@ impl ClusterRoute {
             links: Vec::new(),
             tenures: Vec::new(),
             transaction: None,
-            gatherings: Vec::new(),
-            trials: Vec::new(),
+            gatherings: BTreeMap::new(),
+            trials: BTreeMap::new(),
             divided: Vec::new(),
             lost: Vec::new(),
             watched: None,

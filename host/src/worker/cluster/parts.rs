@@ -126,7 +126,8 @@ pub(super) fn take_apart(id: SessionId, cluster: &Cluster, view: &Rc<View>, held
     let ways: Vec<Way> = portions.iter().map(|portion| portion.place.way()).collect();
     let Some(session) = delivery.sessions.get(id) else { return };
     let Route::Cluster(route) = &mut session.route else { return };
-    route.gatherings.push(Gathering { whole: ticket, how, left: portions.len(), parts: portions });
+    let gathering = Gathering { whole: ticket, how, left: portions.len(), parts: portions };
+    route.gatherings.insert(ticket.sequence, gathering);
     session.changes.extend(errand.change.map(|change| (ticket.sequence, change)));
     for (at, (frame, way)) in frames.into_iter().zip(ways).enumerate() {
         let ticket = Ticket { trail: TrailId::NONE, part: at as u16 + 1, ..ticket };
@@ -163,8 +164,7 @@ impl ClusterRoute {
     }
 
     fn portion(&self, ticket: &Ticket) -> Option<&Portion> {
-        let gathering = self.gatherings.iter().find(|gathering| gathering.whole.sequence == ticket.sequence)?;
-        gathering.parts.get(usize::from(ticket.part).checked_sub(1)?)
+        self.gatherings.get(&ticket.sequence)?.parts.get(usize::from(ticket.part).checked_sub(1)?)
     }
 
     /// Whether a part of a request is for a node that is none any more.
@@ -175,8 +175,7 @@ impl ClusterRoute {
 
     /// A part is answered; where its node is none any more, with nothing. Returns the whole request and its answer, when that was the last one.
     fn gather(&mut self, ticket: &Ticket, reply: Bytes) -> Option<(Ticket, Vec<u8>)> {
-        let at = self.gatherings.iter().position(|gathering| gathering.whole.sequence == ticket.sequence)?;
-        let gathering = self.gatherings.get_mut(at)?;
+        let gathering = self.gatherings.get_mut(&ticket.sequence)?;
         let portion = gathering.parts.get_mut(usize::from(ticket.part).checked_sub(1)?)?;
         if portion.gone || !portion.reply.is_empty() {
             return None;
@@ -187,7 +186,7 @@ impl ClusterRoute {
         if gathering.left > 0 {
             return None;
         }
-        let Gathering { whole, how, parts, .. } = self.gatherings.swap_remove(at);
+        let Gathering { whole, how, parts, .. } = self.gatherings.remove(&ticket.sequence)?;
         let replies: Vec<&[u8]> = parts.iter().filter(|part| !part.gone).map(|portion| &*portion.reply).collect();
         let first = || replies.first().copied().unwrap_or(GONE);
         let reply = match how {

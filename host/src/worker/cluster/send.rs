@@ -1,5 +1,6 @@
 //! A request on its way: to the node of its keys, or to wait.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -308,13 +309,14 @@ impl ClusterRoute {
 
     /// Whether a request of several keys is under way to a slot of this one. It may have to be tried again, though this one need not.
     fn must_wait(&self, held: &Held, head: Sequence) -> bool {
-        let in_flight = |slot: Slot| {
-            let before = head..held.ticket.sequence;
-            self.divided.iter().any(|(divided, sequence)| *divided == slot && before.contains(sequence))
-        };
+        let before = head..held.ticket.sequence;
+        let mut in_flight = self.divided.iter().filter(|(_, sequence)| before.contains(sequence)).map(|(slot, _)| slot);
         match &held.errand.way {
-            Way::To(slot) => in_flight(*slot),
-            Way::Parts(parts) => parts.iter().any(|part| in_flight(part.slot)),
+            Way::To(slot) => in_flight.any(|divided| divided == slot),
+            Way::Parts(parts) if !self.divided.is_empty() => {
+                let slots: HashSet<Slot> = parts.iter().map(|part| part.slot).collect();
+                in_flight.any(|divided| slots.contains(divided))
+            }
             _ => false,
         }
     }

@@ -157,22 +157,20 @@ pub(super) fn unreachable(way: &Way, cluster: &Cluster) -> Bytes {
 impl super::ClusterRoute {
     /// What has come of this request so far.
     pub(super) fn trial(&mut self, ticket: &Ticket, now: Instant) -> Trial {
-        let of = (ticket.sequence, ticket.part);
-        let known = self.trials.iter().position(|trial| trial.of == of);
-        known.map_or_else(|| Trial::new(ticket, now), |at| self.trials.swap_remove(at))
+        self.trials.remove(&(ticket.sequence, ticket.part)).unwrap_or_else(|| Trial::new(ticket, now))
     }
 
     /// Whether a request is not to be tried again yet. What a node could not execute may be refused again, while what comes behind it
     /// is executed: from the first of those on, they go one by one.
     pub(super) fn waits(&self, trial: &Trial, head: Sequence, now: Instant) -> bool {
         let of = trial.of.0;
-        let one_by_one = || trial.pauses > 0 || self.trials.iter().any(|other| other.of.0 < of && other.pauses > 0);
+        let one_by_one = || trial.pauses > 0 || self.trials.range(..(of, 0)).any(|(_, other)| other.pauses > 0);
         trial.due > now || (head < of && one_by_one())
     }
 
     /// It is in flight again.
     pub(super) fn tried(&mut self, trial: Trial) {
-        self.trials.push(trial);
+        self.trials.insert(trial.of, trial);
     }
 
     /// A reply has come. Returns whether nobody waits for it: the request was answered before, or is sent again with its transaction.
@@ -183,7 +181,7 @@ impl super::ClusterRoute {
             return true;
         }
         if !self.trials.is_empty() {
-            self.trials.retain(|trial| trial.of != (ticket.sequence, ticket.part));
+            self.trials.remove(&(ticket.sequence, ticket.part));
         }
         false
     }
@@ -213,7 +211,7 @@ impl Delivery<'_> {
     /// A request has come back: try it again, or answer it.
     pub(in super::super) fn come_back(&mut self, ticket: &Ticket, request: Bytes, cause: Cause<'_>) {
         let now = self.now;
-        let Some(session) = self.sessions.get(ticket.session).filter(|session| !session.dismissed) else {
+        let Some(session) = self.sessions.get(ticket.session) else {
             return self.trails.discard(ticket.trail);
         };
         let sink = self.sources[session.source].sink.clone();
