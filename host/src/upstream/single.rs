@@ -175,7 +175,8 @@ impl Single {
         self.follow_epoch();
     }
 
-    fn follow_epoch(&self) {
+    /// See [`Single::users_changed`]: it has been said elsewhere that they have.
+    pub(super) fn follow_epoch(&self) {
         let epoch = self.epoch.load(Ordering::Relaxed);
         let old = self.identity();
         if old.epoch != epoch {

@@ -84,6 +84,9 @@ impl Delivery<'_> {
             if ticket.part > 0 {
                 return self.part_answered(ticket, body.keep());
             }
+            if route.goes_round(ticket) {
+                return self.answered_in_round(ticket, body.bytes());
+            }
         }
         if !session.changes.is_empty() {
             let sink = &self.sources[session.source].sink;

@@ -14,6 +14,7 @@ mod cluster_harness;
 mod cluster_modules;
 mod cluster_reads;
 mod cluster_redirections;
+mod cluster_scripts;
 mod cluster_walkthrough;
 mod conformance;
 mod drain;

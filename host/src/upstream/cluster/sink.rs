@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::discovery::{Contacts, Discovery, node_remote};
@@ -75,6 +76,10 @@ impl Cluster {
 
     /// What a session is before it has said anything.
     pub fn identity(&self) -> Rc<Identity> {
+        // Another worker may have seen the users change.
+        if self.identity.borrow().epoch != self.plan.node.epoch.load(Ordering::Relaxed) {
+            self.identity.replace(Rc::new(self.plan.node.identity()));
+        }
         self.identity.borrow().clone()
     }
 
@@ -160,8 +165,9 @@ impl Cluster {
 
     /// The users of the servers, or their passwords, have changed; see [`Single::users_changed`].
     pub fn users_changed(&self) {
-        if let Some(node) = self.nodes().first() {
-            node.connections.users_changed();
+        self.plan.node.epoch.fetch_add(1, Ordering::Relaxed);
+        for node in self.nodes() {
+            node.connections.follow_epoch();
         }
     }
 
@@ -195,10 +201,6 @@ impl Cluster {
     /// Look after the cluster and the connections; to be called a few times a second.
     pub fn tend(&self, now: Instant, receiver: &mut impl Receiver) {
         let view = self.view();
-        let plain = self.plan.node.identity();
-        if self.identity().epoch != plain.epoch {
-            self.identity.replace(Rc::new(plain));
-        }
         for node in self.nodes() {
             node.connections.tend(now, receiver);
             node.requests.increment(node.connections.take_sent());

@@ -20,6 +20,7 @@
 mod lease;
 mod own;
 mod parts;
+mod round;
 mod send;
 mod transaction;
 mod trial;
@@ -37,6 +38,7 @@ use crate::ids::{Sequence, SessionId, TrailId};
 use crate::upstream::cluster::{ClusterNode, Slot, View};
 use crate::upstream::{ConnectionRef, Identity, Phase, Subscriptions};
 use parts::Gathering;
+use round::Round;
 use transaction::Transaction;
 
 /// Where the requests of a session go in a cluster.
@@ -54,6 +56,8 @@ pub(super) struct ClusterRoute {
     tenures: Vec<Tenure>,
     /// From MULTI to the reply to EXEC.
     transaction: Option<Box<Transaction>>,
+    /// A request that goes from node to node.
+    round: Option<Box<Round>>,
     /// Requests that were taken apart.
     gatherings: BTreeMap<Sequence, Gathering>,
     /// What has come so far of requests that are tried again and in flight.
@@ -85,6 +89,7 @@ impl ClusterRoute {
             links: Vec::new(),
             tenures: Vec::new(),
             transaction: None,
+            round: None,
             gatherings: BTreeMap::new(),
             trials: BTreeMap::new(),
             divided: Vec::new(),

@@ -14,7 +14,7 @@ use super::super::session::{Errand, Held, Route, Session};
 use super::lease::{self, Where};
 use super::own::{self, Own};
 use super::trial::{Trial, Verdict, unreachable};
-use super::{ClusterRoute, parts, transaction};
+use super::{ClusterRoute, parts, round, transaction};
 use crate::chain::vector::{Arguments, lookup};
 use crate::chain::{Answer, Frame, Kind};
 use crate::ids::{Sequence, SessionId};
@@ -181,6 +181,7 @@ pub(super) fn go(
             delivery.answer(&held.ticket, &cross_slot, Kind::Single);
             None
         }
+        Affinity::Urgent => round::go(id, cluster, &view, held, delivery, granted),
         affinity if affinity.needs_private() && !goes_to_all(&held) => {
             let place = lease::place(&held, modal);
             lease::go(id, cluster, &view, held, place, delivery, granted)

@@ -15,7 +15,7 @@ use super::send::errand;
 use crate::chain::{Answer, Kind};
 use crate::ids::Sequence;
 use crate::upstream::cluster::{MOST, Obstacle, Redirect, Target, Way};
-use crate::upstream::{Cause, Cluster, Failure, Ticket};
+use crate::upstream::{Cause, Cluster, Failure, Receiver, Ticket};
 
 /// What has come of a request so far.
 #[derive(Clone, Debug)]
@@ -219,6 +219,10 @@ impl Delivery<'_> {
         if let Some(transaction) = route.transaction.as_deref_mut().filter(|own| own.has(ticket)) {
             transaction.come_back(cause, cluster, now);
             return self.sessions.note(ticket.session);
+        }
+        if route.goes_round(ticket) {
+            // The next node, then.
+            return self.failed(ticket, Failure::NotSent);
         }
         let errand = errand(&request, ticket, route);
         let mut trial = route.trial(ticket, now);

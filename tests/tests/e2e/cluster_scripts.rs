@@ -1,0 +1,50 @@
+//! Scripts and functions in a hidden cluster.
+
+use std::time::Duration;
+
+use sluice_tests::wait::SOON;
+use sluice_tests::{RedisCluster, Topology, inline, wait_until};
+
+#[test]
+fn a_script_that_never_ends_is_killed_whatever_node_it_runs_on() {
+    let cluster = RedisCluster::start(3, 0);
+    let proxy = Topology::watching(&cluster).start();
+    let mut other = proxy.client();
+    assert!(other.ask("SCRIPT KILL").starts_with(b"-NOTBUSY "));
+    for key in ["a", "b", "c", "d"] {
+        let mut client = proxy.client();
+        client.send(
+            &inline(&format!("EVAL while(true)do~end 1 {key}"))
+                .iter()
+                .map(|&b| if b == b'~' { b' ' } else { b })
+                .collect::<Vec<u8>>(),
+        );
+        std::thread::sleep(Duration::from_millis(50));
+        wait_until("the script is killed", SOON, || (other.ask("SCRIPT KILL") == "+OK\r\n").then_some(()));
+        assert!(client.reply().starts_with(b"-ERR Error running script"), "{key}");
+        assert_eq!(client.ask(&format!("SET {key} x")), "+OK\r\n");
+    }
+}
+
+#[test]
+fn a_script_that_was_loaded_runs_on_every_node() {
+    let cluster = RedisCluster::start(3, 1);
+    let proxy = Topology::watching(&cluster).start();
+    let mut client = proxy.client();
+    let sha = "6b1bf486c81ceb7edf3c093f4c48582e38c0e791";
+    for key in ["a", "b", "c", "d"] {
+        assert!(client.ask(&format!("EVALSHA {sha} 1 {key}")).starts_with(b"-NOSCRIPT "), "{key}");
+    }
+    assert_eq!(client.ask(&format!("SCRIPT EXISTS {sha}")), "*1\r\n:0\r\n");
+    let load = inline("SCRIPT LOAD return~redis.call('incr',KEYS[1])");
+    let load: Vec<u8> = load.iter().map(|&byte| if byte == b'~' { b' ' } else { byte }).collect();
+    client.send(&load);
+    let reply = client.reply();
+    let sha = String::from_utf8_lossy(&reply).lines().nth(1).expect("a digest").to_owned();
+    assert_eq!(client.ask(&format!("SCRIPT EXISTS {sha}")), "*1\r\n:1\r\n");
+    for key in ["a", "b", "c", "d"] {
+        assert_eq!(client.ask(&format!("EVALSHA {sha} 1 {key}")), ":1\r\n", "{key}");
+    }
+    assert_eq!(client.ask("SCRIPT FLUSH"), "+OK\r\n");
+    assert!(client.ask(&format!("EVALSHA {sha} 1 a")).starts_with(b"-NOSCRIPT "));
+}
