@@ -262,6 +262,10 @@ impl Receiver for Delivery<'_> {
 
     fn unasked(&mut self, session: SessionId, frame: &[u8]) {
         let Some(entry) = self.sessions.get(session) else { return };
+        if matches!(entry.route, Route::Cluster(_)) && self.is_withdrawn(session, frame) {
+            return;
+        }
+        let Some(entry) = self.sessions.get(session) else { return };
         let responses = &mut self.sources[entry.source].responses;
         match &entry.pushes {
             Some(pushes) => {

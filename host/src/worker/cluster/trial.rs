@@ -10,6 +10,7 @@ use super::super::affinity::Affinity;
 use super::super::deliver::Delivery;
 use super::super::session::{Held, Route, Session};
 use super::super::sink::Sink;
+use super::listen::OWN;
 use super::send::errand;
 use crate::chain::{Answer, Kind};
 use crate::ids::Sequence;
@@ -205,6 +206,9 @@ impl Delivery<'_> {
     /// A request has come back: try it again, or answer it.
     pub(in super::super) fn come_back(&mut self, ticket: &Ticket, request: Bytes, cause: Cause<'_>) {
         let now = self.now;
+        if ticket.part == OWN {
+            return self.own_answered(ticket, true);
+        }
         let Some(session) = self.sessions.get(ticket.session).filter(|session| !session.dismissed) else {
             return self.trails.discard(ticket.trail);
         };
