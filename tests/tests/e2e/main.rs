@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 mod admin;
 mod blocking;
 mod clients;
+mod cluster_bad_input;
 mod cluster_blocking;
 mod cluster_failover;
 mod cluster_fan_out;
