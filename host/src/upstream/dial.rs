@@ -155,6 +155,10 @@ async fn within<T>(limit: Duration, attempt: impl Future<Output = Result<T, Trou
     tokio::time::timeout(limit, attempt).await.unwrap_or_else(late)
 }
 
+/// The longest answer to a question of the proxy's own, in bytes: that of a cluster of a thousand nodes, with every slot in a range of its
+/// own, is half as long.
+const ANSWER: usize = 16 * 1024 * 1024;
+
 /// Connect to a server as `identity`, ask it one question and hang up: the reply, or why there is none.
 pub(super) async fn ask(
     remote: &Remote,
@@ -165,7 +169,7 @@ pub(super) async fn ask(
     let attempt = async {
         let (mut reader, writer) = remote.connect().await.map_err(Trouble::Lost)?.split();
         greet(&mut reader, &writer, &Greeting::shared(identity)).await?;
-        greet::ask(&mut reader, &writer, question).await
+        greet::ask(&mut reader, &writer, question, ANSWER).await
     };
     within(limit, attempt).await.map_err(Trouble::into_reason)
 }

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use sluice_commands::CommandId;
 
 use super::cluster::Slot;
-use crate::resp::encode::QUEUED;
+use crate::resp::encode::{self, QUEUED};
 use crate::resp::{Protocol, reply};
 
 /// What a server sends for one request.
@@ -20,8 +20,16 @@ pub enum Expect {
     Apart,
     /// One reply, and nobody knows when: a blocking command.
     Eventually,
-    /// A confirmation for each of so many channels. An error is one reply all the same.
-    Confirmations(Subscription, u32),
+    /// A confirmation for each of so many channels, that it is subscribed to or (`ends`) is not any more. An error is one reply all the
+    /// same.
+    Confirmations {
+        /// Of which kind.
+        kind: Subscription,
+        /// Whether subscriptions end.
+        ends: bool,
+        /// How many.
+        channels: u32,
+    },
     /// A confirmation for each channel that the session still has, at least one.
     AllConfirmations(Subscription),
     /// `OK`, and from then on a line for each command that the server executes.
@@ -70,7 +78,7 @@ impl Expect {
         if let Some((_, kind, ends)) = SUBSCRIPTIONS.iter().find(|(subscription, ..)| *subscription == name) {
             return match arguments - 1 {
                 0 if *ends => Self::AllConfirmations(*kind),
-                channels => Self::Confirmations(*kind, channels.max(1) as u32),
+                channels => Self::Confirmations { kind: *kind, ends: *ends, channels: channels.max(1) as u32 },
             };
         }
         match name {
@@ -103,13 +111,33 @@ pub(super) enum Belongs {
 }
 
 /// What a connection is subscribed to.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Subscriptions([HashSet<Vec<u8>>; 3]);
 
 impl Subscriptions {
+    /// A channel of a shard.
+    pub fn of_shard(channel: &[u8]) -> Self {
+        Self([HashSet::new(), HashSet::new(), HashSet::from([channel.to_vec()])])
+    }
+
     /// Whether it is nothing.
     pub fn is_empty(&self) -> bool {
         self.0.iter().all(HashSet::is_empty)
+    }
+
+    /// How many channels of shards.
+    pub fn of_shards(&self) -> usize {
+        self.0[Subscription::Shard as usize].len()
+    }
+
+    /// How many channels and patterns, which do not belong to shards.
+    pub fn of_no_shard(&self) -> usize {
+        self.0[Subscription::Channel as usize].len() + self.0[Subscription::Pattern as usize].len()
+    }
+
+    /// To these too.
+    pub fn add(&mut self, others: Self) {
+        self.0.iter_mut().zip(others.0).for_each(|(channels, others)| channels.extend(others));
     }
 
     /// Channels and patterns, which any node of a cluster serves (`None`), and the channels of shards by their slots.
@@ -127,10 +155,21 @@ impl Subscriptions {
         parts.into_iter().collect()
     }
 
-    /// The commands that subscribe to all of it: their names, each with its channels.
-    pub(super) fn commands(&self) -> impl Iterator<Item = (&'static str, &HashSet<Vec<u8>>)> {
-        let subscribing = SUBSCRIPTIONS.iter().filter(|(.., ends)| !ends);
-        subscribing.map(|(name, kind, _)| (*name, &self.0[*kind as usize])).filter(|(_, channels)| !channels.is_empty())
+    /// The requests that subscribe to all of it, and how many confirmations each brings. One is for channels of one slot at most: of a
+    /// cluster's node, more cannot be asked at once.
+    pub fn requests(&self) -> impl Iterator<Item = (Vec<u8>, Expect)> {
+        self.clone().by_slot().into_iter().flat_map(|(_, part)| {
+            let subscribing = SUBSCRIPTIONS.iter().filter(|(.., ends)| !ends);
+            let request = |(name, kind, ends): &(&str, Subscription, bool)| {
+                let channels = &part.0[*kind as usize];
+                let words = [name.as_bytes()].into_iter().chain(channels.iter().map(Vec::as_slice));
+                let mut request = Vec::new();
+                encode::request(&mut request, words);
+                let channels = channels.len() as u32;
+                (channels > 0).then_some((request, Expect::Confirmations { kind: *kind, ends: *ends, channels }))
+            };
+            subscribing.filter_map(request).collect::<Vec<_>>()
+        })
     }
 }
 
@@ -161,6 +200,11 @@ impl Exchange {
         !self.subscriptions.is_empty() || self.monitoring || self.streaming
     }
 
+    /// What it is subscribed to.
+    pub(super) fn subscriptions(&self) -> &Subscriptions {
+        &self.subscriptions
+    }
+
     /// What it was subscribed to, if that is all that it was for.
     pub(super) fn into_subscriptions(self) -> Option<Subscriptions> {
         (!self.subscriptions.is_empty() && !self.monitoring && !self.streaming).then_some(self.subscriptions)
@@ -172,12 +216,14 @@ impl Exchange {
         let confirmed = words.and_then(|(word, channel)| self.confirm(word, channel));
         let Some(expect) = expect else { return Belongs::Unasked };
         match expect {
-            Expect::Confirmations(kind, channels) if confirmed == Some(kind) => self.count(channels),
-            Expect::AllConfirmations(kind) if confirmed == Some(kind) => {
+            Expect::Confirmations { kind, ends, channels } if confirmed == Some((kind, ends)) => self.count(channels),
+            Expect::AllConfirmations(kind) if confirmed == Some((kind, true)) => {
                 // This confirmation has been taken off already.
                 let still = self.subscriptions.0[kind as usize].len() as u32;
                 self.count(still + 1)
             }
+            // The slot of a shard's channel is served elsewhere now.
+            _ if confirmed == Some((Subscription::Shard, true)) => Belongs::Unasked,
             _ if self.is_unasked(frame, words) => Belongs::Unasked,
             Expect::Monitor => {
                 self.monitoring |= frame == b"+OK\r\n";
@@ -212,7 +258,7 @@ impl Exchange {
                 self.streaming = !reply::is_error(frame) && frame != QUEUED;
                 Belongs::Finally
             }
-            Expect::Confirmations(..) | Expect::AllConfirmations(_) => {
+            Expect::Confirmations { .. } | Expect::AllConfirmations(_) => {
                 self.queued |= frame == QUEUED;
                 self.left = None;
                 Belongs::Finally
@@ -223,7 +269,7 @@ impl Exchange {
 
     /// Whether a frame, an array or a push, is what its form alone does not tell: a confirmation or a message, and no data.
     fn may_come_by_itself(&self, frame: &[u8], expect: Option<Expect>) -> bool {
-        let asked = matches!(expect, Some(Expect::Confirmations(..) | Expect::AllConfirmations(_)));
+        let asked = matches!(expect, Some(Expect::Confirmations { .. } | Expect::AllConfirmations(_)));
         reply::is_push(frame) || asked || (self.protocol == Protocol::Resp2 && !self.subscriptions.is_empty())
     }
 
@@ -243,7 +289,7 @@ impl Exchange {
     }
 
     /// Keep the subscriptions as the server has just confirmed them.
-    fn confirm(&mut self, word: &[u8], channel: &[u8]) -> Option<Subscription> {
+    fn confirm(&mut self, word: &[u8], channel: &[u8]) -> Option<(Subscription, bool)> {
         let (_, kind, ends) = SUBSCRIPTIONS.iter().find(|(name, ..)| name.as_bytes() == word)?;
         let channels = &mut self.subscriptions.0[*kind as usize];
         if *ends {
@@ -251,7 +297,7 @@ impl Exchange {
         } else {
             channels.insert(channel.to_vec());
         }
-        Some(*kind)
+        Some((*kind, *ends))
     }
 
     fn is_unasked(&self, frame: &[u8], words: Option<(&[u8], &[u8])>) -> bool {
@@ -264,6 +310,37 @@ impl Exchange {
         };
         reply::is_push(frame) || is_message || (self.monitoring && is_monitor_line())
     }
+}
+
+/// The channel of a shard that a server has ended the subscription to, if that is what this frame says.
+pub fn withdrawn(frame: &[u8]) -> Option<&[u8]> {
+    first_words(frame).filter(|(word, _)| *word == b"sunsubscribe").map(|(_, channel)| channel)
+}
+
+/// What confirmations say, with other numbers of subscriptions: `more` gives how many there are besides, for those of shards and for
+/// others. What is no confirmation stays as it is; `None`: they are no frames.
+pub fn recounted(frames: &[u8], more: impl Fn(bool) -> usize) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(frames.len() + 8);
+    let mut rest = frames;
+    while !rest.is_empty() {
+        let (frame, behind) = rest.split_at_checked(reply::frame_length(rest).ok()??)?;
+        rest = behind;
+        let shard = first_word(frame).and_then(|word| {
+            let known = SUBSCRIPTIONS.iter().find(|(name, ..)| name.as_bytes() == word);
+            known.map(|(_, kind, _)| *kind == Subscription::Shard)
+        });
+        let count = reply::elements(frame).last().filter(|_| frame.starts_with(b"*3") || frame.starts_with(b">3"));
+        let number = count.and_then(|last| std::str::from_utf8(last.strip_prefix(b":")?).ok()?.trim_end().parse().ok());
+        match (shard, count, number) {
+            (Some(shard), Some(count), Some(number)) => {
+                let number: usize = number;
+                out.extend_from_slice(&frame[..frame.len() - count.len()]);
+                out.extend_from_slice(format!(":{}\r\n", number + more(shard)).as_bytes());
+            }
+            _ => out.extend_from_slice(frame),
+        }
+    }
+    Some(out)
 }
 
 /// Whether a frame confirms a subscription.
@@ -341,6 +418,29 @@ mod test {
                 assert_eq!(exchange.is_engaged(), engaged, "{words:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_subscription_that_the_server_ends_is_no_reply() {
+        let withdrawal = b"*3\r\n$12\r\nsunsubscribe\r\n$1\r\na\r\n:0\r\n";
+        for waiting in [None, expect("ping", 1), expect("ssubscribe", 2), expect("subscribe", 2)] {
+            let mut exchange = Exchange::new(Protocol::Resp2, Subscriptions::of_shard(b"a"));
+            assert_eq!(exchange.classify(withdrawal, waiting), Belongs::Unasked, "{waiting:?}");
+            assert!(!exchange.is_engaged());
+        }
+        let mut exchange = Exchange::new(Protocol::Resp2, Subscriptions::of_shard(b"a"));
+        assert_eq!(exchange.classify(withdrawal, expect("sunsubscribe", 2)), Belongs::Finally);
+        assert_eq!(withdrawn(withdrawal), Some(&b"a"[..]));
+    }
+
+    #[test]
+    fn confirmations_are_counted_over_all_connections() {
+        let frames =
+            b"*3\r\n$10\r\nssubscribe\r\n$1\r\na\r\n:9\r\n>3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:2\r\n-ERR x\r\n";
+        let told = recounted(frames, |shard| if shard { 1 } else { 0 });
+        let expected =
+            b"*3\r\n$10\r\nssubscribe\r\n$1\r\na\r\n:10\r\n>3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:2\r\n-ERR x\r\n";
+        assert_eq!(told.as_deref(), Some(&expected[..]));
     }
 
     #[test]

@@ -64,10 +64,15 @@ pub(super) async fn greet(reader: &mut ReadHalf, writer: &WriteHalf, greeting: &
     Ok(heard)
 }
 
-/// Ask one question: the reply, whatever it is.
-pub(super) async fn ask(reader: &mut ReadHalf, writer: &WriteHalf, question: &[u8]) -> Result<BytesMut, Trouble> {
+/// Ask one question: the reply, whatever it is, of at most `longest` bytes.
+pub(super) async fn ask(
+    reader: &mut ReadHalf,
+    writer: &WriteHalf,
+    question: &[u8],
+    longest: usize,
+) -> Result<BytesMut, Trouble> {
     send(reader, writer, question).await.map_err(Trouble::Lost)?;
-    Frames::default().next(reader).await.map_err(Trouble::Lost)
+    Frames { longest, ..Frames::default() }.next(reader).await.map_err(Trouble::Lost)
 }
 
 /// Have the server forget everything that it knows of the connection: transaction, watched keys, subscriptions, user, database, …
@@ -100,9 +105,16 @@ async fn send(reader: &ReadHalf, writer: &WriteHalf, mut bytes: &[u8]) -> Result
 }
 
 /// Reads frame by frame.
-#[derive(Default)]
 struct Frames {
     input: BytesMut,
+    /// The most bytes that one may have.
+    longest: usize,
+}
+
+impl Default for Frames {
+    fn default() -> Self {
+        Self { input: BytesMut::new(), longest: usize::MAX }
+    }
 }
 
 impl Frames {
@@ -117,6 +129,9 @@ impl Frames {
                 }
             }
             let input = &mut self.input;
+            if input.len() > self.longest || needed > self.longest {
+                return Err(format!("found an answer that does not end, expected at most {} bytes", self.longest));
+            }
             input.reserve(4096);
             match poll_fn(|context| tokio_util::io::poll_read_buf(Pin::new(&mut *reader), context, input)).await {
                 Ok(0) => return Err("connection closed".to_owned()),
@@ -127,8 +142,8 @@ impl Frames {
     }
 }
 
-/// Errors that say something of the server's state at the moment, and nothing of what it was told.
-const PASSING: [&str; 5] = ["LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "ERR max number of clients"];
+/// Errors that say something of the server's state at the moment, or of which server it is, and nothing of what it was told.
+const PASSING: [&str; 6] = ["LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "MOVED", "ERR max number of clients"];
 
 fn refusal(frame: &[u8]) -> Trouble {
     let answer = line(frame);

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::rc::Rc;
 
-use super::exchange::Subscriptions;
+use super::exchange::{Expect, Subscriptions};
 use super::private::Opening;
 use crate::resp::{Protocol, encode};
 
@@ -168,10 +168,11 @@ impl Greeting {
 
     /// Subscribe again.
     pub(super) fn subscribe(&mut self, subscriptions: &Subscriptions) {
-        for (command, channels) in subscriptions.commands() {
-            let words = [command.as_bytes()].into_iter().chain(channels.iter().map(Vec::as_slice));
-            encode::request(&mut self.bytes, words);
-            self.replies.extend(std::iter::repeat_n(Own::Confirmation, channels.len()));
+        for (request, expect) in subscriptions.requests() {
+            self.bytes.extend_from_slice(&request);
+            if let Expect::Confirmations { channels, .. } = expect {
+                self.replies.extend(std::iter::repeat_n(Own::Confirmation, channels as usize));
+            }
         }
     }
 }

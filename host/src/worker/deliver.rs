@@ -84,9 +84,6 @@ impl Delivery<'_> {
             if ticket.part > 0 {
                 return self.part_answered(ticket, body.keep());
             }
-            if route.goes_round(ticket) {
-                return self.answered_in_round(ticket, body.bytes());
-            }
         }
         if !session.changes.is_empty() {
             let sink = &self.sources[session.source].sink;
@@ -266,6 +263,10 @@ impl Receiver for Delivery<'_> {
     }
 
     fn unasked(&mut self, session: SessionId, frame: &[u8]) {
+        let Some(entry) = self.sessions.get(session) else { return };
+        if matches!(entry.route, Route::Cluster(_)) && self.is_withdrawn(session, frame) {
+            return;
+        }
         let Some(entry) = self.sessions.get(session) else { return };
         let responses = &mut self.sources[entry.source].responses;
         match &entry.pushes {

@@ -1,9 +1,10 @@
-//! Replies that name nodes of a cluster, for clients that are to reach the nodes through proxies.
+//! Replies that tell of the nodes of a cluster, as clients are to see them: with the addresses of proxies where they are to reach the nodes
+//! through these, or as if there were but one.
 
 use bytes::Bytes;
 
 use super::change::Change;
-use super::session::Session;
+use super::session::{Route, Session};
 use super::sink::Sink;
 use crate::chain::Kind;
 use crate::upstream::Ticket;
@@ -12,6 +13,9 @@ impl Session {
     /// The replies to the requests of `ticket` as the client is to see them; `None`: as they are.
     #[inline]
     pub(super) fn readdress(&self, sink: &Sink, ticket: &Ticket, replies: &[u8], kind: Kind) -> Option<Bytes> {
+        if let Route::Cluster(route) = &self.route {
+            return route.recount(ticket, replies);
+        }
         let Sink::Single(sink) = sink else { return None };
         let rewrite = sink.rewrite()?;
         let several = ticket.count > 1 || kind != Kind::Single;

@@ -97,7 +97,9 @@ impl View {
         if fields.nth(3)? != "connected" {
             flags.push("disconnected".to_owned());
         }
-        if address.starts_with(':') && !alone {
+        // An address of IPv6 may begin with a colon too.
+        let nowhere = address.strip_prefix(':').is_some_and(|rest| !rest.contains(':'));
+        if nowhere && !alone {
             flags.push("nowhere".to_owned());
         }
         let slots = fields.filter(|slots| !slots.starts_with('[')).map(|slots| {

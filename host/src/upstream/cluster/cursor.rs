@@ -137,6 +137,11 @@ impl Leg {
         out
     }
 
+    /// Whether a node's reply says that all of it has been scanned.
+    pub fn is_last(reply: &[u8]) -> bool {
+        cursor_and_keys(reply).is_some_and(|(at, _)| at == 0)
+    }
+
     /// Where the client goes on, now that the node is at this cursor of its own. `None`: all is done.
     fn onward(self, at: u64, map: &Map) -> Option<Cursor> {
         let Self { server, slot, .. } = self;

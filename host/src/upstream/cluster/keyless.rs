@@ -10,6 +10,10 @@
 //! - The IDs of `CLIENT LIST` and `CLIENT KILL ID` are those of one server; in a cluster several clients may have the same.
 //! - `INFO` and `MEMORY STATS` describe one node: the sum of what they tell would be nonsense for most of it.
 //! - `PING` goes to one node, whatever the tip says: it asks whether the proxy is well, and often.
+//! - `WAIT` and `WAITAOF` ask every primary, and the answer is the smallest: whatever the session has written, and wherever that is by now,
+//!   so many replicas have it. A shard that has fewer replicas is the bound, even if the session has written nothing there. Each primary is
+//!   asked on a private connection that is new or has been said something on since: so everything that was answered before counts.
+//! - `SCRIPT KILL` and `FUNCTION KILL` go to every primary, on private connections too, which a busy server reads.
 //! - What belongs to a session alone (`CLIENT SETNAME`, `MULTI`, `SUBSCRIBE`) goes wherever that session's connection leads.
 
 use std::sync::LazyLock;

@@ -5,6 +5,7 @@
 //! | `MOVED slot address` | the request goes there, and the map is asked for anew |
 //! | `ASK slot address` | the request goes there behind `ASKING`, this once; the map stays |
 //! | `READONLY` | the node is no primary any more: the map is asked for anew, and the request goes to the new one |
+//! | `UNBLOCKED force unblock …` | as `READONLY`: the node was a primary when the request began to wait |
 //! | `TRYAGAIN`, `CLUSTERDOWN`, `MASTERDOWN`, `LOADING` | the request is repeated in a while |
 
 use super::slot::Slot;
@@ -74,6 +75,8 @@ impl<'a> Redirect<'a> {
             "MOVED" => slot_and_target(rest).map(|(slot, target)| Self::Moved(slot, target)),
             "ASK" => slot_and_target(rest).map(|(slot, target)| Self::Ask(slot, target)),
             "READONLY" => Some(Self::ReadOnly),
+            // Not what somebody has asked for by CLIENT UNBLOCK.
+            "UNBLOCKED" if rest.starts_with("force unblock") => Some(Self::ReadOnly),
             code => LATER.iter().find(|(later, _)| *later == code).map(|(_, obstacle)| Self::Later(*obstacle)),
         }
     }
@@ -123,6 +126,11 @@ mod test {
             ("-CLUSTERDOWN Hash slot not served\r\n", Some(Redirect::Later(Obstacle::ClusterDown))),
             ("-LOADING Redis is loading the dataset in memory\r\n", Some(Redirect::Later(Obstacle::Loading))),
             ("-READONLY You can't write against a read only replica.\r\n", Some(Redirect::ReadOnly)),
+            (
+                "-UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)\r\n",
+                Some(Redirect::ReadOnly),
+            ),
+            ("-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n", None),
             // What cannot be followed is the answer.
             ("-MOVED 16384 h:1\r\n", None),
             ("-MOVED 1 h\r\n", None),

@@ -14,7 +14,7 @@ use super::send::{later, pass};
 use super::{ClusterRoute, Tenure};
 use crate::ids::{Sequence, SessionId, TrailId};
 use crate::upstream::cluster::{ClusterNode, View, Way};
-use crate::upstream::{Cluster, ConnectionRef, Failure, Introduction, Lost, Opening, Phase, Receiver, Subscriptions};
+use crate::upstream::{Cluster, Failure, Introduction, Opening, Phase, Receiver};
 
 /// Which of the private connections a request is for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -27,12 +27,10 @@ pub(super) enum Where {
     Listening,
 }
 
-/// Which connection a request is for that needs a private one. `modal`: whether the session is a subscriber that says everything where it is
-/// subscribed.
-pub(super) fn place(held: &Held, modal: bool) -> Where {
+/// Which connection a request is for that needs a private one.
+pub(super) fn place(held: &Held) -> Where {
     match (held.errand.affinity, &held.errand.change) {
         (Affinity::Listen, _) | (_, Some(Change::Reset)) => Where::Listening,
-        _ if modal => Where::Listening,
         (Affinity::Watch, _) => Where::Watching,
         _ => Where::Any,
     }
@@ -88,6 +86,9 @@ pub(super) fn go(
         route.forget_all_but(at).into_iter().for_each(|trail| delivery.trails.discard(trail));
         at = 0;
     }
+    if affinity == Affinity::Listen {
+        route.will_confirm(ticket.sequence, at);
+    }
     let tenure = route.tenures.get_mut(at)?;
     let change = tenure.lease.sent(ticket.sequence, affinity, change);
     let sent = tenure.lease.connection.borrow_mut().send_bytes(ticket, frame, expect, delivery.now);
@@ -137,11 +138,20 @@ impl ClusterRoute {
         let target = self.target(held, view, id).and_then(|node| view.nodes().get(usize::from(node)));
         let there = |tenure: &Tenure| target.is_some_and(|target| Rc::ptr_eq(target, &tenure.node));
         let engaged = |tenure: &Tenure| tenure.lease.connection.borrow().is_engaged();
+        if place == Where::Listening {
+            return self.listener(held, target.map(|node| &**node));
+        }
         self.tenures.iter().position(|tenure| match place {
             Where::Watching => tenure.lease.is_watching(),
-            // Channels of a shard are where their slot is.
-            Where::Listening => engaged(tenure) && (!matches!(held.errand.way, Way::To(_)) || there(tenure)),
+            Where::Listening => false,
             Where::Any => there(tenure) && !redirected && !engaged(tenure) && !tenure.lease.is_spent(),
+        })
+    }
+
+    /// A private connection to this node that is free for any request.
+    pub(super) fn tenure_at(&self, node: &Rc<ClusterNode>) -> Option<usize> {
+        self.tenures.iter().position(|Tenure { node: other, lease }| {
+            Rc::ptr_eq(node, other) && !lease.connection.borrow().is_engaged() && !lease.is_spent()
         })
     }
 
@@ -157,7 +167,7 @@ impl ClusterRoute {
     fn forget_all_but(&mut self, at: usize) -> Vec<TrailId> {
         self.tenures.swap(0, at);
         (self.unwatched, self.watched) = (false, None);
-        self.lost.clear();
+        self.listening.forget();
         self.tenures.drain(1..).flat_map(|tenure| tenure.lease.give_back()).collect()
     }
 }
@@ -182,8 +192,9 @@ pub(super) fn give_back(id: SessionId, delivery: &mut Delivery<'_>) {
     if route.tenures.is_empty() {
         return;
     }
-    let (needed, free) =
-        std::mem::take(&mut route.tenures).into_iter().partition(|tenure| tenure.lease.is_needed(head));
+    let (needed, free) = std::mem::take(&mut route.tenures)
+        .into_iter()
+        .partition(|tenure| tenure.lease.is_needed(head) || route.listening.is_asked(&tenure.lease.connection));
     route.tenures = needed;
     for tenure in free {
         tenure.lease.give_back().into_iter().for_each(|trail| delivery.trails.discard(trail));
@@ -217,71 +228,4 @@ pub(in super::super) fn denied(id: SessionId, cluster: &Cluster, delivery: &mut 
         delivery.failed(&ticket, Failure::NoConnection);
         pass(id, cluster, delivery, None);
     }
-}
-
-impl Delivery<'_> {
-    /// A private connection of a session in a cluster is over.
-    pub(in super::super) fn tenure_ended(&mut self, id: SessionId, lost: Lost) {
-        let Some(session) = self.sessions.get(id) else { return };
-        let Route::Cluster(route) = &mut session.route else { return };
-        if let Lost::Subscriptions(subscriptions) = lost {
-            route.lost.push(subscriptions);
-            self.sessions.resubscribe_later(id);
-        }
-        self.sessions.note(id);
-    }
-}
-
-/// Subscribe a session again that has lost a connection that it was subscribed on.
-pub(in super::super) fn resubscribe(id: SessionId, cluster: &Cluster, delivery: &mut Delivery<'_>) {
-    let Some(session) = delivery.sessions.get(id) else { return };
-    let Route::Cluster(route) = &mut session.route else { return };
-    let Some(view) = cluster.view() else { return delivery.sessions.resubscribe_later(id) };
-    let mut left: Vec<Subscriptions> = Vec::new();
-    for subscriptions in std::mem::take(&mut route.lost) {
-        for (slot, subscriptions) in subscriptions.by_slot() {
-            let owner = match slot {
-                Some(slot) => view.owner(slot),
-                // Any node will do that works.
-                None => view
-                    .primaries()
-                    .iter()
-                    .copied()
-                    .find(|&node| route.link(node).is_some_and(|link| link.borrow().phase() == Phase::Ready)),
-            };
-            let Some(node) = owner.and_then(|node| view.nodes().get(usize::from(node))) else {
-                left.push(subscriptions);
-                continue;
-            };
-            match lend_again(session.id, &session.standing, node, subscriptions) {
-                Ok(connection) => {
-                    let lease = Box::new(Lease::new(connection, false, &session.standing));
-                    route.tenures.push(Tenure { node: node.clone(), lease });
-                }
-                Err(()) => return give_up(id, delivery),
-            }
-        }
-    }
-    if !left.is_empty() {
-        cluster.refresh(None);
-        route.lost = left;
-        delivery.sessions.resubscribe_later(id);
-    }
-    delivery.sessions.note(id);
-}
-
-fn lend_again(
-    session: SessionId,
-    standing: &super::super::change::Standing,
-    node: &ClusterNode,
-    subscriptions: Subscriptions,
-) -> Result<ConnectionRef, ()> {
-    let (identity, profile) = (&*standing.identity, &standing.profile);
-    let of = Introduction { session, identity, profile, whatever: false, opening: Opening::Request };
-    node.connections.try_lend(of, Some(subscriptions)).ok_or(())
-}
-
-fn give_up(id: SessionId, delivery: &mut Delivery<'_>) {
-    tracing::warn!(session = %id, "a subscriber is closed: no private connection is free to subscribe it again");
-    delivery.end(id, Failure::NoConnection);
 }

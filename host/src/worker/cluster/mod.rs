@@ -7,20 +7,24 @@
 //!   request ─────┼──────► `parts`: one for each, each on its way; one reply of all ──────────────────────────────────┤
 //!      ▲         │      it needs a connection of its own                                                             │
 //!      │         ├──────► alone: everything before it is answered, nothing follows until it is (`lease`) ────────────┤
+//!                │      it is to run on a connection of its own at each of several nodes (WAIT, SCRIPT KILL, …)      │
+//!                ├──────► alone too, in parts (`parts::send_to_each`) ───────────────────────────────────────────────┤
 //!      │         │      MULTI                                                                                        │
 //!      │         └──────► `transaction`: kept until EXEC is answered; sent where its first key lies ─────────────────┤
 //!      │                                                                                                             │
 //!      └── `trial`: it was not executed: MOVED, ASK, not sent, … ◄───────────────────────────────────────────────────┘
 //! ```
 //!
+//! What nodes send by themselves is for `listen`: subscriptions at several nodes are one list, and are made again where they are lost.
+//!
 //! Order: requests of a session for one node share a connection. What can be at two nodes at a time waits: while a request of the session
 //! is tried again, and when another map is known, what comes later is sent only when everything before it is answered. A request of several
 //! keys may be tried again where one of a single key need not, so what is for the same slot waits behind it.
 
 mod lease;
+mod listen;
 mod own;
 mod parts;
-mod round;
 mod send;
 mod transaction;
 mod trial;
@@ -28,7 +32,8 @@ mod trial;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-pub(super) use lease::{denied, granted, resubscribe};
+pub(super) use lease::{denied, granted};
+pub(super) use listen::resubscribe;
 pub(super) use send::{errand_of, not_sent, pass, send};
 pub(super) use trial::Trial;
 
@@ -36,9 +41,9 @@ use super::change::Change;
 use super::lease::Lease;
 use crate::ids::{Sequence, SessionId, TrailId};
 use crate::upstream::cluster::{ClusterNode, Slot, View};
-use crate::upstream::{ConnectionRef, Identity, Phase, Subscriptions};
+use crate::upstream::{ConnectionRef, Identity, Phase};
+use listen::Listening;
 use parts::Gathering;
-use round::Round;
 use transaction::Transaction;
 
 /// Where the requests of a session go in a cluster.
@@ -56,16 +61,14 @@ pub(super) struct ClusterRoute {
     tenures: Vec<Tenure>,
     /// From MULTI to the reply to EXEC.
     transaction: Option<Box<Transaction>>,
-    /// A request that goes from node to node.
-    round: Option<Box<Round>>,
     /// Requests that were taken apart.
     gatherings: BTreeMap<Sequence, Gathering>,
     /// What has come so far of requests that are tried again and in flight.
     trials: BTreeMap<(Sequence, u16), Trial>,
     /// Requests of several keys that are under way, with their slots: while a slot moves, they may have to be tried again.
     divided: Vec<(Slot, Sequence)>,
-    /// What it was subscribed to on connections that were lost.
-    lost: Vec<Subscriptions>,
+    /// What it is subscribed to, beside what its connections know of it.
+    listening: Listening,
     /// The slot of the keys that are watched.
     watched: Option<Slot>,
     /// Whether the server that watched keys for it has lost them: EXEC must fail.
@@ -89,11 +92,10 @@ impl ClusterRoute {
             links: Vec::new(),
             tenures: Vec::new(),
             transaction: None,
-            round: None,
             gatherings: BTreeMap::new(),
             trials: BTreeMap::new(),
             divided: Vec::new(),
-            lost: Vec::new(),
+            listening: Listening::default(),
             watched: None,
             unwatched: false,
         }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use sluice_commands::{CommandId, table};
 
 use super::super::affinity::Affinity;
-use super::super::session::{Held, Session};
+use super::super::session::{Errand, Held, Session};
 use crate::chain::vector::Arguments;
 use crate::resp::request::RequestScanner;
 use crate::resp::{Span, encode};
@@ -45,6 +45,32 @@ pub(super) fn answer(session: &Session, held: &Held) -> Option<Own> {
         _ => return None,
     };
     Some(Own::Reply(frame.into()))
+}
+
+/// What a subscriber that speaks RESP2 is answered where a server would first look for the slot, in the server's words; `None`: the server
+/// knows what it may say.
+pub(super) fn out_of_mode(errand: &Errand) -> Option<Vec<u8>> {
+    let keyed = matches!(errand.way, Way::To(_) | Way::Parts(_) | Way::Apart);
+    if errand.affinity == Affinity::Listen || !keyed {
+        return None;
+    }
+    let name = errand.command.get().map_or("", |command| command.name());
+    let allowed = "only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context";
+    Some(encode::error(&format!("ERR Can't execute '{name}': {allowed}")))
+}
+
+/// What must not be a part of a transaction, which is one node's: it asks for what is hidden, or concerns others.
+pub(super) fn beyond_transactions(errand: &Errand) -> Option<Vec<u8>> {
+    let command = errand.command;
+    match errand.way {
+        Way::Refused => return Some(refusal(command)),
+        Way::Primaries | Way::Nodes | Way::Scan | Way::RandomKey => {}
+        Way::Anywhere if asks_for_nodes(command) || is_retold(command) => {}
+        _ => return None,
+    }
+    let name = command.get().map_or("", |command| command.name()).replace('|', " ").to_uppercase();
+    let reason = "concerns a whole cluster, and a transaction only one of its nodes";
+    Some(encode::error(&format!("ERR {name} cannot be part of a transaction: it {reason}")))
 }
 
 /// Whether a command asks for what is hidden.

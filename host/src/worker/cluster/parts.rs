@@ -10,14 +10,18 @@ use sluice_commands::ResponsePolicy;
 use super::super::affinity::Affinity;
 use super::super::deliver::Delivery;
 use super::super::session::{Errand, Held, Route};
-use super::ClusterRoute;
+use super::super::sink::Sink;
+use super::listen::{self, OWN};
 use super::send::share;
+use super::{ClusterRoute, lease};
 use crate::chain::vector::Arguments;
 use crate::ids::{SessionId, TrailId};
-use crate::resp::Span;
 use crate::resp::request::RequestScanner;
-use crate::upstream::cluster::{Cursor, Gather, Leg, Part, Slot, View, VirtualNode, Way, gather, random_key};
-use crate::upstream::{Cluster, Expect, Ticket};
+use crate::resp::{Span, reply};
+use crate::upstream::cluster::{
+    ClusterNode, Cursor, Gather, Leg, Part, Slot, View, VirtualNode, Way, gather, random_key,
+};
+use crate::upstream::{Cluster, Expect, Opening, Payload, Receiver, Ticket};
 
 /// A request that was taken apart.
 #[derive(Debug)]
@@ -65,6 +69,18 @@ enum How {
     RandomKey,
     /// INFO: as that of the one node that there seems to be.
     Info(VirtualNode),
+    /// SUNSUBSCRIBE from everything: one behind the other.
+    Confirmations,
+}
+
+/// A request whose parts are all answered.
+struct Gathered {
+    whole: Ticket,
+    reply: Vec<u8>,
+    /// Whether the reply is several frames.
+    several: bool,
+    /// Whether a node has been scanned to its end.
+    ends: bool,
 }
 
 /// Take a request apart, and send its parts.
@@ -140,6 +156,71 @@ pub(super) fn take_apart(id: SessionId, cluster: &Cluster, view: &Rc<View>, held
 
 const DBSIZE: &[u8] = b"*1\r\n$6\r\nDBSIZE\r\n";
 
+/// Send a request on a private connection to each of several nodes; returned is one that has to wait.
+///
+/// It goes alone, as any that needs a private connection.
+pub(super) fn send_to_each(
+    id: SessionId,
+    cluster: &Cluster,
+    view: &Rc<View>,
+    held: Held,
+    delivery: &mut Delivery<'_>,
+    granted: Option<&Rc<ClusterNode>>,
+) -> Option<Held> {
+    let now = delivery.now;
+    let session = delivery.sessions.get(id)?;
+    if session.order.head() != held.ticket.sequence {
+        return Some(held);
+    }
+    let Route::Cluster(route) = &mut session.route else { return None };
+    let listens = held.errand.affinity == Affinity::Listen;
+    let mut tenures = route.listeners_of_shards();
+    if !listens {
+        tenures.clear();
+        let asked = view.primaries().iter().filter_map(|&node| view.nodes().get(usize::from(node)));
+        for node in asked {
+            let Route::Cluster(route) = &mut session.route else { return None };
+            let at = match route.tenure_at(node) {
+                Some(at) => at,
+                None => {
+                    let Some(tenure) = lease::borrow(session, cluster, node, &held.errand, Opening::Request, granted)
+                    else {
+                        return Some(held);
+                    };
+                    let Route::Cluster(route) = &mut session.route else { return None };
+                    route.tenures.push(tenure);
+                    route.tenures.len() - 1
+                }
+            };
+            tenures.push(at);
+        }
+    }
+    let Route::Cluster(route) = &mut session.route else { return None };
+    let Held { ticket, frame, errand: Errand { command, affinity, expect, .. }, trial } = held;
+    if let Some(trial) = trial {
+        route.tried(*trial);
+    }
+    let how = if listens { How::Confirmations } else { How::By(gather(command, &[frame.as_ref()][..])) };
+    let portion = |&at: &usize| {
+        let place = Place::Node(route.tenures[at].node.address.clone());
+        Portion { place, reply: Bytes::new(), gone: false }
+    };
+    let parts: Vec<Portion> = tenures.iter().map(portion).collect();
+    let gathering = Gathering { whole: ticket, how, left: parts.len(), parts };
+    route.gatherings.insert(ticket.sequence, gathering);
+    session.barrier = session.barrier.max(ticket.sequence + 1);
+    let mut failed = Vec::new();
+    for (part, at) in (1..).zip(tenures) {
+        let Some(tenure) = route.tenures.get_mut(at) else { continue };
+        let ticket = Ticket { trail: TrailId::NONE, part, ..ticket };
+        let _ = tenure.lease.sent(ticket.sequence, affinity, None);
+        let sent = tenure.lease.connection.borrow_mut().send_bytes(ticket, frame.clone(), expect, now);
+        failed.extend(sent.err().map(|failure| (ticket, failure)));
+    }
+    failed.into_iter().for_each(|(ticket, failure)| delivery.failed(&ticket, failure));
+    None
+}
+
 impl Place {
     fn way(&self) -> Way {
         match self {
@@ -173,8 +254,8 @@ impl ClusterRoute {
         portion.is_some_and(|portion| matches!(&portion.place, Place::Node(address) if view.at(address).is_none()))
     }
 
-    /// A part is answered; where its node is none any more, with nothing. Returns the whole request and its answer, when that was the last one.
-    fn gather(&mut self, ticket: &Ticket, reply: Bytes) -> Option<(Ticket, Vec<u8>)> {
+    /// A part is answered; where its node is none any more, with nothing. Returns the whole request with its answer, when that was the last one.
+    fn gather(&mut self, ticket: &Ticket, reply: Bytes) -> Option<Gathered> {
         let gathering = self.gatherings.get_mut(&ticket.sequence)?;
         let portion = gathering.parts.get_mut(usize::from(ticket.part).checked_sub(1)?)?;
         if portion.gone || !portion.reply.is_empty() {
@@ -189,6 +270,8 @@ impl ClusterRoute {
         let Gathering { whole, how, parts, .. } = self.gatherings.remove(&ticket.sequence)?;
         let replies: Vec<&[u8]> = parts.iter().filter(|part| !part.gone).map(|portion| &*portion.reply).collect();
         let first = || replies.first().copied().unwrap_or(GONE);
+        let several = matches!(how, How::Confirmations);
+        let ends = matches!(how, How::Scan(_)) && Leg::is_last(first());
         let reply = match how {
             How::ByKey(parts) => Gather::ByKey(&parts).gather(&replies),
             How::By(gather) => gather.gather(&replies),
@@ -201,18 +284,30 @@ impl ClusterRoute {
                 random_key(&pairs, RandomState::new().hash_one(whole.id.0))
             }
             How::Info(node) => node.info(first()),
+            How::Confirmations => listen::confirmations(&replies),
         };
-        Some((whole, reply))
+        Some(Gathered { whole, reply, several, ends })
     }
 }
 
 impl Delivery<'_> {
     /// The reply to a part of a request.
     pub(in super::super) fn part_answered(&mut self, ticket: &Ticket, reply: Bytes) {
+        if ticket.part == OWN {
+            return self.own_answered(ticket, reply::is_error(&reply));
+        }
         let Some(session) = self.sessions.get(ticket.session) else { return };
-        let Route::Cluster(route) = &mut session.route else { return };
-        if let Some((whole, frame)) = route.gather(ticket, reply) {
-            self.put_together(&whole, frame.into());
+        let sink = self.sources[session.source].sink.clone();
+        let (Sink::Cluster(cluster), Route::Cluster(route)) = (&*sink, &mut session.route) else { return };
+        let Some(Gathered { whole, reply, several, ends }) = route.gather(ticket, reply) else { return };
+        if ends {
+            // Nothing else asks while all that is done is to scan.
+            cluster.refresh(None);
+        }
+        if several {
+            self.reply(&whole, Payload::Small(&reply), false);
+        } else {
+            self.put_together(&whole, reply.into());
         }
     }
 }

@@ -14,14 +14,14 @@ use super::super::session::{Errand, Held, Route, Session};
 use super::lease::{self, Where};
 use super::own::{self, Own};
 use super::trial::{Trial, Verdict, unreachable};
-use super::{ClusterRoute, parts, round, transaction};
+use super::{ClusterRoute, parts, transaction};
 use crate::chain::vector::{Arguments, lookup};
 use crate::chain::{Answer, Frame, Kind};
 use crate::ids::{Sequence, SessionId};
 use crate::resp::request::RequestScanner;
 use crate::resp::{Protocol, Span};
 use crate::upstream::cluster::{ClusterNode, Slot, View, Way};
-use crate::upstream::{Cause, Cluster, Expect, Failure, Receiver, Ticket, requests};
+use crate::upstream::{Cause, Cluster, Expect, Failure, Receiver, Subscription, Ticket, requests};
 
 impl Session {
     /// Whether a request of this session may go straight to the node of its key, with this map: nothing is in its way.
@@ -143,7 +143,7 @@ pub(super) fn go(
     }
     let Some(view) = cluster.view() else {
         cluster.refresh(None);
-        return later(cluster, held, delivery);
+        return transaction::before_map(id, cluster, held, delivery, granted);
     };
     held.look_up(&view, cluster);
     let Route::Cluster(route) = &mut session.route else { return None };
@@ -158,7 +158,7 @@ pub(super) fn go(
         return Some(held);
     }
     if route.transaction.is_some() {
-        return transaction::go(id, cluster, &view, held, delivery, granted);
+        return transaction::go(id, cluster, Some(&view), held, delivery, granted);
     }
     match own::answer(session, &held) {
         Some(Own::Reply(frame)) => {
@@ -169,9 +169,19 @@ pub(super) fn go(
         None => {}
     }
     let Route::Cluster(route) = &mut session.route else { return None };
-    let listening = route.leases().any(|lease| lease.connection.borrow().is_engaged());
-    let modal = listening && session.protocol == Protocol::Resp2;
+    if route.must_listen_first(&held, session.protocol) {
+        return later(cluster, held, delivery);
+    }
+    let modal = session.protocol == Protocol::Resp2 && route.is_listening();
+    if modal && let Some(frame) = own::out_of_mode(&held.errand) {
+        delivery.answer(&held.ticket, &Answer { frame: frame.into(), foreign: false }, Kind::Single);
+        return None;
+    }
     match held.errand.affinity {
+        // A subscriber may say little; the server knows what.
+        _ if modal && !is_from_all_shards(&held) => {
+            lease::go(id, cluster, &view, held, Where::Listening, delivery, granted)
+        }
         Affinity::Multi => transaction::begin(id, cluster, &view, held, delivery, granted),
         Affinity::Exec | Affinity::Discard | Affinity::Unwatch if route.is_watching() => {
             lease::go(id, cluster, &view, held, Where::Watching, delivery, granted)
@@ -181,13 +191,16 @@ pub(super) fn go(
             delivery.answer(&held.ticket, &cross_slot, Kind::Single);
             None
         }
-        Affinity::Urgent => round::go(id, cluster, &view, held, delivery, granted),
+        Affinity::Listen if is_from_all_shards(&held) && route.listeners_of_shards().len() > 1 => {
+            parts::send_to_each(id, cluster, &view, held, delivery, granted)
+        }
+        Affinity::Blocking | Affinity::Urgent if matches!(held.errand.way, Way::Primaries | Way::Nodes) => {
+            parts::send_to_each(id, cluster, &view, held, delivery, granted)
+        }
         affinity if affinity.needs_private() && !goes_to_all(&held) => {
-            let place = lease::place(&held, modal);
+            let place = lease::place(&held);
             lease::go(id, cluster, &view, held, place, delivery, granted)
         }
-        // A subscriber may say little; the server knows what.
-        _ if modal => lease::go(id, cluster, &view, held, Where::Listening, delivery, granted),
         affinity => {
             if matches!(affinity, Affinity::Exec | Affinity::Discard | Affinity::Unwatch) {
                 route.unwatched = false;
@@ -367,6 +380,11 @@ pub(in super::super) fn errand_of(command: CommandId, arguments: &Arguments<'_>,
     };
     let several = keys.len() > 1;
     Errand { command, affinity, change, expect: expectation(affinity, command, count), way, several }
+}
+
+/// Whether it ends the subscriptions to all channels of shards, wherever they are.
+fn is_from_all_shards(held: &Held) -> bool {
+    held.errand.expect == Expect::AllConfirmations(Subscription::Shard)
 }
 
 /// Whether it is said to several nodes, on the connections that sessions share.

@@ -19,6 +19,8 @@ use super::super::deliver::Delivery;
 use super::super::lease::Lease;
 use super::super::session::{Errand, Held, Route};
 use super::lease::{self, Where};
+use super::own;
+use super::send::later;
 use super::trial::{Trial, Verdict, unreachable};
 use super::{ClusterRoute, Tenure};
 use crate::chain::{Answer, Kind};
@@ -203,7 +205,7 @@ fn ok() -> Answer {
 pub(super) fn go(
     id: SessionId,
     cluster: &Cluster,
-    view: &Rc<View>,
+    view: Option<&Rc<View>>,
     held: Held,
     delivery: &mut Delivery<'_>,
     granted: Option<&Rc<ClusterNode>>,
@@ -242,7 +244,14 @@ pub(super) fn go(
             return super::send::go(id, cluster, held, delivery, granted);
         }
         _ => {
+            if let Some(frame) = own::beyond_transactions(&held.errand) {
+                // As a node does with what it does not queue.
+                transaction.verdict.get_or_insert(Bytes::from_static(EXEC_ABORT));
+                delivery.answer(&held.ticket, &Answer { frame: frame.into(), foreign: false }, Kind::Single);
+                return None;
+            }
             if let Way::To(slot) = held.errand.way
+                && !matches!(held.errand.affinity, Affinity::Multi | Affinity::Watch)
                 && *transaction.slot.get_or_insert(slot) != slot
             {
                 // As a node does that serves both slots.
@@ -258,7 +267,8 @@ pub(super) fn go(
             return Some(held);
         }
         let held_way = Held { errand: Errand { way: transaction.way(), ..held.errand.clone() }, ..held };
-        let Some(node) = route.target(&held_way, view, id).and_then(|node| view.nodes().get(usize::from(node))) else {
+        let node = view.and_then(|view| view.nodes().get(usize::from(route.target(&held_way, view, id)?)));
+        let Some(node) = node else {
             return wait_for_node(id, cluster, held_way, delivery);
         };
         let Some(mut tenure) = lease::borrow(session, cluster, node, &held_way.errand, Opening::Multi, granted) else {
@@ -272,6 +282,28 @@ pub(super) fn go(
         return send(id, held_way, delivery);
     }
     send(id, held, delivery)
+}
+
+/// As [`begin`] and [`go`], while the cluster is not known; what belongs to no transaction waits too.
+pub(super) fn before_map(
+    id: SessionId,
+    cluster: &Cluster,
+    held: Held,
+    delivery: &mut Delivery<'_>,
+    granted: Option<&Rc<ClusterNode>>,
+) -> Option<Held> {
+    let session = delivery.sessions.get(id)?;
+    let Route::Cluster(route) = &mut session.route else { return None };
+    match held.errand.affinity {
+        // It is answered as ever: what follows it must not be executed by itself when the cluster is known.
+        Affinity::Multi if route.transaction.is_none() => {
+            route.transaction = Some(Box::new(Transaction::new(None)));
+            delivery.answer(&held.ticket, &ok(), Kind::Single);
+            None
+        }
+        _ if route.transaction.is_some() => go(id, cluster, None, held, delivery, granted),
+        _ => later(cluster, held, delivery),
+    }
 }
 
 /// Nobody serves the slot of the transaction at the moment.

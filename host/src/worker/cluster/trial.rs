@@ -11,11 +11,12 @@ use super::super::affinity::Affinity;
 use super::super::deliver::Delivery;
 use super::super::session::{Held, Route, Session};
 use super::super::sink::Sink;
+use super::listen::OWN;
 use super::send::errand;
 use crate::chain::{Answer, Kind};
 use crate::ids::Sequence;
 use crate::upstream::cluster::{MOST, Obstacle, Redirect, Target, Way};
-use crate::upstream::{Cause, Cluster, Failure, Receiver, Ticket};
+use crate::upstream::{Cause, Cluster, Failure, Ticket};
 
 /// What has come of a request so far.
 #[derive(Clone, Debug)]
@@ -211,6 +212,9 @@ impl Delivery<'_> {
     /// A request has come back: try it again, or answer it.
     pub(in super::super) fn come_back(&mut self, ticket: &Ticket, request: Bytes, cause: Cause<'_>) {
         let now = self.now;
+        if ticket.part == OWN {
+            return self.own_answered(ticket, true);
+        }
         let Some(session) = self.sessions.get(ticket.session) else {
             return self.trails.discard(ticket.trail);
         };
@@ -219,10 +223,6 @@ impl Delivery<'_> {
         if let Some(transaction) = route.transaction.as_deref_mut().filter(|own| own.has(ticket)) {
             transaction.come_back(cause, cluster, now);
             return self.sessions.note(ticket.session);
-        }
-        if route.goes_round(ticket) {
-            // The next node, then.
-            return self.failed(ticket, Failure::NotSent);
         }
         let errand = errand(&request, ticket, route);
         let mut trial = route.trial(ticket, now);
