@@ -85,13 +85,15 @@ impl Kept {
         }
     }
 
-    /// The requests from `offset` on, as far as they are kept side by side, each with the offset behind it.
+    /// The requests from `offset` on, each with the offset behind it.
     pub(super) fn from(&self, offset: u64) -> impl Iterator<Item = (u64, Bytes)> + '_ {
-        let (rest, segment) = self.stretch(offset).unwrap_or_default();
-        lengths(rest).map(move |range| {
-            let request = &rest[range.clone()];
+        let mut at = offset;
+        std::iter::from_fn(move || {
+            let (rest, segment) = self.stretch(at)?;
+            let request = lengths(rest).next().and_then(|range| rest.get(range))?;
+            at += request.len() as u64;
             let bytes = segment.map_or_else(|| Bytes::copy_from_slice(request), |bytes| bytes.slice_ref(request));
-            (offset + range.end as u64, bytes)
+            Some((at, bytes))
         })
     }
 
@@ -153,6 +155,7 @@ mod test {
         for (offset, frame) in &places {
             assert!(first(&kept, *offset).unwrap() == frame);
         }
+        assert!(kept.from(0).map(|(_, bytes)| bytes).eq(places.iter().map(|(_, frame)| frame)));
         kept.answered(places[2999].0);
         assert!(first(&kept, places[0].0).is_none());
         assert!(first(&kept, places[2999].0).unwrap() == places[2999].1);

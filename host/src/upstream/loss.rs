@@ -6,7 +6,7 @@ use super::connection::{Cause, Connection, Pending, Phase, Private, Receiver};
 use super::exchange::Subscriptions;
 use super::failure::Failure;
 use super::gate::Waiting;
-use super::kept::requests;
+use super::kept::{Kept, requests};
 use super::pulse::Pulse;
 
 /// What was lost with a private connection.
@@ -101,6 +101,7 @@ impl Connection {
             None => {
                 self.out.clear();
                 self.queued = 0;
+                self.kept = self.kept.as_ref().map(Kept::emptied);
             }
             Some(first) => {
                 let begins = first.begins;

@@ -85,7 +85,8 @@ impl Lease {
         self.watching || !self.watches.is_empty()
     }
 
-    fn watch_nothing(&mut self) {
+    /// No keys are watched any more.
+    pub(super) fn watch_nothing(&mut self) {
         self.watching = false;
         self.watches.clear();
     }

@@ -159,13 +159,14 @@ impl Sink {
 
     /// A session is over.
     pub(super) fn leave(&self, session: &mut Session, delivery: &mut Delivery<'_>) {
+        let head = session.order.head();
         match (&mut session.route, self) {
             (Route::Private(lease), _) => {
                 lease.give_back().into_iter().for_each(|trail| delivery.trails.discard(trail));
             }
             (Route::Shared(_), Self::Single(single)) => single.leave(&session.standing.identity),
             (Route::Cluster(route), _) => {
-                route.leave().into_iter().for_each(|trail| delivery.trails.discard(trail));
+                route.leave(head).into_iter().for_each(|trail| delivery.trails.discard(trail));
             }
             _ => {}
         }

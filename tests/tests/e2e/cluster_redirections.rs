@@ -77,6 +77,84 @@ fn the_last_request_of_a_session_waits_for_one_that_is_sent_on() {
 }
 
 #[test]
+fn a_second_watch_that_is_sent_on_loses_the_first_and_nothing_else() {
+    each(|cluster, proxy| {
+        let mut client = proxy.client();
+        client.ask("DEL {moving}a {moving}b {moving}c");
+        assert_eq!(client.ask("SET {moving}a 1"), "+OK\r\n");
+        assert_eq!(client.ask("WATCH {moving}a"), "+OK\r\n");
+        let migration = begin(cluster);
+        // A key that is not there is at the other node already.
+        assert_eq!(client.ask("WATCH {moving}b"), "+OK\r\n");
+        for (line, reply) in [("MULTI", "+OK\r\n"), ("SET {moving}c 1", "+QUEUED\r\n"), ("EXEC", "*-1\r\n")] {
+            assert_eq!(client.ask(line), reply);
+        }
+        cluster.move_key(migration, "{moving}a");
+        cluster.finish_migration(migration);
+        assert_eq!(client.ask("GET {moving}c"), "$-1\r\n");
+    });
+}
+
+#[test]
+fn what_a_script_makes_up_is_its_answer() {
+    let cluster = RedisCluster::start(3, 0);
+    let proxy = Topology::watching(&cluster).start();
+    let mut client = proxy.client();
+    let script = "EVAL redis.call('incr',KEYS[1])return~redis.error_reply('TRYAGAIN~mine') 1 k";
+    let script: Vec<u8> = inline(script).iter().map(|&byte| if byte == b'~' { b' ' } else { byte }).collect();
+    client.send(&script);
+    assert_eq!(client.reply(), "-TRYAGAIN mine\r\n");
+    assert_eq!(client.ask("GET k"), "$1\r\n1\r\n");
+}
+
+#[test]
+fn thousands_of_requests_that_leave_together_are_sent_on() {
+    const COUNT: usize = 12_000;
+    each(|cluster, proxy| {
+        let mut client = proxy.client();
+        assert_eq!(client.ask("SET {moving}a 1"), "+OK\r\n");
+        let migration = begin(cluster);
+        cluster.move_key(migration, "{moving}a");
+        // They wait for the reply to the first, and leave as one.
+        let mut bytes = inline("CLIENT GETNAME");
+        (0..COUNT).for_each(|_| bytes.extend(inline("GET {moving}a")));
+        client.send(&bytes);
+        client.reply();
+        assert!(client.replies(COUNT).iter().all(|reply| reply == "$1\r\n1\r\n"));
+        cluster.finish_migration(migration);
+    });
+}
+
+#[test]
+fn a_slot_goes_to_a_node_that_has_none_yet() {
+    let cluster = RedisCluster::start(3, 0);
+    let slot = cluster.slot_of(KEYS[0]);
+    let owner = cluster.owner_of_slot(slot);
+    let empty = (owner + 1) % 3;
+    // The others get what it has.
+    let slots: Vec<usize> = (empty * 16_384 / 3..(empty + 1) * 16_384 / 3).collect();
+    for end in [slots[0], slots[slots.len() - 1]] {
+        assert_eq!(cluster.owner_of_slot(end as u16), empty);
+    }
+    for node in 0..3 {
+        let id = cluster.node_id(owner);
+        let lines = slots.iter().flat_map(|slot| inline(&format!("CLUSTER SETSLOT {slot} NODE {id}")));
+        let mut client = cluster.client(node);
+        client.send(&lines.collect::<Vec<u8>>());
+        assert!(client.replies(slots.len()).iter().all(|reply| reply == "+OK\r\n"));
+    }
+    let proxy = Topology::watching(&cluster).start();
+    let mut client = proxy.client();
+    assert_eq!(client.ask("SET {moving}a 1"), "+OK\r\n");
+    let migration = cluster.begin_migration(slot, owner, empty);
+    assert_eq!(client.ask("SET {moving}b 2"), "+OK\r\n");
+    assert_eq!(cluster.client(empty).ask("DBSIZE"), ":1\r\n");
+    cluster.move_key(migration, "{moving}a");
+    cluster.finish_migration(migration);
+    assert_eq!(client.ask("MGET {moving}a {moving}b"), "*2\r\n$1\r\n1\r\n$1\r\n2\r\n");
+}
+
+#[test]
 fn keys_that_are_new_wait_for_the_slot_to_arrive() {
     each(|cluster, proxy| {
         let mut client = proxy.client();

@@ -29,6 +29,12 @@ const PAUSE: Duration = Duration::from_millis(25);
 /// The longest time between two questions while there is no answer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// Who there is, with or without slots.
+const NODES: &[u8] = b"*2\r\n$7\r\nCLUSTER\r\n$5\r\nNODES\r\n";
+
+/// How long nodes without slots are of interest, since one was named.
+const STRANGE: Duration = Duration::from_secs(60);
+
 /// What commands there are.
 const COMMAND: &[u8] = b"*1\r\n$7\r\nCOMMAND\r\n";
 
@@ -55,6 +61,8 @@ struct Known {
     trouble: Option<Arc<str>>,
     /// The node that the last redirection named.
     hint: Option<Arc<str>>,
+    /// When a redirection named a node that is not in the map, for it had no slots yet.
+    stranger: Option<Instant>,
 }
 
 /// What is not known of commands.
@@ -108,6 +116,11 @@ impl Discovery {
         strange
     }
 
+    /// Whether nodes without slots are of interest: one is about to get some.
+    fn knows_of_strangers(&self) -> bool {
+        self.known().stranger.is_some_and(|since| since.elapsed() < STRANGE)
+    }
+
     fn is_ignorant(&self) -> bool {
         !matches!(self.known().ignorant, Ignorance::Since(_))
     }
@@ -130,15 +143,28 @@ impl Discovery {
     /// Ask, unless somebody does; must be called inside of a worker's runtime. `hint`: the node that should know best.
     pub(super) fn ask(self: &Arc<Self>, contacts: &Arc<Contacts>, identity: Identity, hint: Option<&Arc<str>>) {
         if let Some(hint) = hint {
-            self.known().hint = Some(hint.clone());
+            let mut known = self.known();
+            if !known.map.as_ref().is_some_and(|map| map.nodes().iter().any(|node| node.address == *hint)) {
+                known.stranger = Some(Instant::now());
+            }
+            known.hint = Some(hint.clone());
         }
         if self.asking.swap(true, Ordering::AcqRel) {
             self.again.store(true, Ordering::Release);
             return;
         }
-        let asker = Asker(self.clone());
-        let contacts = contacts.clone();
-        tokio::task::spawn_local(async move { asker.ask_until_answered(&contacts, &identity).await });
+        let (this, contacts) = (self.clone(), contacts.clone());
+        tokio::task::spawn_local(async move {
+            loop {
+                let asker = Asker(this.clone());
+                asker.ask_until_answered(&contacts, &identity).await;
+                drop(asker);
+                // Unless there was another cause at the very end.
+                if !this.again.swap(false, Ordering::AcqRel) || this.asking.swap(true, Ordering::AcqRel) {
+                    return;
+                }
+            }
+        });
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, Known> {
@@ -188,7 +214,12 @@ impl Asker {
         loop {
             self.0.again.store(false, Ordering::Release);
             match self.ask_around(contacts, identity).await {
-                Ok((map, remote)) => {
+                Ok((mut map, remote)) => {
+                    if self.0.knows_of_strangers()
+                        && let Ok(answer) = ask(&remote, identity, NODES, contacts.timeout).await
+                    {
+                        map.add_nodes(&answer, remote.endpoint.host().unwrap_or_default());
+                    }
                     self.0.learn(map);
                     if self.0.is_ignorant()
                         && let Ok(answer) = ask(&remote, identity, COMMAND, contacts.timeout).await
@@ -217,8 +248,8 @@ impl Asker {
         let mut troubles = Vec::new();
         let mut partial: Option<(Map, Remote, Instant)> = None;
         loop {
-            if let Some((map, remote, _)) = partial.take_if(|(.., since)| asked.is_empty() || since.elapsed() > BETTER)
-            {
+            let nobody_is_left = asked.is_empty() && left.len() == 0;
+            if let Some((map, remote, _)) = partial.take_if(|(.., since)| nobody_is_left || since.elapsed() > BETTER) {
                 return Ok((map, remote));
             }
             if let Some(remote) = left.next() {

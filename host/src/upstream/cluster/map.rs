@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::slot::{SLOTS, Slot};
+use crate::net::host_and_port;
 use crate::resp::reply;
 
 /// Who serves which slot.
@@ -106,7 +107,59 @@ impl Map {
         if shards.is_empty() {
             return Err(MapError::Empty);
         }
-        Ok(Self { nodes: reader.nodes, shards, owners })
+        let mut map = Self { nodes: reader.nodes, shards, owners };
+        map.sort();
+        Ok(map)
+    }
+
+    /// Put the nodes in the order of their addresses, and the shards in that of their primaries: what nodes list in different orders
+    /// is the same map.
+    fn sort(&mut self) {
+        let mut order: Vec<usize> = (0..self.nodes.len()).collect();
+        order.sort_by(|&one, &other| self.nodes[one].address.cmp(&self.nodes[other].address));
+        let mut places = vec![0; order.len()];
+        order.iter().enumerate().for_each(|(new, &old)| places[old] = new);
+        self.nodes = order.into_iter().map(|old| self.nodes[old].clone()).collect();
+        for shard in &mut self.shards {
+            shard.primary = places[shard.primary];
+            shard.replicas.iter_mut().for_each(|replica| *replica = places[*replica]);
+            shard.replicas.sort_unstable();
+        }
+        let mut order: Vec<usize> = (0..self.shards.len()).collect();
+        order.sort_by_key(|&shard| self.shards[shard].primary);
+        let mut places = vec![0; order.len()];
+        order.iter().enumerate().for_each(|(new, &old)| places[old] = new as u16);
+        self.shards = order.into_iter().map(|old| self.shards[old].clone()).collect();
+        for owner in self.owners.iter_mut().filter(|owner| **owner != NOBODY) {
+            *owner = places[usize::from(*owner)];
+        }
+    }
+
+    /// Add the nodes that have no slots, or none yet. `answer`: that to `CLUSTER NODES` (RESP2). What cannot be understood is left out:
+    /// without them, a slot that is on its way to one of them is served by the other alone.
+    pub fn add_nodes(&mut self, answer: &[u8], asked: &str) {
+        let text = reply::text(answer).map(String::from_utf8_lossy).unwrap_or_default();
+        for line in text.lines() {
+            let mut fields = line.split(' ');
+            let (Some(id), Some(place), Some(flags)) = (fields.next(), fields.next(), fields.next()) else { continue };
+            let lost = flags.split(',').any(|flag| matches!(flag, "noaddr" | "handshake" | "fail"));
+            if lost || self.nodes.iter().any(|node| node.id.as_deref() == Some(id)) {
+                continue;
+            }
+            // `ip:port@bus port,name`
+            let (address, rest) = place.split_once('@').unwrap_or((place, ""));
+            let Some((ip, port)) = host_and_port(address) else { continue };
+            let name = rest.split(',').nth(1).filter(|name| !name.is_empty());
+            for host in [Some(if ip.is_empty() { asked } else { ip }), name].into_iter().flatten() {
+                let address: Arc<str> =
+                    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }.into();
+                if port.parse().is_ok_and(|port: u16| port > 0) && self.nodes.iter().all(|node| node.address != address)
+                {
+                    self.nodes.push(Node { address, id: Some(id.into()) });
+                    break;
+                }
+            }
+        }
     }
 
     /// Every node: those that are found by their positions.

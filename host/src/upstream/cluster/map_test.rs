@@ -36,13 +36,32 @@ fn every_slot_finds_its_shard() {
             [10923, 16382, ["10.0.0.1", 7000, "a", []], ["10.0.0.4", 7003, "d", []]]]"#,
     )
     .unwrap();
-    assert_eq!(addresses(&map), ["10.0.0.1:7000", "10.0.0.4:7003", "10.0.0.2:7001"]);
+    assert_eq!(addresses(&map), ["10.0.0.1:7000", "10.0.0.2:7001", "10.0.0.4:7003"]);
     assert_eq!(map.shards().len(), 2);
     let primary = |number| Some(&*map.nodes()[map.owner(Slot::new(number).unwrap())?.primary].address);
     assert_eq!((primary(0), primary(5460), primary(16_382)), (primary(0), primary(0), primary(0)));
     assert_eq!((primary(5461), primary(16_383)), (Some("10.0.0.2:7001"), None));
-    assert_eq!(map.shards()[0].replicas, [1]);
-    assert_eq!((map.unserved(), map.nodes()[2].id.as_deref()), (1, Some("b")));
+    assert_eq!(map.shards()[0].replicas, [2]);
+    assert_eq!((map.unserved(), map.nodes()[1].id.as_deref()), (1, Some("b")));
+}
+
+#[test]
+fn the_order_in_which_a_node_lists_others_is_of_no_account() {
+    let one = r#"[[0, 9, ["b", 1, "B", []], ["d", 1, "D", []], ["c", 1, "C", []]], [10, 16383, ["a", 1, "A", []]]]"#;
+    let other = r#"[[10, 16383, ["a", 1, "A", []]], [0, 9, ["b", 1, "B", []], ["c", 1, "C", []], ["d", 1, "D", []]]]"#;
+    assert_eq!(read(one).unwrap(), read(other).unwrap());
+}
+
+#[test]
+fn nodes_without_slots_are_known_too() {
+    let mut map = read(r#"[[0, 16383, ["10.0.0.1", 7000, "a", []]]]"#).unwrap();
+    let lines = "a 10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-16383\nb 10.0.0.2:7001@17001,name master - 0 0 2 connected\n\
+                 c :0@0 master,noaddr - 0 0 3 disconnected\nd 10.0.0.3:7002@17002 master,fail - 0 0 4 disconnected\nodd\n";
+    map.add_nodes(format!("${}\r\n{lines}\r\n", lines.len()).as_bytes(), "asked");
+    assert_eq!(addresses(&map), ["10.0.0.1:7000", "10.0.0.2:7001"]);
+    assert_eq!(map.shards().len(), 1);
+    map.add_nodes(b"-NOPERM no\r\n", "asked");
+    assert_eq!(map.nodes().len(), 2);
 }
 
 #[test]

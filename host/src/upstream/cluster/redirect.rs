@@ -81,6 +81,21 @@ impl<'a> Redirect<'a> {
         }
     }
 
+    /// Whether an error that asks for it is in the words of a server, and not in those that a script has made up.
+    pub fn is_of_server(&self, error: &[u8]) -> bool {
+        let text = String::from_utf8_lossy(error);
+        match self {
+            Self::Moved(..) | Self::Ask(..) => true,
+            Self::ReadOnly => text.contains("You can't write against a read only replica"),
+            Self::Later(Obstacle::TryAgain) => text.contains("Multiple keys request during rehashing of slot"),
+            Self::Later(Obstacle::ClusterDown) => {
+                text.contains("Hash slot not served") || text.contains("The cluster is down")
+            }
+            Self::Later(Obstacle::MasterDown) => text.contains("Link with MASTER is down"),
+            Self::Later(Obstacle::Loading) => text.contains("is loading the dataset in memory"),
+        }
+    }
+
     /// A word for it, for metrics.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -109,6 +124,20 @@ fn slot_and_target(text: &str) -> Option<(Slot, Target<'_>)> {
 mod test {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn what_a_script_makes_up_is_told_from_what_servers_say() {
+        for (error, expected) in [
+            ("-TRYAGAIN Multiple keys request during rehashing of slot\r\n", true),
+            ("-TRYAGAIN please\r\n", false),
+            ("-LOADING Valkey is loading the dataset in memory\r\n", true),
+            ("-CLUSTERDOWN Hash slot not served\r\n", true),
+            ("-CLUSTERDOWN my own\r\n", false),
+            ("-READONLY\r\n", false),
+        ] {
+            assert_eq!(Redirect::of(error.as_bytes()).unwrap().is_of_server(error.as_bytes()), expected, "{error}");
+        }
+    }
 
     #[test]
     fn redirections_are_told_from_answers() {

@@ -176,6 +176,8 @@ impl Cluster {
         if let Some(view) = &*self.view.borrow() {
             view.nodes().iter().for_each(|node| node.connections.flush());
         }
+        // What was sent before they left.
+        self.leaving.borrow().iter().for_each(|node| node.connections.flush());
     }
 
     /// Whether so much waits to be written that no more should be read for it.

@@ -1,6 +1,5 @@
 //! A map as one worker uses it: with the connections to its nodes.
 
-use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
@@ -118,12 +117,9 @@ impl View {
     pub fn readers(&self, primary: u16, session: usize) -> Vec<u16> {
         let mut readers = self.readers.get(&primary).cloned().unwrap_or_default();
         if self.read_from == ReadFrom::Nearest {
+            // What has not been measured yet is as near as can be.
             let distance = |node: &u16| self.nodes.get(usize::from(*node)).and_then(|node| node.connections.distance());
-            readers.sort_by(|one, other| match (distance(one), distance(other)) {
-                (Some(one), Some(other)) => one.cmp(&other),
-                // What has not been measured yet is as near as any.
-                _ => Ordering::Equal,
-            });
+            readers.sort_by_key(|node| distance(node).unwrap_or_default());
         } else if !readers.is_empty() {
             let first = session % readers.len();
             readers.rotate_left(first);

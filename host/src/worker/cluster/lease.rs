@@ -58,7 +58,7 @@ pub(super) fn go(
                 cluster.refresh(None);
                 return later(cluster, held, delivery);
             };
-            let asking = held.trial.as_ref().is_some_and(|trial| trial.asking);
+            let asking = held.trial.as_ref().is_some_and(|trial| trial.asks(view));
             let opening = if asking { Opening::Asking } else { Opening::Request };
             match borrow(session, cluster, node, &held.errand, opening, granted) {
                 Some(tenure) => {
@@ -156,11 +156,14 @@ impl ClusterRoute {
     }
 
     /// A WATCH was not executed, because its slot is elsewhere. What was watched there before is lost.
-    pub(super) fn unwatch(&mut self, sequence: Sequence) -> Vec<TrailId> {
-        self.tenures.iter_mut().for_each(|tenure| tenure.lease.answered(sequence, &Change::Watch, false));
-        let Some(at) = self.tenures.iter().position(|tenure| tenure.lease.is_watching()) else { return Vec::new() };
-        self.unwatched = true;
-        self.tenures.swap_remove(at).lease.give_back()
+    pub(super) fn unwatch(&mut self, sequence: Sequence) {
+        for tenure in &mut self.tenures {
+            tenure.lease.answered(sequence, &Change::Watch, false);
+            if tenure.lease.is_watching() {
+                self.unwatched = true;
+                tenure.lease.watch_nothing();
+            }
+        }
     }
 
     /// Give up all private connections but this one, which becomes the first.

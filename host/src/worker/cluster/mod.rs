@@ -31,6 +31,7 @@ mod trial;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::time::Instant;
 
 pub(super) use lease::{denied, granted};
 pub(super) use listen::resubscribe;
@@ -41,7 +42,7 @@ use super::change::Change;
 use super::lease::Lease;
 use crate::ids::{Sequence, SessionId, TrailId};
 use crate::upstream::cluster::{ClusterNode, Slot, View};
-use crate::upstream::{ConnectionRef, Identity, Phase};
+use crate::upstream::{Cluster, ConnectionRef, Identity, Phase};
 use listen::Listening;
 use parts::Gathering;
 use transaction::Transaction;
@@ -69,6 +70,8 @@ pub(super) struct ClusterRoute {
     divided: Vec<(Slot, Sequence)>,
     /// What it is subscribed to, beside what its connections know of it.
     listening: Listening,
+    /// When the turn will look at it by itself.
+    timer: Option<Instant>,
     /// The slot of the keys that are watched.
     watched: Option<Slot>,
     /// Whether the server that watched keys for it has lost them: EXEC must fail.
@@ -96,6 +99,7 @@ impl ClusterRoute {
             trials: BTreeMap::new(),
             divided: Vec::new(),
             listening: Listening::default(),
+            timer: None,
             watched: None,
             unwatched: false,
         }
@@ -150,7 +154,8 @@ impl ClusterRoute {
     pub(super) fn link(&mut self, node: u16) -> Option<&ConnectionRef> {
         let place = usize::from(node);
         let link = self.links.get_mut(place)?;
-        if link.is_none() {
+        // A node that has left and come back has other connections.
+        if link.as_ref().is_none_or(|link| link.borrow().phase() == Phase::Closed) {
             let view = self.view.as_ref()?;
             let identity = if view.is_replica(node) { &self.reader } else { &self.identity };
             *link = Some(view.nodes().get(place)?.connections.join(identity));
@@ -177,9 +182,28 @@ impl ClusterRoute {
     }
 
     /// The session is over. Returns the trails of what was in flight on connections of its own.
-    pub(super) fn leave(&mut self) -> Vec<TrailId> {
+    /// `head`: its first request that is not answered.
+    pub(super) fn leave(&mut self, head: Sequence) -> Vec<TrailId> {
         self.leave_links();
-        let own = self.transaction.take().and_then(|transaction| transaction.into_tenure());
-        self.tenures.drain(..).chain(own).flat_map(|tenure| tenure.lease.give_back()).collect()
+        let transaction = self.transaction.take();
+        let mut trails: Vec<TrailId> =
+            std::mem::take(&mut self.gatherings).into_values().map(Gathering::trail).collect();
+        trails.extend(transaction.iter().flat_map(|transaction| transaction.trails(head)));
+        let own = transaction.and_then(|transaction| transaction.into_tenure());
+        for trail in self.tenures.drain(..).chain(own).flat_map(|tenure| tenure.lease.give_back()) {
+            // What is in flight of a transaction is in both places.
+            if !trails.contains(&trail) {
+                trails.push(trail);
+            }
+        }
+        trails
+    }
+
+    /// Have the turn look at the session then.
+    fn wake_at(&mut self, due: Instant, cluster: &Cluster, session: SessionId, now: Instant) {
+        if self.timer.is_none_or(|timer| timer <= now || due < timer) {
+            self.timer = Some(due);
+            cluster.wake_in(due.saturating_duration_since(now), session);
+        }
     }
 }

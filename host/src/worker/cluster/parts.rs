@@ -230,6 +230,13 @@ impl Place {
     }
 }
 
+impl Gathering {
+    /// What must happen to the response to the whole.
+    pub(super) fn trail(self) -> TrailId {
+        self.whole.trail
+    }
+}
+
 impl ClusterRoute {
     /// Where a part of a request goes that was taken apart.
     pub(super) fn way_of_part(&self, ticket: &Ticket) -> Option<Way> {

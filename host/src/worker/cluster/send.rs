@@ -136,9 +136,12 @@ pub(super) fn go(
     let head = session.order.head();
     // What had been issued before the barrier rose, but not sent, is below it: it waits for what was issued before itself.
     let barrier = session.barrier.min(held.ticket.sequence);
-    let Route::Cluster(route) = &session.route else { return None };
+    let Route::Cluster(route) = &mut session.route else { return None };
     let waits = held.trial.as_ref().map_or(head < barrier, |trial| route.waits(trial, head, now));
     if session.queued || waits {
+        if let Some(trial) = held.trial.as_ref().filter(|trial| trial.due > now) {
+            route.wake_at(trial.due, cluster, id, now);
+        }
         return Some(held);
     }
     let Some(view) = cluster.view() else {
@@ -213,7 +216,7 @@ pub(super) fn go(
 impl Held {
     /// Find out what there is to know of a request whose command is not in the table.
     fn look_up(&mut self, view: &View, cluster: &Cluster) {
-        if self.errand.command != CommandId::UNKNOWN || self.errand.way != Way::Anywhere || self.trial.is_some() {
+        if self.errand.command != CommandId::UNKNOWN || self.errand.way != Way::Anywhere {
             return;
         }
         let mut spans: Vec<Span> = Vec::new();
@@ -262,7 +265,7 @@ pub(super) fn share(
     if held.trial.is_none() && matches!(held.errand.way, Way::To(_)) {
         node = route.node_for(view, node, held.errand.command, id);
     }
-    let asking = held.trial.as_ref().is_some_and(|trial| trial.asking);
+    let asking = held.trial.as_ref().is_some_and(|trial| trial.asks(view));
     let link = route.link(node)?;
     let mut link = link.borrow_mut();
     let sent = if asking {

@@ -24,7 +24,7 @@ use super::send::later;
 use super::trial::{Trial, Verdict, unreachable};
 use super::{ClusterRoute, Tenure};
 use crate::chain::{Answer, Kind};
-use crate::ids::{Sequence, SessionId};
+use crate::ids::{Sequence, SessionId, TrailId};
 use crate::resp::{Protocol, encode};
 use crate::upstream::cluster::{ClusterNode, Slot, View, Way};
 use crate::upstream::{Cause, Cluster, Failure, Opening, Phase, Receiver, Ticket};
@@ -90,6 +90,11 @@ impl Transaction {
 
     pub(super) fn lease(&self) -> Option<&Lease> {
         self.tenure.as_ref().map(|tenure| &*tenure.lease)
+    }
+
+    /// The trails of its requests from `head` on.
+    pub(super) fn trails(&self, head: Sequence) -> impl Iterator<Item = TrailId> + '_ {
+        self.entries.iter().filter(move |entry| entry.ticket.sequence >= head).map(|entry| entry.ticket.trail)
     }
 
     pub(super) fn into_tenure(self) -> Option<Tenure> {
@@ -403,8 +408,9 @@ pub(super) fn replay(
     }
     let Some(trial) = transaction.trial.take() else { return fail(id, delivery) };
     if trial.due > now {
-        cluster.wake_in(trial.due - now, id);
+        let due = trial.due;
         transaction.trial = Some(trial);
+        route.wake_at(due, cluster, id, now);
         return false;
     }
     if session.queued {
@@ -416,10 +422,13 @@ pub(super) fn replay(
         transaction.moves = false;
         return true;
     };
-    let opening = if trial.asking { Opening::AskingMulti } else { Opening::Multi };
+    let Some(view) = cluster.view() else {
+        transaction.trial = Some(trial);
+        return false;
+    };
+    let opening = if trial.asks(&view) { Opening::AskingMulti } else { Opening::Multi };
     let errand = Errand { way, ..first.errand };
     let held = Held { ticket: first.ticket, frame: Bytes::new(), errand, trial: Some(Box::new(trial)) };
-    let Some(view) = cluster.view() else { return false };
     let target = route.target(&held, &view, id).and_then(|node| view.nodes().get(usize::from(node)));
     let Some(node) = target else {
         cluster.refresh(None);
@@ -447,7 +456,11 @@ pub(super) fn replay(
     transaction.moves = false;
     let entries = std::mem::take(&mut transaction.entries);
     let given_up = transaction.verdict.clone();
-    for Entry { ticket, frame, errand } in entries {
+    for Entry { mut ticket, frame, errand } in entries {
+        if ticket.sequence < head {
+            // What had to happen to its response has happened.
+            ticket.trail = TrailId::NONE;
+        }
         if errand.affinity == Affinity::Exec
             && let Some(frame) = given_up.clone()
         {

@@ -15,7 +15,7 @@ use super::listen::OWN;
 use super::send::errand;
 use crate::chain::{Answer, Kind};
 use crate::ids::Sequence;
-use crate::upstream::cluster::{MOST, Obstacle, Redirect, Target, Way};
+use crate::upstream::cluster::{MOST, Obstacle, Redirect, Target, View, Way};
 use crate::upstream::{Cause, Cluster, Failure, Ticket};
 
 /// What has come of a request so far.
@@ -81,7 +81,11 @@ impl Trial {
             return self.later(unreachable(way, cluster), cluster, now);
         };
         let answer = || Verdict::Answer(Answer { frame: Bytes::copy_from_slice(error), foreign: false });
-        let Some(redirect) = Redirect::of(error) else { return answer() };
+        let Some(redirect) =
+            Redirect::of(error).filter(|redirect| !runs_scripts(command) || redirect.is_of_server(error))
+        else {
+            return answer();
+        };
         cluster.redirected(server, redirect);
         match redirect {
             Redirect::Moved(slot, target) | Redirect::Ask(slot, target) => {
@@ -92,11 +96,12 @@ impl Trial {
                 self.redirections = self.redirections.saturating_add(1);
                 let to = address(target, server);
                 self.asking = matches!(redirect, Redirect::Ask(..));
-                if !self.asking {
+                let known = cluster.view().is_some_and(|view| view.at(&to).is_some());
+                if !self.asking || !known {
                     cluster.refresh(Some(&to));
                 }
                 self.to = Some(to);
-                if self.redirections <= MOST {
+                if self.redirections <= MOST && known {
                     self.due = now;
                     return Verdict::Again;
                 }
@@ -114,6 +119,11 @@ impl Trial {
         }
     }
 
+    /// Whether the request goes behind ASKING, to the node that it was sent to.
+    pub(super) fn asks(&self, view: &View) -> bool {
+        self.asking && self.to.as_deref().is_some_and(|to| view.at(to).is_some())
+    }
+
     /// It cannot be executed now.
     pub(super) fn later(&mut self, otherwise: Bytes, cluster: &Cluster, now: Instant) -> Verdict {
         self.last = otherwise;
@@ -127,6 +137,12 @@ impl Trial {
         self.pauses += 1;
         Verdict::Again
     }
+}
+
+/// Whether the errors of a command may be those of a script, which has been executed then.
+fn runs_scripts(command: CommandId) -> bool {
+    let names = ["eval", "eval_ro", "evalsha", "evalsha_ro", "fcall", "fcall_ro"];
+    command.get().is_some_and(|command| names.contains(&command.name()))
 }
 
 /// `host:port`, an IPv6 address in brackets.
@@ -182,7 +198,8 @@ impl super::ClusterRoute {
             return true;
         }
         if !self.trials.is_empty() {
-            self.trials.remove(&(ticket.sequence, ticket.part));
+            let answered = ticket.sequence..ticket.sequence + u64::from(ticket.count);
+            answered.for_each(|sequence| drop(self.trials.remove(&(sequence, ticket.part))));
         }
         false
     }
@@ -197,9 +214,11 @@ impl super::ClusterRoute {
 impl Session {
     /// Let a request wait until it is due, in front of those that came after it, which wait until everything so far is answered.
     pub(super) fn try_again(&mut self, held: Held, cluster: &Cluster, now: Instant) {
-        let pause = held.trial.as_ref().map_or(Duration::ZERO, |trial| trial.due.saturating_duration_since(now));
-        if !pause.is_zero() {
-            cluster.wake_in(pause, self.id);
+        let due = held.trial.as_ref().map_or(now, |trial| trial.due);
+        if let Route::Cluster(route) = &mut self.route
+            && due > now
+        {
+            route.wake_at(due, cluster, self.id, now);
         }
         let of = |held: &Held| (held.ticket.sequence, held.ticket.part);
         let at = self.held.partition_point(|other| of(other) < of(&held));
@@ -233,7 +252,7 @@ impl Delivery<'_> {
                 let _ = session.unconfirmed(ticket);
                 let Route::Cluster(route) = &mut session.route else { return };
                 if errand.affinity == Affinity::Watch {
-                    route.unwatch(ticket.sequence).into_iter().for_each(|trail| self.trails.discard(trail));
+                    route.unwatch(ticket.sequence);
                 }
                 session.try_again(
                     Held { ticket: *ticket, frame: request, errand, trial: Some(Box::new(trial)) },
