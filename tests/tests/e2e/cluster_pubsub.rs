@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use sluice_tests::wait::SOON;
-use sluice_tests::{Client, ClusterOptions, Protocol, RedisCluster, Sluice, Topology, inline, wait_until};
+use sluice_tests::{Client, ClusterOptions, Protocol, RedisCluster, RedisServer, Sluice, Topology, inline, wait_until};
 
 /// How soon a subscriber of a node that has died is one of another node.
 const QUICK: Duration = Duration::from_secs(1);
@@ -259,4 +259,35 @@ fn a_subscriber_of_resp3_gets_messages_between_replies_of_all_nodes() {
             heard = message(&client.reply());
         }
     });
+}
+
+#[test]
+fn a_node_that_hangs_and_is_replaced_keeps_nobody_who_waits_for_it() {
+    let (mut cluster, proxy) = start(3, 1);
+    let names: Vec<String> = (0..3).map(|shard| name_at(&cluster, shard, 6)).collect();
+    let mut subscriber = client(&proxy, Protocol::Resp3);
+    subscriber.ask("SUBSCRIBE news");
+    let shard = (0..3)
+        .find(|shard| cluster.client(*shard).ask("PUBSUB NUMSUB news") == "*2\r\n$4\r\nnews\r\n:1\r\n")
+        .expect("somebody is subscribed");
+    subscriber.ask(&format!("SSUBSCRIBE {}", names[shard]));
+    let mut blocked = proxy.client();
+    blocked.send(&inline(&format!("BLPOP {}:list 0", names[shard])));
+    let mut direct = cluster.client(shard);
+    wait_until("a client waits", SOON, || {
+        (RedisServer::info(&mut direct, "clients", "blocked_clients") == 1).then_some(())
+    });
+    cluster.pause(shard);
+    cluster.promote(shard, 0);
+    // Somebody else's request is what the proxy learns it by; else it is the time.
+    let mut other = proxy.client();
+    other.ask(&format!("GET {}", names[shard]));
+    let reply = blocked.reply();
+    assert!(reply.starts_with(b"-ERR ") && String::from_utf8_lossy(&reply).contains("unknown"), "{reply:?}");
+    publish_until_heard(&proxy, &names[shard]);
+    assert_eq!(subscriber.reply(), told(Protocol::Resp3, &["smessage", &names[shard], "again"]));
+    other.ask("PUBLISH news hello");
+    assert_eq!(subscriber.reply(), told(Protocol::Resp3, &["message", "news", "hello"]));
+    cluster.resume((shard, 0));
+    assert_eq!(subscriber.ask("PING"), "+PONG\r\n");
 }
