@@ -105,6 +105,26 @@ fn channels_of_shards_at_several_nodes_are_one_list() {
     }
 }
 
+#[test]
+fn channels_of_shards_are_left_wherever_other_channels_are() {
+    let (cluster, proxy) = start(3, 0);
+    for protocol in BOTH {
+        // One of the shards is where the session is subscribed to others.
+        for shard in 0..3 {
+            let mut client = client(&proxy, protocol);
+            let name = name_at(&cluster, shard, 7);
+            confirmed(&mut client, protocol, "SUBSCRIBE news", &[["subscribe", "news", "1"]]);
+            confirmed(&mut client, protocol, "SUNSUBSCRIBE", &[["sunsubscribe", "nil", "0"]]);
+            confirmed(&mut client, protocol, &format!("SSUBSCRIBE {name}"), &[["ssubscribe", &name, "1"]]);
+            confirmed(&mut client, protocol, "SUNSUBSCRIBE", &[["sunsubscribe", &name, "0"]]);
+            confirmed(&mut client, protocol, &format!("SSUBSCRIBE {name}"), &[["ssubscribe", &name, "1"]]);
+            confirmed(&mut client, protocol, "UNSUBSCRIBE", &[["unsubscribe", "news", "0"]]);
+            assert_eq!(proxy.client().ask(&format!("SPUBLISH {name} hello")), ":1\r\n");
+            assert_eq!(client.reply(), told(protocol, &["smessage", &name, "hello"]));
+        }
+    }
+}
+
 /// Publishes to a channel of a shard until somebody hears it.
 fn publish_until_heard(proxy: &Sluice, channel: &str) {
     let mut publisher = proxy.client();
