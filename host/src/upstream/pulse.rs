@@ -101,7 +101,7 @@ impl Connection {
     }
 
     /// Whether the oldest request may take as long as it likes.
-    fn waits_patiently(&self) -> bool {
+    pub(super) fn waits_patiently(&self) -> bool {
         self.pending.front().is_some_and(|oldest| oldest.expect.is_patient())
     }
 

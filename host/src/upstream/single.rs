@@ -231,6 +231,18 @@ impl Single {
         }
     }
 
+    /// Give up the private connections on which nobody knows when the server will send something: those of subscribers, and of requests
+    /// that block.
+    pub(super) fn give_up_waiting(&self, reason: &str, receiver: &mut impl Receiver) {
+        for connection in self.privates.all() {
+            let mut connection = connection.borrow_mut();
+            if connection.is_engaged() || connection.waits_patiently() {
+                connection.lose(reason.to_owned());
+                connection.fail(receiver);
+            }
+        }
+    }
+
     /// Write what waits on the shared connections.
     pub fn flush(&self) {
         self.shared.flush();

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use sluice_tests::wait::SOON;
-use sluice_tests::{Client, ClusterOptions, Protocol, RedisCluster, Sluice, Topology, inline, wait_until};
+use sluice_tests::{Client, ClusterOptions, Protocol, RedisCluster, RedisServer, Sluice, Topology, inline, wait_until};
 
 /// How soon a subscriber of a node that has died is one of another node.
 const QUICK: Duration = Duration::from_secs(1);
@@ -101,6 +101,26 @@ fn channels_of_shards_at_several_nodes_are_one_list() {
         for name in [a, b, c] {
             assert_eq!(other.ask(&format!("SPUBLISH {name} hello")), ":0\r\n");
             assert_eq!(client.ask(&format!("SET {name} 1")), "+OK\r\n");
+        }
+    }
+}
+
+#[test]
+fn channels_of_shards_are_left_wherever_other_channels_are() {
+    let (cluster, proxy) = start(3, 0);
+    for protocol in BOTH {
+        // One of the shards is where the session is subscribed to others.
+        for shard in 0..3 {
+            let mut client = client(&proxy, protocol);
+            let name = name_at(&cluster, shard, 7);
+            confirmed(&mut client, protocol, "SUBSCRIBE news", &[["subscribe", "news", "1"]]);
+            confirmed(&mut client, protocol, "SUNSUBSCRIBE", &[["sunsubscribe", "nil", "0"]]);
+            confirmed(&mut client, protocol, &format!("SSUBSCRIBE {name}"), &[["ssubscribe", &name, "1"]]);
+            confirmed(&mut client, protocol, "SUNSUBSCRIBE", &[["sunsubscribe", &name, "0"]]);
+            confirmed(&mut client, protocol, &format!("SSUBSCRIBE {name}"), &[["ssubscribe", &name, "1"]]);
+            confirmed(&mut client, protocol, "UNSUBSCRIBE", &[["unsubscribe", "news", "0"]]);
+            assert_eq!(proxy.client().ask(&format!("SPUBLISH {name} hello")), ":1\r\n");
+            assert_eq!(client.reply(), told(protocol, &["smessage", &name, "hello"]));
         }
     }
 }
@@ -259,4 +279,35 @@ fn a_subscriber_of_resp3_gets_messages_between_replies_of_all_nodes() {
             heard = message(&client.reply());
         }
     });
+}
+
+#[test]
+fn a_node_that_hangs_and_is_replaced_keeps_nobody_who_waits_for_it() {
+    let (mut cluster, proxy) = start(3, 1);
+    let names: Vec<String> = (0..3).map(|shard| name_at(&cluster, shard, 6)).collect();
+    let mut subscriber = client(&proxy, Protocol::Resp3);
+    subscriber.ask("SUBSCRIBE news");
+    let shard = (0..3)
+        .find(|shard| cluster.client(*shard).ask("PUBSUB NUMSUB news") == "*2\r\n$4\r\nnews\r\n:1\r\n")
+        .expect("somebody is subscribed");
+    subscriber.ask(&format!("SSUBSCRIBE {}", names[shard]));
+    let mut blocked = proxy.client();
+    blocked.send(&inline(&format!("BLPOP {}:list 0", names[shard])));
+    let mut direct = cluster.client(shard);
+    wait_until("a client waits", SOON, || {
+        (RedisServer::info(&mut direct, "clients", "blocked_clients") == 1).then_some(())
+    });
+    cluster.pause(shard);
+    cluster.promote(shard, 0);
+    // Somebody else's request is what the proxy learns it by; else it is the time.
+    let mut other = proxy.client();
+    other.ask(&format!("GET {}", names[shard]));
+    let reply = blocked.reply();
+    assert!(reply.starts_with(b"-ERR ") && String::from_utf8_lossy(&reply).contains("unknown"), "{reply:?}");
+    publish_until_heard(&proxy, &names[shard]);
+    assert_eq!(subscriber.reply(), told(Protocol::Resp3, &["smessage", &names[shard], "again"]));
+    other.ask("PUBLISH news hello");
+    assert_eq!(subscriber.reply(), told(Protocol::Resp3, &["message", "news", "hello"]));
+    cluster.resume((shard, 0));
+    assert_eq!(subscriber.ask("PING"), "+PONG\r\n");
 }

@@ -102,6 +102,10 @@ fn what_a_transaction_must_not_hold_aborts_it() {
             assert_eq!(client.ask("EXEC"), ABORTED, "{line}");
         }
     }
+    // What looks as if it concerned more, and does not.
+    story(&mut client, &[("MULTI", "+OK\r\n"), ("GET a", QUEUED), ("WAIT 0 0", QUEUED), ("TIME", QUEUED)]);
+    let replies = client.ask("EXEC");
+    assert!(replies.starts_with(b"*3\r\n$6\r\nbefore\r\n:0\r\n*2\r\n"), "{replies:?}");
     let lines = [("MULTI", "+OK\r\n"), ("SET a during", QUEUED)];
     story(&mut client, &lines);
     assert!(client.ask("SET a").starts_with(b"-ERR wrong number"), "arity is looked at at once");
@@ -154,10 +158,10 @@ fn a_moved_transaction_is_replayed_whole() {
         let slot = cluster.slot_of("{t}");
         let from = cluster.owner_of_slot(slot);
         let mut owner = from;
-        for round in 0..3_usize {
+        for round in 0..4_usize {
             assert_eq!(client.ask("MSET {t}a 1 {t}b 1"), "+OK\r\n");
             let to = (owner + 1) % 3;
-            // Before MULTI, behind MULTI, and behind the first command.
+            // Before MULTI, behind MULTI, behind the first command, and before EXEC.
             let lines = ["MULTI", "INCR {t}a", "INCR {t}b"];
             for line in &lines[..round] {
                 client.ask(line);

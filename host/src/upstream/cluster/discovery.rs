@@ -259,6 +259,8 @@ impl Asker {
                     answer.map_err(|reason| format!("{remote}: {reason}")).map(|map| (map, remote))
                 });
             } else if asked.is_empty() {
+                // The same, whoever has failed first: what is new is told.
+                troubles.sort();
                 return partial.map(|(map, remote, _)| (map, remote)).ok_or_else(|| troubles.join("; "));
             }
             let answer = match tokio::time::timeout(HEAD_START, asked.join_next()).await {

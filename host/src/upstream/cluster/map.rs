@@ -36,6 +36,9 @@ pub struct Shard {
     pub replicas: Vec<usize>,
 }
 
+/// The most nodes that a cluster may have: it can have no more primaries than slots, and nobody has as many replicas.
+const MOST_NODES: usize = 2 * SLOTS;
+
 /// The owner of a slot that nobody serves.
 const NOBODY: u16 = u16::MAX;
 
@@ -230,6 +233,9 @@ impl Reader<'_> {
             if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }.into();
         let id: Option<Arc<str>> = more.first().and_then(|id| text(id)).filter(|id| !id.is_empty()).map(Arc::from);
         let known = self.places.entry(id.clone().unwrap_or_else(|| address.clone()));
+        if self.nodes.len() >= MOST_NODES {
+            return Err(unexpected(format_args!("more than {MOST_NODES} nodes"), "no more of them than slots"));
+        }
         Ok(*known.or_insert_with(|| {
             self.nodes.push(Node { address, id });
             self.nodes.len() - 1

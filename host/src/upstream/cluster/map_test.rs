@@ -113,4 +113,7 @@ fn what_is_no_map_is_refused_with_what_was_found() {
         assert!(matches!(Map::read(garbage, "asked"), Err(MapError::Unexpected { .. })));
     }
     assert!(matches!(Map::read(&endless, "asked"), Err(MapError::Twice { .. })));
+    let nodes: String = (0..40_000).map(|at| format!("*2\r\n$1\r\nh\r\n:{}\r\n", at + 1)).collect();
+    let crowd = Map::read(format!("*1\r\n*40002\r\n:0\r\n:1\r\n{nodes}").as_bytes(), "asked");
+    assert!(crowd.unwrap_err().to_string().contains("found more than 32768 nodes"));
 }

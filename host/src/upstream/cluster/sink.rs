@@ -36,6 +36,9 @@ pub struct ClusterPlan {
 /// primary any more.
 const SILENCE: Duration = Duration::from_millis(400);
 
+/// How long a node that is in the map no more may keep those who wait for what it sends at some time: subscribers and blocked requests.
+const GRACE: Duration = Duration::from_millis(500);
+
 /// A cluster, and the connections of one worker to its nodes.
 #[derive(Debug)]
 pub struct Cluster {
@@ -142,6 +145,9 @@ impl Cluster {
         let stays = |node: &Rc<ClusterNode>| nodes.iter().any(|other| Rc::ptr_eq(node, other));
         leaving.retain(|node| !stays(node));
         leaving.extend(old_nodes.iter().filter(|node| !stays(node)).cloned());
+        let now = Instant::now();
+        leaving.iter().for_each(|node| node.gone.set(node.gone.get().or(Some(now))));
+        nodes.iter().for_each(|node| node.gone.set(None));
         let view = View::new(map, nodes, self.plan.read_from, self.plan.discovery.learned());
         for &primary in view.primaries() {
             view.nodes()[usize::from(primary)].connections.stay_connected();
@@ -153,7 +159,8 @@ impl Cluster {
         let servers = self.plan.contacts.first().map(|point| node_remote(point, address)).into_iter().collect();
         let plan = SinglePlan { servers, ..self.plan.node.clone() };
         let requests = metrics::counter!("sluice_cluster_node_requests_total", "node" => address.to_string());
-        Rc::new(ClusterNode { address: address.clone(), connections: Single::node(&plan, &self.ready), requests })
+        let (connections, gone) = (Single::node(&plan, &self.ready), Cell::default());
+        Rc::new(ClusterNode { address: address.clone(), connections, requests, gone })
     }
 
     /// All nodes that there are connections to.
@@ -216,6 +223,11 @@ impl Cluster {
             if !serves {
                 node.connections.give_up(now, SILENCE, "it does not answer, and is no primary any more", receiver);
             }
+        }
+        let leaving = self.leaving.borrow().clone();
+        let gone = |node: &&Rc<ClusterNode>| node.gone.get().is_some_and(|since| now.duration_since(since) >= GRACE);
+        for node in leaving.iter().filter(gone) {
+            node.connections.give_up_waiting("its node is none of the cluster any more", receiver);
         }
         self.leaving.borrow_mut().retain(|node| !node.connections.retire());
         if now.saturating_duration_since(self.refreshed.get()) >= self.plan.refresh_interval {

@@ -1,9 +1,11 @@
 //! A map as one worker uses it: with the connections to its nodes.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use metrics::Counter;
 
@@ -20,6 +22,8 @@ pub struct ClusterNode {
     pub connections: Single,
     /// Counts what it is sent.
     pub(super) requests: Counter,
+    /// Since when it is in the map no more.
+    pub(super) gone: Cell<Option<Instant>>,
 }
 
 impl fmt::Debug for ClusterNode {

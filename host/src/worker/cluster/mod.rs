@@ -7,8 +7,8 @@
 //!   request ─────┼──────► `parts`: one for each, each on its way; one reply of all ──────────────────────────────────┤
 //!      ▲         │      it needs a connection of its own                                                             │
 //!      │         ├──────► alone: everything before it is answered, nothing follows until it is (`lease`) ────────────┤
-//!                │      it is to run on a connection of its own at each of several nodes (WAIT, SCRIPT KILL, …)      │
-//!                ├──────► alone too, in parts (`parts::send_to_each`) ───────────────────────────────────────────────┤
+//!      │         │      it is to run on a connection of its own at each of several nodes (WAIT, SCRIPT KILL, …)      │
+//!      │         ├──────► alone too, in parts (`parts::send_to_each`) ───────────────────────────────────────────────┤
 //!      │         │      MULTI                                                                                        │
 //!      │         └──────► `transaction`: kept until EXEC is answered; sent where its first key lies ─────────────────┤
 //!      │                                                                                                             │

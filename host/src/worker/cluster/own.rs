@@ -64,6 +64,8 @@ pub(super) fn beyond_transactions(errand: &Errand) -> Option<Vec<u8>> {
     let command = errand.command;
     match errand.way {
         Way::Refused => return Some(refusal(command)),
+        // It does not wait there, and speaks of the node that has the keys.
+        _ if errand.affinity == Affinity::Blocking => return None,
         Way::Primaries | Way::Nodes | Way::Scan | Way::RandomKey => {}
         Way::Anywhere if asks_for_nodes(command) || is_retold(command) => {}
         _ => return None,

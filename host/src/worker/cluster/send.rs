@@ -194,7 +194,7 @@ pub(super) fn go(
             delivery.answer(&held.ticket, &cross_slot, Kind::Single);
             None
         }
-        Affinity::Listen if is_from_all_shards(&held) && route.listeners_of_shards().len() > 1 => {
+        Affinity::Listen if is_from_all_shards(&held) && !route.listeners_of_shards().is_empty() => {
             parts::send_to_each(id, cluster, &view, held, delivery, granted)
         }
         Affinity::Blocking | Affinity::Urgent if matches!(held.errand.way, Way::Primaries | Way::Nodes) => {
