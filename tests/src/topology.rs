@@ -75,9 +75,14 @@ impl Topology {
     /// Three components of different kinds before a server or a cluster: one rewrites every key, one judges every command, one
     /// looks at every request and response.
     pub fn three_components(upstream: &impl Upstream) -> Self {
+        Self::prefixing("e2e:", upstream)
+    }
+
+    /// The same three, with this prefix to every key.
+    pub fn prefixing(prefix: &str, upstream: &impl Upstream) -> Self {
         Self::new()
             .plugin("WatchAll", "watch_all.wasm", UNHURRIED)
-            .transform("KeyPrefix: { prefix: 'e2e:' }")
+            .transform(&format!("KeyPrefix: {{ prefix: '{prefix}' }}"))
             .transform("CommandFilter: { deny: [shutdown] }")
             .transform("WatchAll: {}")
             .sink(upstream)

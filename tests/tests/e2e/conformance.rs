@@ -5,9 +5,11 @@
 //! by reply. docs/conformance.md lists what may differ, and why.
 
 mod case;
+mod cluster;
 pub(crate) mod listed;
 mod reply;
 mod run;
+mod stage;
 mod sweep;
 mod target;
 
@@ -15,14 +17,25 @@ use std::collections::BTreeSet;
 use std::sync::mpsc;
 
 use case::{Action, Family};
-use listed::{Listed, Place};
+use listed::{Listed, Place, excluded};
 use reply::Reply;
 use run::{Outcome, Way, run};
 use sluice_tests::programs;
 use target::{Came, Chain, Target};
 
 fn families() -> Vec<Family> {
-    Family::all(&programs::repository().join("tests/tests/e2e/conformance/cases"))
+    in_directory("cases")
+}
+
+/// The families of a directory below `conformance`.
+fn in_directory(name: &str) -> Vec<Family> {
+    Family::all(&programs::repository().join("tests/tests/e2e/conformance").join(name))
+}
+
+/// The families to which whoever runs the tests confines himself, if he does.
+fn only() -> Option<Vec<String>> {
+    let only = std::env::var("SLUICE_CONFORMANCE").ok()?;
+    Some(only.split(',').map(str::to_owned).collect())
 }
 
 /// A reply that is not the server's.
@@ -34,10 +47,17 @@ struct Found {
     through: String,
 }
 
-/// The replies of a family through each chain that are not those of the server itself.
-fn compare(family: &Family, way: Way, protocol: u8) -> Vec<Found> {
-    let on = |chain: Chain| run(family, way, protocol, &Target::start(chain));
-    let Some(direct) = on(Chain::None) else {
+/// The replies of a family through each of `chains` that are not those through `reference`.
+fn compare(
+    family: &Family,
+    way: Way,
+    protocol: u8,
+    reference: Chain,
+    chains: &[Chain],
+    start: &dyn Fn(Chain) -> Target,
+) -> Vec<Found> {
+    let on = |chain: Chain| run(family, way, protocol, &start(chain));
+    let Some(direct) = on(reference) else {
         return Vec::new();
     };
     for outcome in &direct {
@@ -53,7 +73,7 @@ fn compare(family: &Family, way: Way, protocol: u8) -> Vec<Found> {
         );
     }
     let mut found = Vec::new();
-    for chain in Chain::ALL {
+    for &chain in chains {
         let place = Place { protocol, chain, way };
         let through = on(chain).unwrap_or_default();
         assert_eq!(direct.len(), through.len(), "{}: the same steps give as many outcomes", family.name);
@@ -91,11 +111,11 @@ fn assert_listed(listed: &Listed, found: &[Found]) {
 
 #[test]
 fn every_reply_is_the_server_s_own_but_for_those_that_are_listed() {
-    let listed = Listed::read();
-    let only = std::env::var("SLUICE_CONFORMANCE").ok();
+    let listed = Listed::before_server();
+    let only = only();
     let mut families = families();
     families.push(sweep::arity(&Target::start(Chain::None)));
-    families.retain(|family| only.as_ref().is_none_or(|only| only.split(',').any(|name| name == family.name)));
+    families.retain(|family| only.as_ref().is_none_or(|only| only.contains(&family.name)));
     let jobs: Vec<(&Family, Way, u8)> = families
         .iter()
         .flat_map(|family| {
@@ -111,7 +131,7 @@ fn every_reply_is_the_server_s_own_but_for_those_that_are_listed() {
                 while let Some((family, way, protocol)) =
                     jobs.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
                 {
-                    compare(family, *way, *protocol)
+                    compare(family, *way, *protocol, Chain::None, &Chain::BEFORE_SERVER, &Target::start)
                         .into_iter()
                         .for_each(|found| sender.send(found).expect("received"));
                 }
@@ -152,7 +172,7 @@ fn every_command_of_the_server_is_run_or_excluded_with_a_reason() {
         .flatten()
         .flatten()
         .collect();
-    let excluded: BTreeSet<String> = Listed::read().excluded.into_iter().collect();
+    let excluded: BTreeSet<String> = excluded().into_iter().collect();
     let missing: Vec<&String> = names.difference(&run).filter(|name| !excluded.contains(*name)).collect();
     assert!(missing.is_empty(), "neither run nor excluded: {missing:?}");
     let needless: Vec<&String> = excluded.iter().filter(|name| run.contains(*name) || !names.contains(*name)).collect();

@@ -151,6 +151,10 @@ pub(super) fn way<A: Args + ?Sized>(command: CommandId, arguments: &A) -> Way {
 fn debug<A: Args + ?Sized>(arguments: &A) -> Way {
     let count = arguments.count();
     let of_keys = |name: &[u8]| DEBUG_OF_KEYS.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
+    if count > 1 && arguments.arg(1).eq_ignore_ascii_case(b"PROTOCOL") {
+        // It only answers, and may send more than a reply.
+        return Way::Anywhere;
+    }
     if count < 3 || !of_keys(arguments.arg(1)) {
         return Way::Nodes;
     }
@@ -286,6 +290,7 @@ mod test {
         assert_eq!(way("DEBUG DIGEST-VALUE a b"), Way::Apart);
         assert_eq!(way("DEBUG OBJECT"), Way::Nodes);
         assert_eq!(way("DEBUG SLEEP 0"), Way::Nodes);
+        assert_eq!(way("DEBUG PROTOCOL push"), Way::Anywhere);
     }
 
     #[test]

@@ -27,8 +27,9 @@ pub(super) fn answer(session: &Session, held: &Held) -> Option<Own> {
     }
     let command = held.errand.command;
     let frame = match (&held.errand.way, held.errand.affinity) {
-        (Way::Refused, _) => refusal(command),
         (Way::Incomplete, _) => wrong_number(command),
+        (Way::Refused, _) | (_, Affinity::Tracking) if !is_complete(held) => wrong_number(command),
+        (Way::Refused, _) => refusal(command),
         (_, Affinity::Tracking) => encode::error(TRACKING),
         // There is nowhere to ask.
         (_, Affinity::Asking) => encode::OK.to_vec(),
@@ -60,12 +61,16 @@ pub(super) fn out_of_mode(errand: &Errand) -> Option<Vec<u8>> {
 }
 
 /// What must not be a part of a transaction, which is one node's: it asks for what is hidden, or concerns others.
-pub(super) fn beyond_transactions(errand: &Errand) -> Option<Vec<u8>> {
-    let command = errand.command;
-    match errand.way {
+pub(super) fn beyond_transactions(held: &Held) -> Option<Vec<u8>> {
+    let command = held.errand.command;
+    // What no server accepts is the server's to refuse.
+    if !is_complete(held) || table().by_name("cluster") == Some(command) {
+        return None;
+    }
+    match held.errand.way {
         Way::Refused => return Some(refusal(command)),
         // It does not wait there, and speaks of the node that has the keys.
-        _ if errand.affinity == Affinity::Blocking => return None,
+        _ if held.errand.affinity == Affinity::Blocking => return None,
         Way::Primaries | Way::Nodes | Way::Scan | Way::RandomKey => {}
         Way::Anywhere if asks_for_nodes(command) || is_retold(command) => {}
         _ => return None,
@@ -73,6 +78,13 @@ pub(super) fn beyond_transactions(errand: &Errand) -> Option<Vec<u8>> {
     let name = command.get().map_or("", |command| command.name()).replace('|', " ").to_uppercase();
     let reason = "concerns a whole cluster, and a transaction only one of its nodes";
     Some(encode::error(&format!("ERR {name} cannot be part of a transaction: it {reason}")))
+}
+
+/// Whether a request has as many arguments as its command takes.
+fn is_complete(held: &Held) -> bool {
+    let mut spans: Vec<Span> = Vec::new();
+    let _ = RequestScanner::default().scan(&held.frame, &mut spans);
+    held.errand.command.get().is_none_or(|command| command.accepts(spans.len()))
 }
 
 /// Whether a command asks for what is hidden.

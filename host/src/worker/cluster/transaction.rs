@@ -249,7 +249,7 @@ pub(super) fn go(
             return super::send::go(id, cluster, held, delivery, granted);
         }
         _ => {
-            if let Some(frame) = own::beyond_transactions(&held.errand) {
+            if let Some(frame) = own::beyond_transactions(&held) {
                 // As a node does with what it does not queue.
                 transaction.verdict.get_or_insert(Bytes::from_static(EXEC_ABORT));
                 delivery.answer(&held.ticket, &Answer { frame: frame.into(), foreign: false }, Kind::Single);

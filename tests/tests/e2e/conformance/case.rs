@@ -22,7 +22,7 @@ use std::path::Path;
 use super::reply::Compare;
 
 /// The cases of one family.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Family {
     /// The name of its file.
     pub(super) name: String,

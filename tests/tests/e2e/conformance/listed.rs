@@ -12,6 +12,7 @@ pub(super) struct Difference {
     line: String,
     /// Where it is one: names of protocols, chains and ways. All of a sort, where none of it is named.
     places: Vec<String>,
+    chains: &'static [Chain],
     seen: Cell<bool>,
 }
 
@@ -32,31 +33,47 @@ impl Place {
 
 /// The list.
 #[derive(Debug)]
-pub(super) struct Listed {
-    differences: Vec<Difference>,
-    /// Commands and subcommands that no case runs.
-    pub(super) excluded: Vec<String>,
+pub(super) struct Listed(Vec<Difference>);
+
+/// Commands and subcommands that no case runs.
+pub(super) fn excluded() -> Vec<String> {
+    let rows = rows(&page(), "\n## Commands that are not run\n", 2);
+    rows.into_iter().map(|mut row| row.remove(0)).collect()
+}
+
+/// Cases that are not run before a cluster: the family, and the line, or `*` for all of them.
+pub(super) fn left_out() -> Vec<(String, String)> {
+    let rows = rows(&page(), "\n## In front of a cluster: cases that are not run\n", 3);
+    rows.into_iter().map(|row| (row[0].clone(), row[1].clone())).collect()
 }
 
 impl Listed {
-    /// Reads the tables of the page.
-    pub(super) fn read() -> Self {
-        let text = page();
-        let differences = rows(&text, "## Differences", 4).into_iter().map(|row| Difference {
+    /// The differences before a single server.
+    pub(super) fn before_server() -> Self {
+        Self::read("\n## Differences\n", &Chain::BEFORE_SERVER)
+    }
+
+    /// The differences before a cluster.
+    pub(super) fn before_cluster() -> Self {
+        Self::read("\n## In front of a cluster: differences\n", &Chain::BEFORE_CLUSTER)
+    }
+
+    fn read(heading: &str, chains: &'static [Chain]) -> Self {
+        let differences = rows(&page(), heading, 4).into_iter().map(|row| Difference {
             family: row[0].clone(),
             line: row[1].clone(),
             places: row[2].split_whitespace().map(str::to_owned).collect(),
+            chains,
             seen: Cell::new(false),
         });
-        let excluded = rows(&text, "## Commands that are not run", 2).into_iter().map(|row| row[0].clone());
-        let listed = Self { differences: differences.collect(), excluded: excluded.collect() };
+        let listed = Self(differences.collect());
         listed.check_names();
         listed
     }
 
     /// Whether this difference is listed.
     pub(super) fn knows(&self, family: &str, line: &str, place: Place) -> bool {
-        let of_case = self.differences.iter().filter(|known| known.family == family && known.line == line);
+        let of_case = self.0.iter().filter(|known| known.family == family && known.line == line);
         let mut known = of_case.filter(|known| known.covers(place)).peekable();
         let any = known.peek().is_some();
         known.for_each(|known| known.seen.set(true));
@@ -65,30 +82,32 @@ impl Listed {
 
     /// What is listed and was not met.
     pub(super) fn gone(&self) -> Vec<String> {
-        let gone = self.differences.iter().filter(|known| !known.seen.get());
+        let gone = self.0.iter().filter(|known| !known.seen.get());
         gone.map(|known| format!("{} | {} | {}", known.family, known.line, known.places.join(" "))).collect()
     }
 
     fn check_names(&self) {
-        let names: Vec<&str> =
-            ["resp2", "resp3"].into_iter().chain(Chain::ALL.map(Chain::name)).chain(Way::ALL.map(Way::name)).collect();
-        for place in self.differences.iter().flat_map(|known| &known.places) {
-            assert!(names.contains(&place.as_str()), "docs/conformance.md: `{place}` is none of {names:?}");
+        for known in &self.0 {
+            let names = known.sorts().concat();
+            for place in &known.places {
+                assert!(names.contains(&place.as_str()), "docs/conformance.md: `{place}` is none of {names:?}");
+            }
         }
     }
 }
 
 impl Difference {
+    /// What its places may be.
+    fn sorts(&self) -> [Vec<&'static str>; 3] {
+        let chains = self.chains.iter().map(|chain| chain.name()).collect();
+        [vec!["resp2", "resp3"], chains, Way::ALL.map(Way::name).to_vec()]
+    }
+
     fn covers(&self, place: Place) -> bool {
-        let protocol = format!("resp{}", place.protocol);
-        let sorts: [(Vec<String>, &str); 3] = [
-            (vec!["resp2".to_owned(), "resp3".to_owned()], &protocol),
-            (Chain::ALL.map(|chain| chain.name().to_owned()).to_vec(), place.chain.name()),
-            (Way::ALL.map(|way| way.name().to_owned()).to_vec(), place.way.name()),
-        ];
-        sorts.iter().all(|(names, here)| {
-            let named: Vec<&String> = self.places.iter().filter(|place| names.contains(place)).collect();
-            named.is_empty() || named.iter().any(|name| name == here)
+        let here = [&*format!("resp{}", place.protocol), place.chain.name(), place.way.name()];
+        self.sorts().iter().zip(here).all(|(names, here)| {
+            let mut named = self.places.iter().filter(|place| names.contains(&place.as_str())).peekable();
+            named.peek().is_none() || named.any(|name| name == here)
         })
     }
 }

@@ -1,4 +1,4 @@
-//! What the cases are run against: a fresh server, directly or through a proxy before it.
+//! What the cases are run against: a server as good as new, directly or through a proxy, or a cluster behind one.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -10,6 +10,9 @@ use super::reply::Reply;
 
 /// How long a reply may take: no case makes a server wait for longer than a fraction of it.
 const LIMIT: Duration = Duration::from_secs(10);
+
+/// The options of every server.
+pub(super) const SERVER: [&str; 4] = ["--enable-debug-command", "yes", "--databases", "16"];
 
 /// The pause between two looks at a condition.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -23,11 +26,24 @@ pub(super) enum Chain {
     Watching,
     /// Through components of which one renames every key.
     Prefix,
+    /// Directly to a cluster of one node.
+    OneNode,
+    /// As [`Chain::Watching`], to three nodes that look like one.
+    ThreeNodes,
+    /// The same, to three nodes with a replica each.
+    SixNodes,
+    /// Through components of which one puts every key into one slot, to a cluster of one node.
+    OneSlotOfOne,
+    /// The same, to three nodes that look like one.
+    OneSlot,
 }
 
 impl Chain {
-    /// The chains that are compared with none.
-    pub(super) const ALL: [Self; 2] = [Self::Watching, Self::Prefix];
+    /// The chains before a server that are compared with none.
+    pub(super) const BEFORE_SERVER: [Self; 2] = [Self::Watching, Self::Prefix];
+
+    /// The chains before a cluster that are compared with something else.
+    pub(super) const BEFORE_CLUSTER: [Self; 3] = [Self::ThreeNodes, Self::SixNodes, Self::OneSlot];
 
     /// Its name in the list of differences.
     pub(super) fn name(self) -> &'static str {
@@ -35,47 +51,91 @@ impl Chain {
             Self::None => "direct",
             Self::Watching => "watching",
             Self::Prefix => "key-prefix",
+            Self::OneNode => "one-node",
+            Self::ThreeNodes => "three-nodes",
+            Self::SixNodes => "six-nodes",
+            Self::OneSlotOfOne => "one-slot-of-one",
+            Self::OneSlot => "one-slot",
         }
     }
 }
 
-/// A fresh server, and the proxy if there is one.
+/// What is there to connect to. What it has started ends with it.
 pub(super) struct Target {
-    proxy: Option<Sluice>,
-    server: RedisServer,
+    /// Where clients connect.
+    addr: String,
+    /// The nodes of a cluster, the first one a primary.
+    nodes: Vec<String>,
+    _started: (Option<Sluice>, Option<RedisServer>),
 }
 
 impl Target {
+    /// Starts a fresh server, and the proxy if there is one.
     pub(super) fn start(chain: Chain) -> Self {
-        let server = RedisServer::start_with(&["--enable-debug-command", "yes", "--databases", "16"]);
+        let server = RedisServer::start_with(&SERVER);
         let proxy = match chain {
             Chain::None => None,
             Chain::Watching => Some(Topology::watching(&server).start()),
             Chain::Prefix => Some(Topology::three_components(&server).start()),
+            other => unreachable!("{} is no chain before a single server", other.name()),
         };
-        Self { proxy, server }
+        let addr = proxy.as_ref().map_or_else(|| server.addr(), |proxy| proxy.addr().to_owned());
+        Self { addr, nodes: Vec::new(), _started: (proxy, Some(server)) }
+    }
+
+    /// Servers that run already, and the proxy if there is one.
+    pub(super) fn before(nodes: Vec<String>, proxy: Option<Sluice>) -> Self {
+        let addr = proxy.as_ref().map_or_else(|| nodes[0].clone(), |proxy| proxy.addr().to_owned());
+        Self { addr, nodes, _started: (proxy, None) }
     }
 
     /// A new connection.
     pub(super) fn connect(&self) -> Wire {
-        let addr = self.proxy.as_ref().map_or_else(|| self.server.addr(), |proxy| proxy.addr().to_owned());
-        Wire::connect(&addr)
+        Wire::connect(&self.addr)
     }
 
     /// Asks again and again until the reply holds this text; whether that came true.
+    ///
+    /// What is asked of a server as such, any node of a cluster may say; of INFO the text is `name:number`, and the sum counts.
     pub(super) fn comes_to_hold(&self, words: &[Vec<u8>], text: &[u8]) -> bool {
-        let mut wire = self.connect();
+        let info = words[0] == b"INFO";
+        let mut wires = match &*self.nodes {
+            nodes if info || words[0] == b"PING" => nodes.iter().map(|node| Wire::connect(node)).collect(),
+            _ => vec![self.connect()],
+        };
+        if wires.is_empty() {
+            wires.push(self.connect());
+        }
         let began = Instant::now();
         while began.elapsed() < LIMIT {
-            wire.send_request(words);
-            match wire.reply() {
-                Came::Reply(_, bytes) if bytes.windows(text.len()).any(|part| part == text) => return true,
-                Came::Reply(..) => std::thread::sleep(PAUSE),
-                Came::End(_) => return false,
+            let mut replies = Vec::new();
+            for wire in &mut wires {
+                wire.send_request(words);
+                match wire.reply() {
+                    Came::Reply(_, bytes) => replies.push(bytes),
+                    Came::End(_) => return false,
+                }
             }
+            let holds = |reply: &Vec<u8>| reply.windows(text.len()).any(|part| part == text);
+            if if info { sum_is(&replies, text) } else { replies.iter().any(holds) } {
+                return true;
+            }
+            std::thread::sleep(PAUSE);
         }
         false
     }
+}
+
+/// Whether the numbers that these replies to INFO name add up to that in `text`.
+fn sum_is(replies: &[Vec<u8>], text: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(text);
+    let (name, number) = text.split_once(':').expect("INFO is asked for `name:number`");
+    let of = |reply: &Vec<u8>| -> u64 {
+        let reply = String::from_utf8_lossy(reply);
+        let value = reply.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')?.trim().parse().ok());
+        value.unwrap_or_else(|| panic!("INFO does not tell {name}: {reply}"))
+    };
+    replies.iter().map(of).sum::<u64>().to_string() == number
 }
 
 /// A connection that says what happened instead of failing, so that one difference does not hide the others.
@@ -93,7 +153,7 @@ pub(super) enum Came {
 }
 
 impl Wire {
-    fn connect(addr: &str) -> Self {
+    pub(super) fn connect(addr: &str) -> Self {
         let stream = TcpStream::connect(addr).unwrap_or_else(|error| panic!("cannot connect to {addr}: {error}"));
         stream.set_nodelay(true).expect("a connected socket");
         stream.set_read_timeout(Some(LIMIT)).expect("a limit that is not zero");
