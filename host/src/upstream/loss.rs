@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 
-use super::connection::{Cause, Connection, Pending, Phase, Private, Receiver};
+use super::connection::{Cause, Connection, Phase, Private, Receiver};
 use super::exchange::Subscriptions;
 use super::failure::Failure;
 use super::gate::Waiting;
 use super::kept::{Kept, requests};
+use super::pending::Pending;
 use super::pulse::Pulse;
 
 /// What was lost with a private connection.

@@ -3,7 +3,8 @@
 //! A [`Connection`] is a queue of requests that were written and not answered yet, over one socket: replies belong to requests by
 //! their order. Sessions of a worker that are the same to the server share connections ([`Identity`], `shared`); one whose commands
 //! would disturb the others is lent a connection of its own from a bounded pool (`private`), where `exchange` knows how replies belong
-//! to requests. What becomes of requests when a connection is lost is written in [`Failure`].
+//! to requests. What becomes of requests when a connection is lost is written in [`Failure`]. The nodes of a cluster ([`cluster`]) may
+//! send requests elsewhere: on connections to them, requests are kept until they are answered (`kept`).
 //!
 //! ```text
 //!                                                      CLOSED ◄── not needed any more, or private and lost
@@ -28,6 +29,7 @@ mod identity;
 mod kept;
 mod listening;
 mod loss;
+mod pending;
 mod private;
 mod pulse;
 mod replies;

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::connection::{Connection, Pending, Phase, Receiver};
+use super::connection::{Connection, Phase, Receiver};
 use super::failure::Failure;
+use super::pending::Pending;
 use crate::ids::{SessionId, TrailId};
 
 /// Whether the server still answers.
