@@ -426,6 +426,14 @@ pub struct Arguments<'a> {
 }
 
 impl<'a> Arguments<'a> {
+    /// The arguments of a request by itself, found anew: `spans` is what they are kept in. Of what is no whole request there are those
+    /// that are whole.
+    pub fn of(frame: &'a [u8], spans: &'a mut Vec<Span>) -> Self {
+        spans.clear();
+        let _ = RequestScanner::default().scan(frame, spans);
+        Self { frame, spans }
+    }
+
     /// Arguments at `spans` of `frame`.
     pub fn new(frame: &'a [u8], spans: &'a [Span]) -> Self {
         Self { frame, spans }

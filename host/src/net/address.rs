@@ -102,6 +102,11 @@ pub(crate) fn host_and_port(address: &str) -> Option<(&str, &str)> {
     Some((host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host), port))
 }
 
+/// `host:port`, with an IPv6 address in brackets: what [`host_and_port`] takes apart.
+pub(crate) fn with_port(host: &str, port: impl fmt::Display) -> Arc<str> {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }.into()
+}
+
 /// The host may be a name, an IPv4 address, or an IPv6 address in brackets.
 fn is_host_and_port(text: &str) -> bool {
     let Some((host, port)) = text.rsplit_once(':') else {

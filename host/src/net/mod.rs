@@ -12,8 +12,8 @@ mod socket;
 mod stream;
 pub mod tls;
 
-pub(crate) use address::host_and_port;
 pub use address::{Address, AddressError, Endpoint, Peer};
+pub(crate) use address::{host_and_port, with_port};
 pub use admit::{Client, Refusal};
 pub use listen::{Acceptor, Incoming, ListenPlan, Listener};
 pub use proxy_protocol::HeaderError;

@@ -5,14 +5,14 @@ use std::future::{Future, poll_fn};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use bytes::BytesMut;
+
 use super::back_off::BackOff;
 use super::connection::{ConnectionRef, Phase};
 use super::greet::{self, Trouble, greet, reset};
 use super::identity::{Greeting, Identity};
 use super::kept::Kept;
 use super::loss::Loss;
-use bytes::BytesMut;
-
 use crate::bell::Bell;
 use crate::net::{ReadHalf, Remote, Stream};
 

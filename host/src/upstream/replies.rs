@@ -1,6 +1,6 @@
 //! From what a connection has read to replies: each belongs to the oldest request.
 
-use bytes::Buf;
+use bytes::{Buf, BytesMut};
 
 use super::cluster::Redirect;
 use super::connection::{Cause, Connection, Payload, Private, Receiver};
@@ -8,7 +8,7 @@ use super::exchange::{Belongs, Expect};
 use crate::buffer::LARGE;
 use crate::ids::SessionId;
 use crate::resp::Scan;
-use crate::resp::reply::ReplyScanner;
+use crate::resp::reply::{self, ReplyScanner};
 
 impl Connection {
     /// Hand over the replies that have arrived whole.
@@ -90,21 +90,28 @@ impl Connection {
         Ok(())
     }
 
-    /// An error, by which the server may send the request elsewhere. Returns whether it was there whole.
-    fn take_error(&mut self, receiver: &mut impl Receiver) -> Result<bool, String> {
+    /// The next frame, if it is there whole.
+    fn take_frame(&mut self) -> Result<Option<BytesMut>, String> {
         match self.scanner.scan(&self.input).map_err(|error| error.to_string())? {
             Scan::Incomplete(needed) => {
                 self.needed = needed;
-                Ok(false)
+                Ok(None)
             }
             Scan::Complete(len) => {
                 self.scanner = ReplyScanner::default();
                 self.needed = 1;
-                let error = self.input.split_to(len);
-                self.answer_with_error(&error, receiver);
-                Ok(true)
+                Ok(Some(self.input.split_to(len)))
             }
         }
+    }
+
+    /// An error, by which the server may send the request elsewhere. Returns whether it was there whole.
+    fn take_error(&mut self, receiver: &mut impl Receiver) -> Result<bool, String> {
+        let error = self.take_frame()?;
+        if let Some(error) = &error {
+            self.answer_with_error(error, receiver);
+        }
+        Ok(error.is_some())
     }
 
     /// The oldest request is answered with an error.
@@ -125,36 +132,20 @@ impl Connection {
     /// Out-of-band data on a connection that nobody has to himself belongs to the request that is being executed. Returns whether it was
     /// there whole.
     fn take_push(&mut self, session: SessionId, receiver: &mut impl Receiver) -> Result<bool, String> {
-        match self.scanner.scan(&self.input).map_err(|error| error.to_string())? {
-            Scan::Incomplete(needed) => {
-                self.needed = needed;
-                Ok(false)
-            }
-            Scan::Complete(len) => {
-                self.scanner = ReplyScanner::default();
-                self.needed = 1;
-                receiver.unasked(session, &self.input.split_to(len));
-                Ok(true)
-            }
+        let push = self.take_frame()?;
+        if let Some(push) = &push {
+            receiver.unasked(session, push);
         }
+        Ok(push.is_some())
     }
 
     /// Take the reply to a PING of the proxy's own off, and pushes before it: whom they were for has been answered. Returns whether it was
     /// there.
     fn take_pong(&mut self) -> Result<bool, String> {
         while self.input.len() >= self.needed {
-            match self.scanner.scan(&self.input).map_err(|error| error.to_string())? {
-                Scan::Incomplete(needed) => self.needed = needed,
-                Scan::Complete(len) => {
-                    self.scanner = ReplyScanner::default();
-                    self.needed = 1;
-                    let push = self.input.first() == Some(&b'>');
-                    self.input.advance(len);
-                    if !push {
-                        self.pong();
-                        return Ok(true);
-                    }
-                }
+            if self.take_frame()?.is_some_and(|frame| !reply::is_push(&frame)) {
+                self.pong();
+                return Ok(true);
             }
         }
         Ok(false)

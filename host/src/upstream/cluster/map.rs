@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::slot::{SLOTS, Slot};
-use crate::net::host_and_port;
+use crate::net::{host_and_port, with_port};
 use crate::resp::reply;
 
 /// Who serves which slot.
@@ -154,8 +154,7 @@ impl Map {
             let Some((ip, port)) = host_and_port(address) else { continue };
             let name = rest.split(',').nth(1).filter(|name| !name.is_empty());
             for host in [Some(if ip.is_empty() { asked } else { ip }), name].into_iter().flatten() {
-                let address: Arc<str> =
-                    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }.into();
+                let address = with_port(host, port);
                 if port.parse().is_ok_and(|port: u16| port > 0) && self.nodes.iter().all(|node| node.address != address)
                 {
                     self.nodes.push(Node { address, id: Some(id.into()) });
@@ -229,8 +228,7 @@ impl Reader<'_> {
             Some("?") => more.get(1).and_then(|metadata| address_of(metadata)).unwrap_or(self.asked),
             Some(host) => host,
         };
-        let address: Arc<str> =
-            if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }.into();
+        let address = with_port(host, port);
         let id: Option<Arc<str>> = more.first().and_then(|id| text(id)).filter(|id| !id.is_empty()).map(Arc::from);
         let known = self.places.entry(id.clone().unwrap_or_else(|| address.clone()));
         if self.nodes.len() >= MOST_NODES {

@@ -39,6 +39,8 @@ pub struct View {
     nodes: Vec<Rc<ClusterNode>>,
     /// The positions of the primaries.
     primaries: Vec<u16>,
+    /// A slot that each of them serves.
+    shards: Vec<Slot>,
     /// The position of the primary of each slot, or [`NOBODY`].
     owners: Box<[u16]>,
     /// The nodes that may be read from, by their shard's primary.
@@ -70,8 +72,10 @@ impl View {
     pub(super) fn new(map: Arc<Map>, nodes: Vec<Rc<ClusterNode>>, read_from: ReadFrom, learned: Arc<Learned>) -> Self {
         let primary =
             |slot| Slot::new(slot).and_then(|slot| map.owner(slot)).map_or(NOBODY, |owner| owner.primary as u16);
-        let owners = (0..SLOTS).map(primary).collect();
-        let primaries = map.shards().iter().map(|shard| shard.primary as u16).collect();
+        let owners: Box<[u16]> = (0..SLOTS).map(primary).collect();
+        let primaries: Vec<u16> = map.shards().iter().map(|shard| shard.primary as u16).collect();
+        let first = |primary: &u16| owners.iter().position(|owner| owner == primary).and_then(Slot::new);
+        let shards = primaries.iter().filter_map(first).collect();
         let readers = |shard: &Shard| {
             let replicas = shard.replicas.iter().copied();
             let nodes: Vec<usize> = match read_from {
@@ -82,7 +86,7 @@ impl View {
             (shard.primary as u16, nodes.into_iter().map(|node| node as u16).collect())
         };
         let readers = map.shards().iter().map(readers).collect();
-        Self { map, nodes, primaries, owners, readers, read_from, learned }
+        Self { map, nodes, primaries, shards, owners, readers, read_from, learned }
     }
 
     /// Who serves which slot.
@@ -141,8 +145,8 @@ impl View {
         self.nodes.iter().position(|node| *node.address == *address).map(|at| at as u16)
     }
 
-    /// A slot that a primary serves: it stands for the shard, whoever is its primary later.
-    pub fn slot_of(&self, primary: u16) -> Option<Slot> {
-        self.owners.iter().position(|&owner| owner == primary).and_then(Slot::new)
+    /// A slot of each shard: it stands for the shard, whoever is its primary later.
+    pub fn shards(&self) -> &[Slot] {
+        &self.shards
     }
 }

@@ -134,18 +134,14 @@ impl ClusterRoute {
 
     /// The private connection that a request is for, if there is one.
     fn tenure(&self, place: Where, held: &Held, view: &View, id: SessionId) -> Option<usize> {
+        let target = || self.target(held, view, id).and_then(|node| view.nodes().get(usize::from(node)));
         let redirected = held.trial.as_ref().is_some_and(|trial| trial.to.is_some());
-        let target = self.target(held, view, id).and_then(|node| view.nodes().get(usize::from(node)));
-        let there = |tenure: &Tenure| target.is_some_and(|target| Rc::ptr_eq(target, &tenure.node));
-        let engaged = |tenure: &Tenure| tenure.lease.connection.borrow().is_engaged();
-        if place == Where::Listening {
-            return self.listener(held, target.map(|node| &**node));
+        match place {
+            Where::Watching => self.tenures.iter().position(|tenure| tenure.lease.is_watching()),
+            Where::Listening => self.listener(held, target().map(|node| &**node)),
+            Where::Any if redirected => None,
+            Where::Any => self.tenure_at(target()?),
         }
-        self.tenures.iter().position(|tenure| match place {
-            Where::Watching => tenure.lease.is_watching(),
-            Where::Listening => false,
-            Where::Any => there(tenure) && !redirected && !engaged(tenure) && !tenure.lease.is_spent(),
-        })
     }
 
     /// A private connection to this node that is free for any request.
@@ -176,7 +172,7 @@ impl ClusterRoute {
 }
 
 /// See what has become of the private connections. Returns whether the session is still there.
-pub(super) fn look_after(id: SessionId, _: &Cluster, delivery: &mut Delivery<'_>) -> bool {
+pub(super) fn look_after(id: SessionId, delivery: &mut Delivery<'_>) -> bool {
     let Some(session) = delivery.sessions.get(id) else { return false };
     let Route::Cluster(route) = &mut session.route else { return false };
     let is_gone = |tenure: &Tenure| tenure.lease.connection.borrow().phase() == Phase::Closed;

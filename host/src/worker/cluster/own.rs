@@ -1,13 +1,12 @@
 //! What the proxy answers itself in front of a cluster that is hidden.
 
 use bytes::Bytes;
-use sluice_commands::{CommandId, table};
+use sluice_commands::{Args, CommandId, table};
 
 use super::super::affinity::Affinity;
 use super::super::session::{Errand, Held, Session};
 use crate::chain::vector::Arguments;
-use crate::resp::request::RequestScanner;
-use crate::resp::{Span, encode};
+use crate::resp::encode;
 use crate::upstream::cluster::{Slot, VirtualAnswer, VirtualNode, Way, refusal};
 
 /// What becomes of a request that does not go its way.
@@ -34,9 +33,8 @@ pub(super) fn answer(session: &Session, held: &Held) -> Option<Own> {
         // There is nowhere to ask.
         (_, Affinity::Asking) => encode::OK.to_vec(),
         (Way::Anywhere, Affinity::Shared | Affinity::Nodes) if asks_for_nodes(command) => {
-            let mut spans: Vec<Span> = Vec::new();
-            let _ = RequestScanner::default().scan(&held.frame, &mut spans);
-            let arguments = Arguments::new(&held.frame, &spans);
+            let mut spans = Vec::new();
+            let arguments = Arguments::of(&held.frame, &mut spans);
             match VirtualNode::new(session.found_at()).answer(command, &arguments, session.protocol) {
                 VirtualAnswer::Frame(frame) => frame,
                 VirtualAnswer::To(slot) => return Some(Own::To(slot)),
@@ -82,9 +80,9 @@ pub(super) fn beyond_transactions(held: &Held) -> Option<Vec<u8>> {
 
 /// Whether a request has as many arguments as its command takes.
 fn is_complete(held: &Held) -> bool {
-    let mut spans: Vec<Span> = Vec::new();
-    let _ = RequestScanner::default().scan(&held.frame, &mut spans);
-    held.errand.command.get().is_none_or(|command| command.accepts(spans.len()))
+    let mut spans = Vec::new();
+    let count = Arguments::of(&held.frame, &mut spans).count();
+    held.errand.command.get().is_none_or(|command| command.accepts(count))
 }
 
 /// Whether a command asks for what is hidden.

@@ -16,8 +16,7 @@ use super::send::share;
 use super::{ClusterRoute, lease};
 use crate::chain::vector::Arguments;
 use crate::ids::{SessionId, TrailId};
-use crate::resp::request::RequestScanner;
-use crate::resp::{Span, reply};
+use crate::resp::reply;
 use crate::upstream::cluster::{
     ClusterNode, Cursor, Gather, Leg, Part, Slot, View, VirtualNode, Way, gather, random_key,
 };
@@ -89,12 +88,11 @@ pub(super) fn take_apart(id: SessionId, cluster: &Cluster, view: &Rc<View>, held
     let Route::Cluster(route) = &mut session.route else { return };
     let home = route.target(&held, view, id);
     let Held { ticket, frame, errand, .. } = held;
-    let mut spans: Vec<Span> = Vec::new();
-    let _ = RequestScanner::default().scan(&frame, &mut spans);
-    let arguments = Arguments::new(&frame, &spans);
+    let mut spans = Vec::new();
+    let arguments = Arguments::of(&frame, &mut spans);
     let (command, several) = (errand.command, errand.several);
     let node = |at: u16| view.nodes().get(usize::from(at)).map(|node| Place::Node(node.address.clone()));
-    let shards = || view.primaries().iter().filter_map(|&primary| view.slot_of(primary)).map(Place::Slot);
+    let shards = || view.shards().iter().copied().map(Place::Slot);
     let (how, parts): (How, Vec<(Place, Bytes)>) = match errand.way {
         Way::Parts(parts) => {
             let part = |part: &Part| {

@@ -18,8 +18,7 @@ use super::{ClusterRoute, parts, transaction};
 use crate::chain::vector::{Arguments, lookup};
 use crate::chain::{Answer, Frame, Kind};
 use crate::ids::{Sequence, SessionId};
-use crate::resp::request::RequestScanner;
-use crate::resp::{Protocol, Span};
+use crate::resp::Protocol;
 use crate::upstream::cluster::{ClusterNode, Slot, View, Way};
 use crate::upstream::{Cause, Cluster, Expect, Failure, Receiver, Subscription, Ticket, requests};
 
@@ -107,7 +106,7 @@ pub(in super::super) fn pass(
     granted: Option<&Rc<ClusterNode>>,
 ) {
     loop {
-        if !lease::look_after(id, cluster, delivery) || !transaction::replay(id, cluster, delivery, granted) {
+        if !lease::look_after(id, delivery) || !transaction::replay(id, cluster, delivery, granted) {
             return;
         }
         let Some(session) = delivery.sessions.get(id) else { return };
@@ -219,9 +218,8 @@ impl Held {
         if self.errand.command != CommandId::UNKNOWN || self.errand.way != Way::Anywhere {
             return;
         }
-        let mut spans: Vec<Span> = Vec::new();
-        let _ = RequestScanner::default().scan(&self.frame, &mut spans);
-        let arguments = Arguments::new(&self.frame, &spans);
+        let mut spans = Vec::new();
+        let arguments = Arguments::of(&self.frame, &mut spans);
         let Some(learned) = arguments.get(0).and_then(|name| view.learned(name)) else { return cluster.is_strange() };
         self.errand.way = learned.way(&arguments);
         if learned.blocks {
@@ -306,7 +304,15 @@ pub(super) fn later(cluster: &Cluster, mut held: Held, delivery: &mut Delivery<'
     let otherwise = unreachable(&held.errand.way, cluster);
     let trial = held.trial.get_or_insert_with(|| Box::new(Trial::new(&held.ticket, now)));
     match trial.later(otherwise, cluster, now) {
-        Verdict::Answer(answer) => delivery.answer(&held.ticket, &answer, Kind::Single),
+        Verdict::Answer(answer) => {
+            if let Some(session) = delivery.sessions.get(held.ticket.session)
+                && let Route::Cluster(route) = &mut session.route
+                && let Some(transaction) = &mut route.transaction
+            {
+                transaction.spoil();
+            }
+            delivery.answer(&held.ticket, &answer, Kind::Single);
+        }
         Verdict::Again => {
             trial.to = None;
             if let Some(session) = delivery.sessions.get(held.ticket.session) {
@@ -360,9 +366,8 @@ fn only_reads(command: CommandId) -> bool {
 
 /// What is to be known of a request that has come back, of which only the bytes are left.
 pub(super) fn errand(request: &Bytes, ticket: &Ticket, route: &ClusterRoute) -> Errand {
-    let mut spans: Vec<Span> = Vec::new();
-    let _ = RequestScanner::default().scan(request, &mut spans);
-    let arguments = Arguments::new(request, &spans);
+    let mut spans = Vec::new();
+    let arguments = Arguments::of(request, &mut spans);
     let mut errand = errand_of(lookup(&arguments), &arguments, true);
     if let Some(way) = route.way_of_part(ticket) {
         errand.way = way;

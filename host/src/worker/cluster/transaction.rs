@@ -23,7 +23,7 @@ use super::super::session::{Errand, Held, Route};
 use super::lease::{self, Where};
 use super::own;
 use super::send::later;
-use super::trial::{Trial, Verdict, unreachable};
+use super::trial::{Trial, Verdict};
 use super::{ClusterRoute, Tenure};
 use crate::chain::{Answer, Kind};
 use crate::ids::{Sequence, SessionId, TrailId};
@@ -154,13 +154,18 @@ impl Transaction {
         again
     }
 
+    /// A request of it is answered with an error and will not be queued: EXEC is refused, as it is by a server.
+    pub(super) fn spoil(&mut self) {
+        self.verdict.get_or_insert(Bytes::from_static(EXEC_ABORT));
+    }
+
     /// No connection is to be had for it. Returns whether that is all that waits for one.
     pub(super) fn denied(&mut self) -> bool {
         if self.moves {
             self.trial = None;
             self.verdict = Some(Answer::error(&Failure::NoConnection.to_string()).frame);
         } else {
-            self.verdict.get_or_insert(Bytes::from_static(EXEC_ABORT));
+            self.spoil();
         }
         self.moves
     }
@@ -254,7 +259,7 @@ pub(super) fn go(
         _ => {
             if let Some(frame) = own::beyond_transactions(&held) {
                 // As a node does with what it does not queue.
-                transaction.verdict.get_or_insert(Bytes::from_static(EXEC_ABORT));
+                transaction.spoil();
                 delivery.answer(&held.ticket, &Answer { frame: frame.into(), foreign: false }, Kind::Single);
                 return None;
             }
@@ -277,7 +282,8 @@ pub(super) fn go(
         let held_way = Held { errand: Errand { way: transaction.way(), ..held.errand.clone() }, ..held };
         let node = view.and_then(|view| view.nodes().get(usize::from(route.target(&held_way, view, id)?)));
         let Some(node) = node else {
-            return wait_for_node(id, cluster, held_way, delivery);
+            cluster.refresh(None);
+            return later(cluster, held_way, delivery);
         };
         let Some(mut tenure) = lease::borrow(session, cluster, node, &held_way.errand, Opening::Multi, granted) else {
             return Some(held_way);
@@ -312,29 +318,6 @@ pub(super) fn before_map(
         _ if route.transaction.is_some() => go(id, cluster, None, held, delivery, granted),
         _ => later(cluster, held, delivery),
     }
-}
-
-/// Nobody serves the slot of the transaction at the moment.
-fn wait_for_node(id: SessionId, cluster: &Cluster, held: Held, delivery: &mut Delivery<'_>) -> Option<Held> {
-    cluster.refresh(None);
-    let now = delivery.now;
-    let session = delivery.sessions.get(id)?;
-    let mut held = held;
-    let trial = held.trial.get_or_insert_with(|| Box::new(Trial::new(&held.ticket, now)));
-    match trial.later(unreachable(&held.errand.way, cluster), cluster, now) {
-        Verdict::Again => {
-            session.try_again(held, cluster, now);
-        }
-        Verdict::Answer(answer) => {
-            if let Route::Cluster(route) = &mut session.route
-                && let Some(transaction) = &mut route.transaction
-            {
-                transaction.verdict.get_or_insert(Bytes::from_static(EXEC_ABORT));
-            }
-            delivery.answer(&held.ticket, &answer, Kind::Single);
-        }
-    }
-    None
 }
 
 /// Send a request on the connection of its transaction.

@@ -15,6 +15,7 @@ use super::listen::OWN;
 use super::send::errand;
 use crate::chain::{Answer, Kind};
 use crate::ids::Sequence;
+use crate::net::{host_and_port, with_port};
 use crate::upstream::cluster::{MOST, Obstacle, Redirect, Target, View, Way};
 use crate::upstream::{Cause, Cluster, Failure, Ticket};
 
@@ -35,7 +36,7 @@ pub(in super::super) struct Trial {
     /// The node that it was sent to by a redirection.
     pub(super) to: Option<Arc<str>>,
     /// Whether that node is only about to get the slot.
-    pub(super) asking: bool,
+    asking: bool,
     /// What the client is told when it has been tried for long enough.
     last: Bytes,
 }
@@ -147,9 +148,8 @@ fn runs_scripts(command: CommandId) -> bool {
 
 /// `host:port`, an IPv6 address in brackets.
 fn address(target: Target<'_>, server: &Rc<str>) -> Arc<str> {
-    let host = target.host.or_else(|| crate::net::host_and_port(server).map(|(host, _)| host)).unwrap_or_default();
-    let port = target.port;
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }.into()
+    let host = target.host.or_else(|| host_and_port(server).map(|(host, _)| host)).unwrap_or_default();
+    with_port(host, target.port)
 }
 
 /// Why a request could not be sent. Where the nodes are is for the operator's log.
