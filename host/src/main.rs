@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use sluice::logging::LogFormat;
+use sluice_projects::Language;
 
 /// A programmable proxy for Redis and Valkey whose transforms are sandboxed WebAssembly components.
 #[derive(Debug, Parser)]
@@ -40,7 +41,7 @@ enum Command {
         #[command(flatten)]
         cache: Cache,
     },
-    /// Look at plugins.
+    /// Make plugins, and look at them.
     Plugin {
         #[command(subcommand)]
         command: PluginCommand,
@@ -49,6 +50,24 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum PluginCommand {
+    /// Make a project: a small transform that builds at once, with its cases, a topology and the contract.
+    New {
+        /// The directory to make. Its last component is the name of the plugin: words of lower-case letters and digits, joined by
+        /// hyphens, such as `card-mask`.
+        name: PathBuf,
+        /// The language to write it in.
+        #[arg(long, short, value_parser = language)]
+        language: Language,
+    },
+    /// Build the component of a project with the tools of its language, which are installed into a directory of the user's caches
+    /// (or the one that SLUICE_TOOLS names) where they are missing.
+    Build {
+        /// The directory of the project: the one that has a `plugin.yaml`.
+        #[arg(default_value = ".")]
+        directory: PathBuf,
+        #[command(flatten)]
+        cache: Cache,
+    },
     /// Say what a component is: its description, lane and phases, what it imports and the grants that it needs, its size and
     /// how long compiling it takes.
     Inspect {
@@ -111,8 +130,23 @@ fn execute(Arguments { command, logs }: Arguments) -> anyhow::Result<()> {
     match command {
         Command::Run { file, workers, cache } => command::run(&file, workers, &cache.into(), filter),
         Command::Check { file, cache } => command::check(&file, &cache.into()),
-        Command::Plugin { command: PluginCommand::Inspect { component } } => command::inspect(&component),
+        Command::Plugin { command } => execute_plugin(command),
     }
+}
+
+fn execute_plugin(command: PluginCommand) -> anyhow::Result<()> {
+    match command {
+        PluginCommand::New { name, language } => command::new(&name, language),
+        PluginCommand::Build { directory, cache } => command::build(&directory, &cache.into()),
+        PluginCommand::Inspect { component } => command::inspect(&component),
+    }
+}
+
+fn language(name: &str) -> Result<Language, String> {
+    Language::find(name).ok_or_else(|| {
+        let names: Vec<_> = Language::ALL.iter().map(|language| language.name()).collect();
+        format!("expected one of {}", names.join(", "))
+    })
 }
 
 impl From<Cache> for command::CacheChoice {

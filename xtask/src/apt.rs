@@ -13,7 +13,7 @@ use crate::process;
 pub(crate) fn install(packages: &[&str]) -> Result<()> {
     let by_hand = || format!("install them by hand: apt-get install -y --no-install-recommends {}", packages.join(" "));
     ensure!(
-        find_program("apt-get"),
+        process::is_there("apt-get"),
         "this needs the Debian packages {packages:?}, and there is no apt-get here; {}",
         by_hand()
     );
@@ -42,12 +42,6 @@ pub(crate) fn install_without_starting(packages: &[&str]) -> Result<()> {
         fs::remove_file(policy)?;
     }
     installed
-}
-
-/// Whether the search path holds this program.
-pub(crate) fn find_program(name: &str) -> bool {
-    std::env::var_os("PATH")
-        .is_some_and(|paths| std::env::split_paths(&paths).any(|directory| directory.join(name).is_file()))
 }
 
 fn apt_get() -> Command {

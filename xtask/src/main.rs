@@ -8,7 +8,6 @@ mod components;
 mod daemon;
 mod demo;
 mod node;
-mod process;
 mod python;
 mod redis_server;
 mod resp;
@@ -19,6 +18,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use sluice_projects::process;
 
 use crate::workspace::Workspace;
 

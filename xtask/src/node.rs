@@ -23,7 +23,7 @@ pub(crate) fn prepare(workspace: &Workspace) -> Result<PathBuf> {
     if modules.is_dir() && PINS.iter().all(|file| same(&pins.join(file), &directory.join(file))) {
         return Ok(modules);
     }
-    if !apt::find_program("node") || !apt::find_program("npm") {
+    if !process::is_there("node") || !process::is_there("npm") {
         apt::install(&["nodejs", "npm"])?;
     }
     eprintln!("xtask: installing the clients for Node");

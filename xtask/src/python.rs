@@ -41,7 +41,7 @@ impl Python {
             return Ok(plain);
         }
         eprintln!("xtask: installing {CLIENT} for Python");
-        if !apt::find_program("python3") {
+        if !process::is_there("python3") {
             apt::install(&["python3", "python3-venv"])?;
         }
         let tried = match create(&environment, &virtual_environment) {

@@ -12,7 +12,7 @@ use crate::resp::{Connection, Reply};
 
 /// See that the server and its tools are there.
 pub(crate) fn install_if_missing() -> Result<()> {
-    if apt::find_program("redis-server") && apt::find_program("redis-benchmark") {
+    if process::is_there("redis-server") && process::is_there("redis-benchmark") {
         return Ok(());
     }
     apt::install_without_starting(&["redis-server", "redis-tools"])

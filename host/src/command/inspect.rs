@@ -30,7 +30,7 @@ pub(crate) fn inspect(name: &str) -> anyhow::Result<()> {
 }
 
 /// Nothing that the component may need keeps it from being looked at.
-fn with_everything_granted(name: &str) -> Spec {
+pub(super) fn with_everything_granted(name: &str) -> Spec {
     let spec = match standard::find(name) {
         Some(standard) if !Path::new(name).exists() => standard.spec(),
         _ => Spec::from_path(name, name),

@@ -1,14 +1,18 @@
 //! What the commands do.
 
+mod build;
 mod cache;
 mod check;
 mod explain;
 mod files;
 mod inspect;
+mod new;
 mod run;
 
+pub(crate) use build::build;
 pub(crate) use cache::CacheChoice;
 pub(crate) use check::check;
 pub(crate) use explain::explain;
 pub(crate) use inspect::inspect;
+pub(crate) use new::new;
 pub(crate) use run::run;

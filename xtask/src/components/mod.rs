@@ -1,15 +1,14 @@
 //! From the plugins' crates to components: compile to a core module, encode, keep.
 
-mod encode;
-mod toolchain;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use self::toolchain::{TARGET, Toolchain};
-use crate::process;
+use sluice_projects::rust::{DEBIAN_PACKAGES, TARGET, Toolchain};
+use sluice_projects::{encode, process, write_if_changed};
+
+use crate::apt;
 use crate::workspace::{Package, Workspace};
 
 /// Where the crates are that become components.
@@ -30,15 +29,15 @@ pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
     }
     // Apart from the host's, so that two compilers do not evict each other's work.
     let target = workspace.target.join("wasm");
-    let toolchain = Toolchain::find(&target)?;
+    let toolchain = Toolchain::find(&target, || apt::install(&DEBIAN_PACKAGES))?;
     for package in packages {
         let Some(name) = &package.cdylib else {
             continue;
         };
         compile(workspace, &toolchain, &target, package)?;
         let module = target.join(TARGET).join(PROFILE).join(format!("{name}.wasm"));
-        let component =
-            encode::component(&module).with_context(|| format!("cannot make a component of {}", package.name))?;
+        let module = fs::read(&module).with_context(|| format!("cannot read {}", module.display()))?;
+        let component = encode(&module).with_context(|| package.name.clone())?;
         let path = directory.join(format!("{name}.wasm"));
         if write_if_changed(&path, &component)? {
             eprintln!("xtask: {} ({} kB)", path.display(), component.len().div_ceil(1000));
@@ -55,16 +54,4 @@ fn compile(workspace: &Workspace, toolchain: &Toolchain, target: &Path, package:
     toolchain.apply(&mut cargo);
     cargo.env("CARGO_TARGET_DIR", target);
     process::run(&mut cargo)
-}
-
-/// Whether the file had to be written.
-fn write_if_changed(path: &Path, contents: &[u8]) -> Result<bool> {
-    if fs::read(path).is_ok_and(|existing| existing == contents) {
-        return Ok(false);
-    }
-    // Whole or not at all: a host may be compiling beside us.
-    let draft = path.with_extension(format!("{}.tmp", std::process::id()));
-    fs::write(&draft, contents).with_context(|| format!("cannot write {}", draft.display()))?;
-    fs::rename(&draft, path).with_context(|| format!("cannot write {}", path.display()))?;
-    Ok(true)
 }

@@ -105,7 +105,7 @@ pub(super) fn start(
         anyhow::Ok(())
     };
     for foreign in FOREIGN.iter().filter(|foreign| !cluster || foreign.behind.contains(&Behind::Cluster)) {
-        if apt::find_program(foreign.program) {
+        if process::is_there(foreign.program) {
             for &behind in foreign.behind {
                 add(foreign.name, behind, foreign.ends_well, &foreign.command)?;
             }

@@ -1,4 +1,4 @@
-//! A compiler for `wasm32-unknown-unknown`, wherever one can be had.
+//! Rust: cargo, with a compiler for `wasm32-unknown-unknown` wherever one can be had.
 
 use std::env;
 use std::fs;
@@ -7,17 +7,21 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
 
-use crate::{apt, process};
+use crate::encode::encode;
+use crate::process;
+use crate::project::Project;
+use crate::tools::Tools;
 
 /// Such a guest imports nothing but what its interface names, so there is no WASI to grant.
-pub(super) const TARGET: &str = "wasm32-unknown-unknown";
+pub const TARGET: &str = "wasm32-unknown-unknown";
 
 /// The target's standard library is a download of 20 MB.
 const RUSTUP_LIMIT: Duration = Duration::from_secs(90);
 
 /// Debian's compiler, and the sources of its standard library.
-const DEBIAN_PACKAGES: [&str; 2] = ["rustc-web", "rust-web-src"];
+pub const DEBIAN_PACKAGES: [&str; 2] = ["rustc-web", "rust-web-src"];
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 
 /// What would make a nested cargo build for another machine or with flags that were meant for the host.
@@ -30,8 +34,37 @@ const HOST_VARIABLES: [&str; 6] = [
     "CARGO_BUILD_TARGET_DIR",
 ];
 
+/// Make the component of a project: a crate with a `cdylib`.
+pub(crate) fn build(project: &Project, tools: &Tools) -> Result<Vec<u8>> {
+    project.support()?;
+    let toolchain = Toolchain::find(tools.directory(), || {
+        bail!("install them as root: apt-get install --no-install-recommends {}", DEBIAN_PACKAGES.join(" "))
+    })?;
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(&project.directory).args(["rustc", "--lib", "--crate-type", "cdylib", "--release"]);
+    cargo.args(["--target", TARGET]);
+    if env::var_os("CARGO_TARGET_DIR").is_none() {
+        cargo.arg("--target-dir").arg(project.derived()?.join("cargo"));
+    }
+    toolchain.apply(&mut cargo);
+    let messages = process::show_and_read(cargo.arg("--message-format=json-render-diagnostics"))?;
+    let module = module(&messages).context("cargo did not say which module it made")?;
+    encode(&fs::read(&module).with_context(|| format!("cannot read {}", module.display()))?)
+}
+
+/// The module that cargo made last, by what it says of itself.
+fn module(messages: &str) -> Option<PathBuf> {
+    let made = messages.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    made.filter_map(|message| {
+        let files = message.get("filenames")?.as_array()?.iter().filter_map(Value::as_str);
+        files.map(PathBuf::from).find(|file| file.extension().is_some_and(|extension| extension == "wasm"))
+    })
+    .next()
+}
+
 /// How to compile for the target here.
-pub(super) enum Toolchain {
+#[derive(Debug)]
+pub enum Toolchain {
     /// Our own compiler has the target's standard library.
     Own,
     /// Debian's compiler builds the standard library from its sources (once, about 30 s); our compiler's linker links.
@@ -42,9 +75,17 @@ pub(super) enum Toolchain {
 }
 
 impl Toolchain {
-    /// The first that works: the target is there; rustup fetches it; Debian's packages. `cache` is a directory for a note, so
-    /// that a machine without rustup's server is asked only once.
-    pub(super) fn find(cache: &Path) -> Result<Self> {
+    /// The first that works: the target is there; rustup fetches it; Debian's packages, which `install` may bring where they are
+    /// missing. `cache` is a directory for a note, so that a machine without rustup's server is asked only once.
+    ///
+    /// # Errors
+    ///
+    /// There is none; says what to install.
+    pub fn find(cache: &Path, install: impl FnOnce() -> Result<()>) -> Result<Self> {
+        ensure!(
+            process::is_there("cargo"),
+            "there is no cargo: install Rust 1.95 or later by rustup, https://rustup.rs"
+        );
         if own_target_is_installed()? {
             return Ok(Self::Own);
         }
@@ -57,7 +98,7 @@ impl Toolchain {
                 Err(error) => format!("{error:#}"),
             }
         };
-        let debian = Self::debian().with_context(|| {
+        let debian = Self::debian(install).with_context(|| {
             format!(
                 "there is no way to compile for {TARGET} on this machine.\n\
                  Install the target (`rustup target add {TARGET}`), or Debian's packages {}.\n\
@@ -70,9 +111,9 @@ impl Toolchain {
         Ok(debian)
     }
 
-    fn debian() -> Result<Self> {
+    fn debian(install: impl FnOnce() -> Result<()>) -> Result<Self> {
         if !debian_has_sources() {
-            apt::install(&DEBIAN_PACKAGES)?;
+            install()?;
             ensure!(debian_has_sources(), "{DEBIAN_RUSTC} has no sources of the standard library");
         }
         let libraries = own_rustc(&["--print", "target-libdir"])?;
@@ -83,7 +124,7 @@ impl Toolchain {
     }
 
     /// Make a cargo command compile with it.
-    pub(super) fn apply(&self, cargo: &mut Command) {
+    pub fn apply(&self, cargo: &mut Command) {
         for variable in HOST_VARIABLES {
             cargo.env_remove(variable);
         }
@@ -111,10 +152,10 @@ fn own_target_is_installed() -> Result<bool> {
 }
 
 fn add_target() -> Result<()> {
-    if !apt::find_program("rustup") {
+    if !process::is_there("rustup") {
         bail!("there is no rustup");
     }
-    eprintln!("xtask: adding the target {TARGET} (rustup)");
+    eprintln!("adding the target {TARGET} (rustup)");
     process::run_for_at_most(
         RUSTUP_LIMIT,
         Command::new("rustup").args(["target", "add", TARGET]).env("RUSTUP_MAX_RETRIES", "0").stderr(Stdio::null()),

@@ -1,0 +1,24 @@
+//! From a project to a component: a file for each language.
+
+pub(crate) mod c;
+pub(crate) mod javascript;
+pub(crate) mod python;
+pub mod rust;
+
+use anyhow::Result;
+
+use crate::output::write_if_changed;
+use crate::project::Project;
+use crate::tools::Tools;
+
+/// Build a project's component with the tools of its language, write it to where `plugin.yaml` says, and give its bytes. Every command
+/// that is run is printed first.
+///
+/// # Errors
+///
+/// A tool is missing and cannot be installed, or fails: it has then printed why.
+pub fn build(project: &Project, tools: &Tools) -> Result<Vec<u8>> {
+    let component = (project.language.traits().build)(project, tools)?;
+    write_if_changed(&project.component, &component)?;
+    Ok(component)
+}

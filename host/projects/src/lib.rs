@@ -1,0 +1,30 @@
+//! Projects of transforms: made from templates, and built into components with the tools of their language.
+//!
+//! ```text
+//! new ──► a directory: plugin.yaml, a source, cases, a topology, sluice/ (the contract and the language's helpers)
+//!                                   │
+//! build ◄───────────────────────────┘   the language's tools ──► core module or component ──► encode ──► NAME.wasm
+//! ```
+//!
+//! Everything that is particular to a language is in its row of [`Language`]'s table and in its file below `build/`.
+
+mod build;
+mod encode;
+mod files;
+mod language;
+mod name;
+mod new;
+mod output;
+pub mod process;
+mod project;
+mod tools;
+mod world;
+
+pub use build::{build, rust};
+pub use encode::encode;
+pub use language::Language;
+pub use name::Name;
+pub use new::new;
+pub use output::write_if_changed;
+pub use project::Project;
+pub use tools::Tools;
