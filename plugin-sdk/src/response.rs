@@ -173,14 +173,45 @@ impl<'a> Change<'a> {
         response: &Response<'r>,
         mut map: impl FnMut(&Path, &'r [u8]) -> Option<Reply<'r>>,
     ) {
+        self.map(response, |path, node| match node {
+            Node::Bulk(bytes) => map(path, bytes),
+            _ => None,
+        });
+    }
+
+    /// Go through all strings of a response, wherever they are nested: bulk, simple and verbatim ones, keys of maps among them, but not
+    /// errors. `map` answers `None` to keep one, or gives the bytes that take its place in a string of the same kind.
+    ///
+    /// ```
+    /// # use sluice_plugin::{Change, Response};
+    /// # fn look(response: &Response<'_>, change: &mut Change<'_>) {
+    /// change.map_strings(response, |_path, text| text.starts_with(b"secret").then(|| b"***".to_vec()));
+    /// # }
+    /// ```
+    pub fn map_strings(&mut self, response: &Response<'_>, mut map: impl FnMut(&Path, &[u8]) -> Option<Vec<u8>>) {
+        self.map(response, |path, node| match node {
+            Node::Bulk(text) => map(path, text).map(Reply::bulk),
+            Node::Simple(text) => map(path, text).map(Reply::simple),
+            Node::Verbatim(text) => {
+                let (format, text) = text.split_first_chunk()?;
+                map(path, text.strip_prefix(b":")?).map(|text| Reply::Verbatim(*format, text.into()))
+            }
+            _ => None,
+        });
+    }
+
+    /// Go through the nodes that are no aggregates, and put replies in the place of some.
+    fn map<'r>(&mut self, response: &Response<'r>, mut map: impl FnMut(&Path, Node<'r>) -> Option<Reply<'r>>) {
         self.keep();
         let frame = response.frame();
         let mut copied = 0;
         let mut nodes = response.nodes();
         let start = self.answer.bytes.len();
         while let Some(node) = nodes.next_node() {
-            let Node::Bulk(old) = node else { continue };
-            let Some(new) = map(nodes.path(), old) else { continue };
+            if node.elements().is_some() {
+                continue;
+            }
+            let Some(new) = map(nodes.path(), node) else { continue };
             let span = nodes.span();
             let bytes = &mut self.answer.bytes;
             bytes.extend_from_slice(frame.get(copied..span.start).unwrap_or_default());

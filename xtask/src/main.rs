@@ -7,6 +7,7 @@ mod bench;
 mod components;
 mod daemon;
 mod demo;
+mod languages;
 mod node;
 mod python;
 mod redis_server;
@@ -39,7 +40,11 @@ enum Command {
     /// Build the components alone, into target/components
     Components,
     /// Build the release host and every component
-    Build,
+    Build {
+        /// Build the transforms in other languages too (examples/transforms); their tools come from the registries
+        #[arg(long)]
+        languages: bool,
+    },
     /// Measure the proxy, and others beside it
     Bench(bench::Options),
 }
@@ -61,8 +66,11 @@ fn run(command: &Command) -> Result<()> {
         Command::Test => test::run(&workspace),
         Command::Bench(options) => bench::run(&workspace, options),
         Command::Components => components::build(&workspace).map(drop),
-        Command::Build => {
+        Command::Build { languages } => {
             components::build(&workspace)?;
+            if *languages {
+                languages::build(&workspace)?;
+            }
             process::run(workspace.cargo().args(["build", "--release", "--package", "sluice"]))?;
             println!("built {}", workspace.sluice("release").display());
             Ok(())

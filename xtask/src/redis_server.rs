@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::apt;
+use crate::{apt, process};
 use crate::daemon::Daemon;
 use crate::resp::{Connection, Reply};
 

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use crate::output::write_if_changed;
+
 /// A file that goes into a project.
 pub(crate) struct File {
     /// Where, relative to the directory that it is written to.
@@ -24,7 +26,7 @@ pub(crate) fn write(directory: &Path, files: &[File], fill: impl Fn(&str) -> Str
         let path = directory.join(path.strip_suffix(SUFFIX).unwrap_or(path));
         let failed = || format!("cannot write {}", path.display());
         fs::create_dir_all(path.parent().unwrap_or(directory)).with_context(failed)?;
-        fs::write(&path, fill(text)).with_context(failed)?;
+        write_if_changed(&path, fill(text).as_bytes())?;
     }
     Ok(())
 }

@@ -82,6 +82,15 @@ impl Project {
         Ok(support)
     }
 
+    /// Write what comes with Sluice anew: that of the contract at hand.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be written.
+    pub fn renew_support(&self) -> Result<()> {
+        self.language.write_support(&self.directory.join(SUPPORT))
+    }
+
     /// The directory of what the tools make on the way.
     pub(crate) fn derived(&self) -> Result<PathBuf> {
         let derived = self.directory.join(DERIVED);

@@ -16,6 +16,8 @@ const VARIABLE: &str = "SLUICE_TOOLS";
 #[derive(Debug, Clone)]
 pub struct Tools {
     directory: PathBuf,
+    /// Where cargo keeps what it compiles, if not in each project.
+    cargo_target: Option<PathBuf>,
 }
 
 impl Tools {
@@ -30,17 +32,23 @@ impl Tools {
             .or_else(|| Some(absolute("XDG_CACHE_HOME")?.join("sluice/tools")))
             .or_else(|| Some(absolute("HOME")?.join(".cache/sluice/tools")))
             .ok_or_else(|| anyhow!("there is no place for tools: set {VARIABLE} to the path of a directory"))?;
-        Ok(Self { directory })
+        Ok(Self { directory, cargo_target: env::var_os("CARGO_TARGET_DIR").map(PathBuf::from) })
     }
 
-    /// In this directory.
+    /// In this directory, with another one for what cargo compiles for all projects.
     #[must_use]
-    pub fn at(directory: PathBuf) -> Self {
-        Self { directory }
+    pub fn at(directory: PathBuf, cargo_target: Option<PathBuf>) -> Self {
+        Self { directory, cargo_target }
     }
 
-    /// The directory itself: for notes of what was tried.
-    pub(crate) fn directory(&self) -> &Path {
+    /// Where cargo keeps what it compiles, if not in each project.
+    pub(crate) fn cargo_target(&self) -> Option<&Path> {
+        self.cargo_target.as_deref()
+    }
+
+    /// The directory itself.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
         &self.directory
     }
 
@@ -103,7 +111,7 @@ mod tests {
     #[test]
     fn a_tool_is_installed_once_and_whole() {
         let place = tempfile::tempdir().unwrap();
-        let tools = Tools::at(place.path().to_owned());
+        let tools = Tools::at(place.path().to_owned(), None);
         let error = tools
             .install("x-1", |directory| {
                 fs::write(directory.join("half"), "")?;

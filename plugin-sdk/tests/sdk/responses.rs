@@ -11,6 +11,7 @@ const KEEP: u64 = 0;
 const REPLACE: u64 = 1;
 const SHOUT: u64 = 2;
 const CHANGE_MIND: u64 = 3;
+const SHOUT_ALL: u64 = 4;
 
 impl Transform for Watcher {
     type Config = NoConfig;
@@ -24,6 +25,7 @@ impl Transform for Watcher {
             Some(b"REPLACE") => REPLACE,
             Some(b"SHOUT") => SHOUT,
             Some(b"CHANGE") => CHANGE_MIND,
+            Some(b"SHOUTALL") => SHOUT_ALL,
             Some(b"UNSEEN") => return,
             _ => KEEP,
         };
@@ -35,6 +37,10 @@ impl Transform for Watcher {
             REPLACE => change.replace(&Reply::bulk(format!("{} of {}", response.id(), response.session()))),
             SHOUT => change.map_bulks(response, |path, bytes| {
                 (path.last() != Some(&0)).then(|| Reply::bulk(bytes.to_ascii_uppercase()))
+            }),
+            SHOUT_ALL => change.map_strings(response, |_, text| {
+                let shouted = text.to_ascii_uppercase();
+                (shouted != text).then_some(shouted)
             }),
             CHANGE_MIND => {
                 change.replace_frame(b"+one\r\n");
@@ -80,6 +86,23 @@ fn bulk_strings_are_replaced_where_they_are_and_all_else_is_kept_byte_for_byte()
     assert_eq!(harness.response(&verdict, &Reply::bulk("whole")), Some(Reply::bulk("WHOLE")));
     assert_eq!(harness.response(&verdict, &Reply::array([Reply::bulk("kept")])), None);
     assert_eq!(harness.response(&verdict, &Reply::error("ERR")), None);
+}
+
+#[test]
+fn strings_of_every_kind_are_replaced_by_strings_of_the_same_kind_and_errors_are_not() {
+    let mut harness = watcher();
+    let verdict = harness.request("SHOUTALL");
+    let frame = b"~5\r\n+ok\r\n=8\r\ntxt:some\r\n%1\r\n$1\r\nk\r\n:1\r\n-ERR no\r\n$1\r\nV\r\n";
+    let shouted = Reply::Set(vec![
+        Reply::simple("OK"),
+        Reply::Verbatim(*b"txt", b"SOME".into()),
+        Reply::Map(vec![(Reply::bulk("K"), Reply::Integer(1))]),
+        Reply::error("ERR no"),
+        Reply::bulk("V"),
+    ]);
+    assert_eq!(harness.response_frame(&verdict, frame), Some(shouted));
+    assert_eq!(harness.response(&verdict, &Reply::error("ERR no")), None);
+    assert_eq!(harness.response(&verdict, &Reply::array([Reply::simple("OK")])), None);
 }
 
 #[test]

@@ -27,8 +27,7 @@ pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
     if packages.is_empty() {
         return Ok(directory);
     }
-    // Apart from the host's, so that two compilers do not evict each other's work.
-    let target = workspace.target.join("wasm");
+    let target = target(workspace);
     let toolchain = Toolchain::find(&target, || apt::install(&DEBIAN_PACKAGES))?;
     for package in packages {
         let Some(name) = &package.cdylib else {
@@ -44,6 +43,11 @@ pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
         }
     }
     Ok(directory)
+}
+
+/// Where modules are compiled: apart from the host, so that two compilers do not evict each other's work.
+pub(crate) fn target(workspace: &Workspace) -> PathBuf {
+    workspace.target.join("wasm")
 }
 
 fn compile(workspace: &Workspace, toolchain: &Toolchain, target: &Path, package: &Package) -> Result<()> {

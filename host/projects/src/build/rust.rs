@@ -43,9 +43,10 @@ pub(crate) fn build(project: &Project, tools: &Tools) -> Result<Vec<u8>> {
     let mut cargo = Command::new("cargo");
     cargo.current_dir(&project.directory).args(["rustc", "--lib", "--crate-type", "cdylib", "--release"]);
     cargo.args(["--target", TARGET]);
-    if env::var_os("CARGO_TARGET_DIR").is_none() {
-        cargo.arg("--target-dir").arg(project.derived()?.join("cargo"));
-    }
+    cargo.arg("--target-dir").arg(match tools.cargo_target() {
+        Some(shared) => shared.to_owned(),
+        None => project.derived()?.join("cargo"),
+    });
     toolchain.apply(&mut cargo);
     let messages = process::show_and_read(cargo.arg("--message-format=json-render-diagnostics"))?;
     let module = module(&messages).context("cargo did not say which module it made")?;

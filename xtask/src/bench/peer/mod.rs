@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 
 use super::servers::{Behind, Servers};
-use crate::apt;
+use crate::process;
 use crate::daemon::{self, Daemon};
 use crate::resp::{Connection, Reply};
 use crate::workspace::Workspace;
