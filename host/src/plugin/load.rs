@@ -76,7 +76,7 @@ pub enum LoadProblem {
         /// The file.
         component: String,
         /// How it breaks the contract.
-        breach: Breach,
+        breach: Box<Breach>,
     },
     /// A limit is out of its range.
     #[error("the limit `{limit}` is {found}; {expected}")]
@@ -184,7 +184,7 @@ fn load(runtime: &Runtime, spec: &Spec) -> Result<Plugin, LoadProblem> {
         component: origin.clone(),
         reason: error.root_cause().to_string(),
     };
-    let breach = |breach| LoadProblem::Breach { component: origin.clone(), breach };
+    let breach = |breach| LoadProblem::Breach { component: origin.clone(), breach: Box::new(breach) };
     // What can be told from names is told first.
     let names = Names::of(bytes)
         .map_err(|error| LoadProblem::Invalid { component: origin.clone(), reason: error.to_string() })?;
