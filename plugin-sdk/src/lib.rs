@@ -132,7 +132,7 @@ macro_rules! transform {
                 unsafe { glue::realloc(old, old_len, align, new_len) }
             }
 
-            #[unsafe(export_name = "sluice:transform/lifecycle@0.1.0#describe")]
+            #[unsafe(export_name = "sluice:transform/lifecycle@0.2.0#describe")]
             extern "C" fn describe() -> *const usize {
                 glue::describe([
                     ::core::stringify!($transform),
@@ -141,12 +141,12 @@ macro_rules! transform {
                 ])
             }
 
-            #[unsafe(export_name = "sluice:transform/lifecycle@0.1.0#configure")]
+            #[unsafe(export_name = "sluice:transform/lifecycle@0.2.0#configure")]
             unsafe extern "C" fn configure(config: *const u8, len: usize) -> *const usize {
                 SLOT.with(|slot| unsafe { slot.configure((config, len)) })
             }
 
-            #[unsafe(export_name = "sluice:transform/requests-columns@0.1.0#handle")]
+            #[unsafe(export_name = "sluice:transform/requests-columns@0.2.0#handle")]
             unsafe extern "C" fn requests(
                 a: *const u8,
                 a_len: usize,
@@ -167,7 +167,7 @@ macro_rules! transform {
                 SLOT.with(|slot| unsafe { slot.requests(lists) })
             }
 
-            #[unsafe(export_name = "sluice:transform/responses-columns@0.1.0#handle")]
+            #[unsafe(export_name = "sluice:transform/responses-columns@0.2.0#handle")]
             unsafe extern "C" fn responses(
                 a: *const u8,
                 a_len: usize,

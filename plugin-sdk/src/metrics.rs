@@ -7,6 +7,7 @@
 //! use sluice_plugin::metrics::Counter;
 //!
 //! let denied = Counter::new("denied", &[("command", "flushall")])?;
+//! sluice_plugin::metrics::explain("denied", "Requests that were denied, by command.");
 //! denied.add(1);
 //! # Ok::<(), sluice_plugin::metrics::Refusal>(())
 //! ```
@@ -47,6 +48,14 @@ pub(crate) enum Kind {
     Counter,
     Gauge,
     Histogram,
+}
+
+/// Say what the series of a name measure, in one sentence: `/metrics` shows it. Before or after they are registered, and as often as one
+/// likes: the last one counts.
+///
+/// The host cuts it at 512 bytes, and ignores it for a name that is not a valid one.
+pub fn explain(name: &str, help: &str) {
+    host::metrics::explain(name, help);
 }
 
 macro_rules! series {

@@ -113,8 +113,12 @@ impl Topology {
 
     /// Declares a plugin by the file name of its component; `more` are further entries of its map, such as
     /// `on_fault: close`, in flow style.
-    pub fn plugin(mut self, name: &str, component: &str, more: &str) -> Self {
-        let path = programs::component(component);
+    pub fn plugin(self, name: &str, component: &str, more: &str) -> Self {
+        self.plugin_at(name, &programs::component(component), more)
+    }
+
+    /// The same, by the path of its component.
+    pub fn plugin_at(mut self, name: &str, path: &Path, more: &str) -> Self {
         let comma = if more.is_empty() { "" } else { ", " };
         self.plugins.push(format!("{name}: {{ component: \"{}\"{comma}{more} }}", path.display()));
         self

@@ -96,6 +96,11 @@ impl Histograms {
         self.with_family(name, |family| family.help = Some(help.to_owned()));
     }
 
+    /// Explains a name that has no explanation yet.
+    pub(super) fn describe_if_nobody_has(&self, name: &str, help: &str) {
+        self.with_family(name, |family| _ = family.help.get_or_insert_with(|| help.to_owned()));
+    }
+
     /// Finds or makes a series.
     pub(super) fn register(&self, key: &Key) -> Arc<Series> {
         self.with_family(key.name(), |family| {

@@ -1,9 +1,10 @@
 //! The metrics of the process: counters and gauges are the exporter's, histograms are our own.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder, formatting};
 
 use super::catalogue;
 use super::histogram::Histograms;
@@ -18,6 +19,7 @@ pub struct MetricsError;
 pub struct Metrics {
     exporter: PrometheusHandle,
     histograms: Arc<Histograms>,
+    explanations: Arc<Explanations>,
 }
 
 impl Metrics {
@@ -37,7 +39,7 @@ impl Metrics {
 
     /// All of them, as Prometheus text.
     pub(super) fn render(&self) -> String {
-        let mut text = self.exporter.render();
+        let mut text = self.explanations.put_into(&self.exporter.render());
         self.histograms.render(&mut text);
         text
     }
@@ -47,30 +49,70 @@ impl Metrics {
 pub(super) struct Collector {
     exporter: PrometheusRecorder,
     histograms: Arc<Histograms>,
+    explanations: Arc<Explanations>,
 }
 
 /// Metrics that belong to no process yet, and what collects them.
 pub(super) fn detached() -> (Collector, Metrics) {
     let exporter = PrometheusBuilder::new().build_recorder();
     let histograms = Arc::<Histograms>::default();
-    let metrics = Metrics { exporter: exporter.handle(), histograms: histograms.clone() };
-    (Collector { exporter, histograms }, metrics)
+    let explanations = Arc::<Explanations>::default();
+    let metrics = Metrics {
+        exporter: exporter.handle(),
+        histograms: Arc::clone(&histograms),
+        explanations: Arc::clone(&explanations),
+    };
+    (Collector { exporter, histograms, explanations }, metrics)
 }
 
-/// The explanation of a metric that a plugin has registered.
+/// The explanation of a metric of a plugin that gives none.
 const OF_A_PLUGIN: &str = "Measured by a plugin, which knows what it means.";
 
-fn is_of_a_plugin(key: &Key) -> bool {
-    key.name().starts_with("sluice_plugin_")
+fn is_of_a_plugin(name: &str) -> bool {
+    name.starts_with("sluice_plugin_")
+}
+
+/// What plugins have said of their counters and gauges. The exporter keeps the first explanation of a name for ever; a plugin may
+/// come with its own late, or with a better one after it was replaced.
+#[derive(Default)]
+struct Explanations(Mutex<HashMap<String, String>>);
+
+impl Explanations {
+    fn describe(&self, name: &str, help: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), help.to_owned());
+    }
+
+    /// The exporter's text, with a line of help before each metric of a plugin.
+    fn put_into(&self, rendered: &str) -> String {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut text = String::with_capacity(rendered.len());
+        for line in rendered.split_inclusive('\n') {
+            let of_type = line.strip_prefix("# TYPE ").and_then(|rest| rest.split(' ').next());
+            if let Some(name) = of_type.filter(|name| is_of_a_plugin(name)) {
+                let help = known.get(name).map_or(OF_A_PLUGIN, String::as_str);
+                formatting::write_help_line(&mut text, name, None, None, help);
+            }
+            text.push_str(line);
+        }
+        text
+    }
 }
 
 impl Recorder for Collector {
     fn describe_counter(&self, name: KeyName, unit: Option<Unit>, help: SharedString) {
-        self.exporter.describe_counter(name, unit, help);
+        if is_of_a_plugin(name.as_str()) {
+            self.explanations.describe(name.as_str(), &help);
+        } else {
+            self.exporter.describe_counter(name, unit, help);
+        }
     }
 
     fn describe_gauge(&self, name: KeyName, unit: Option<Unit>, help: SharedString) {
-        self.exporter.describe_gauge(name, unit, help);
+        if is_of_a_plugin(name.as_str()) {
+            self.explanations.describe(name.as_str(), &help);
+        } else {
+            self.exporter.describe_gauge(name, unit, help);
+        }
     }
 
     fn describe_histogram(&self, name: KeyName, _: Option<Unit>, help: SharedString) {
@@ -78,22 +120,16 @@ impl Recorder for Collector {
     }
 
     fn register_counter(&self, key: &Key, metadata: &Metadata<'_>) -> Counter {
-        if is_of_a_plugin(key) {
-            self.describe_counter(KeyName::from(key.name().to_owned()), None, OF_A_PLUGIN.into());
-        }
         self.exporter.register_counter(key, metadata)
     }
 
     fn register_gauge(&self, key: &Key, metadata: &Metadata<'_>) -> Gauge {
-        if is_of_a_plugin(key) {
-            self.describe_gauge(KeyName::from(key.name().to_owned()), None, OF_A_PLUGIN.into());
-        }
         self.exporter.register_gauge(key, metadata)
     }
 
     fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
-        if is_of_a_plugin(key) {
-            self.histograms.describe(key.name(), OF_A_PLUGIN);
+        if is_of_a_plugin(key.name()) {
+            self.histograms.describe_if_nobody_has(key.name(), OF_A_PLUGIN);
         }
         Histogram::from_arc(self.histograms.register(key))
     }

@@ -97,6 +97,26 @@ fn what_is_measured_is_shown_with_its_explanation() {
 }
 
 #[test]
+fn what_a_plugin_says_of_its_metrics_is_shown_whenever_it_says_it() {
+    let served = served();
+    ::metrics::with_local_recorder(&served.collector, || {
+        ::metrics::describe_counter!("sluice_plugin_before", "Said before.");
+        ::metrics::counter!("sluice_plugin_before", "plugin" => "A").increment(1);
+        ::metrics::gauge!("sluice_plugin_after", "plugin" => "A").set(1.0);
+        ::metrics::describe_gauge!("sluice_plugin_after", "Said\\ after\nwards.");
+        ::metrics::histogram!("sluice_plugin_again", "plugin" => "A").record(1.0);
+        ::metrics::describe_histogram!("sluice_plugin_again", "Said once.");
+        ::metrics::describe_histogram!("sluice_plugin_again", "Said again.");
+        ::metrics::histogram!("sluice_plugin_again", "plugin" => "B").record(1.0);
+    });
+    let (_, text) = served.ask("GET /metrics", "");
+    for help in ["before Said before.\n# TYPE", "after Said\\\\ after\\nwards.\n# TYPE", "again Said again.\n# TYPE"] {
+        assert!(text.contains(&format!("# HELP sluice_plugin_{help}")), "{help}\n{text}");
+    }
+    assert_eq!(text.matches("# HELP sluice_plugin_").count(), 3, "{text}");
+}
+
+#[test]
 fn an_unknown_path_says_what_there_is() {
     let (status, text) = served().ask("GET /metric", "");
     assert_eq!(status, 404);

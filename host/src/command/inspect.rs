@@ -93,8 +93,8 @@ mod tests {
 
     #[test]
     fn the_grants_that_a_component_needs_follow_from_its_imports() {
-        assert_eq!(grant("sluice:transform/clock@0.1.0"), Some(Grant::Clock));
-        assert_eq!(grant("sluice:transform/log@0.1.0"), None);
+        assert_eq!(grant("sluice:transform/clock@0.2.0"), Some(Grant::Clock));
+        assert_eq!(grant("sluice:transform/log@0.2.0"), None);
         assert_eq!(grant("wasi:clocks/clock@0.2.0"), None);
     }
 }

@@ -7,11 +7,9 @@ use wasmtime::component::{Component, ComponentExportIndex, ComponentNamedList, L
 use super::grants::Grants;
 use super::host;
 use super::lanes::{columns, lifecycle, rows};
+use super::names::{Direction, Names};
 use super::spec::Wasi;
-
-/// The package of the contract, and the version of it that this host speaks.
-const PACKAGE: &str = "sluice:transform/";
-pub(super) const VERSION: &str = "0.1.0";
+use super::versions::{self, ContractVersion};
 
 /// The form in which batches cross into a component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,11 +43,32 @@ pub struct Phases {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Breach {
     /// It exports nothing of the contract.
-    #[error("is not a transform: it exports no `sluice:transform/lifecycle@{VERSION}`")]
+    #[error("is not a transform: it exports no `sluice:transform/lifecycle@{spoken}`", spoken = ContractVersion::SPOKEN)]
     NotATransform,
-    /// It was made for another version of the contract.
-    #[error("was made for version {0} of the contract; this host speaks {VERSION}")]
-    Version(String),
+    /// It was made for a version of the contract that this host does not run.
+    #[error(
+        "{verb} `{name}`: it was made for a version of the contract that {why}; this host speaks {spoken} and runs components \
+         made for {run}. {hint}",
+        spoken = ContractVersion::SPOKEN,
+        run = versions::run()
+    )]
+    Version {
+        /// `imports` or `exports`.
+        verb: &'static str,
+        /// The name that says so.
+        name: String,
+        /// What is wrong with the version.
+        why: &'static str,
+        /// What to do.
+        hint: String,
+    },
+    /// Its exports are of several versions of the contract.
+    #[error(
+        "exports the contract in several versions ({}); expected all of its exports to be of one: build it against one version of \
+         the WIT files",
+        .0.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+    )]
+    MixedVersions(Vec<String>),
     /// It has no handler, or only one for responses: nothing would ever cross.
     #[error("has no handler for requests (`requests-columns` or `requests-rows`)")]
     NoHandler,
@@ -84,6 +103,7 @@ pub enum Breach {
 
 /// What a component exports, as far as the host calls it.
 pub(super) struct Contract {
+    pub(super) version: ContractVersion,
     pub(super) lane: Lane,
     pub(super) phases: Phases,
     pub(super) describe: ComponentExportIndex,
@@ -94,9 +114,8 @@ pub(super) struct Contract {
 
 impl Contract {
     /// Read the contract off a component's type.
-    pub(super) fn of(component: &Component, engine: &Engine) -> Result<Contract, Breach> {
+    pub(super) fn of(component: &Component, engine: &Engine, version: ContractVersion) -> Result<Contract, Breach> {
         let ty = component.component_type();
-        check_versions(&ty, engine)?;
         let exports = Exports { component, engine, ty: &ty };
         let has = |interface| exports.find(interface).is_some();
         let has_columns = has("requests-columns") || has("responses-columns");
@@ -128,6 +147,7 @@ impl Contract {
             )
         };
         Ok(Contract {
+            version,
             lane,
             phases: Phases { requests: requests.is_some(), responses: responses.is_some() },
             describe: describe.ok_or(Breach::NotATransform)?,
@@ -147,10 +167,7 @@ pub(super) fn check_imports(component: &Component, engine: &Engine, grants: Gran
             }
             return Err(Breach::Wasi(name.to_owned()));
         }
-        let capability = name
-            .strip_prefix(PACKAGE)
-            .and_then(|rest| rest.split_once('@'))
-            .and_then(|(interface, _)| host::find(interface));
+        let capability = versions::split(name).and_then(|(interface, _)| host::find(interface));
         match capability {
             Some(capability) => {
                 if let Some(grant) = capability.grant
@@ -177,26 +194,46 @@ fn is_only_types(import: &ComponentItem, engine: &Engine) -> bool {
     }
 }
 
-/// Refuse a component that was made for an incompatible version, before its functions are looked for.
-fn check_versions(ty: &Type, engine: &Engine) -> Result<(), Breach> {
-    let other = ty
-        .exports(engine)
-        .filter_map(|(name, _)| name.strip_prefix(PACKAGE)?.split_once('@'))
-        .map(|(_, version)| version)
-        .find(|version| compatible_part(version) != compatible_part(VERSION));
-    match other {
-        Some(version) => Err(Breach::Version(version.to_owned())),
-        None => Ok(()),
+/// The version of the contract that a component was made for: that of its exports. What it imports may be of any version that this
+/// host runs, as a component may be put together from parts that were made at different times.
+///
+/// # Errors
+///
+/// It has to do with a version that this host does not run, or exports more than one.
+pub(super) fn version(names: &Names) -> Result<ContractVersion, Breach> {
+    let mut made_for = None;
+    for (direction, name) in names.of_the_contract() {
+        let version = runnable(name).map_err(|(why, hint)| Breach::Version {
+            verb: direction.verb(),
+            name: name.to_owned(),
+            why,
+            hint,
+        })?;
+        if direction == Direction::Exports {
+            if made_for.is_some_and(|other| other != version) {
+                let exports = names.of_the_contract().filter(|(direction, _)| *direction == Direction::Exports);
+                return Err(Breach::MixedVersions(exports.map(|(_, name)| name.to_owned()).collect()));
+            }
+            made_for = Some(version);
+        }
     }
+    made_for.ok_or(Breach::NotATransform)
 }
 
-/// The part of a version that compatible ones share: the major one, or up to the first that is not 0.
-fn compatible_part(version: &str) -> &str {
-    let end = version
-        .match_indices('.')
-        .map(|(dot, _)| dot)
-        .find(|&dot| version.get(..dot).is_some_and(|part| part.chars().any(|c| !matches!(c, '0' | '.'))));
-    end.and_then(|dot| version.get(..dot)).unwrap_or(version)
+/// The version of a name of the contract, if this host runs it; otherwise why it does not, and what to do.
+fn runnable(name: &str) -> Result<ContractVersion, (&'static str, String)> {
+    let spoken = ContractVersion::SPOKEN;
+    let rebuild = |verb| format!("{verb} it against {spoken}, with the WIT files or the SDK that come with this host");
+    let (_, text) = versions::split(name).unwrap_or_default();
+    match text.parse::<ContractVersion>() {
+        Ok(version) if version.is_run() => Ok(version),
+        Ok(version) if version > spoken => Err((
+            "is newer than this host",
+            format!("Run it with a Sluice that speaks {version}, or {}", rebuild("rebuild")),
+        )),
+        Ok(_) => Err(("is no longer run", rebuild("Rebuild"))),
+        Err(()) => Err(("has no number", rebuild("Rebuild"))),
+    }
 }
 
 struct Exports<'a> {
@@ -211,11 +248,7 @@ impl Exports<'_> {
         self.ty
             .exports(self.engine)
             .map(|(name, _)| name)
-            .find(|name| {
-                name.strip_prefix(PACKAGE)
-                    .and_then(|rest| rest.split_once('@'))
-                    .is_some_and(|(found, _)| found == interface)
-            })
+            .find(|name| versions::split(name).is_some_and(|(found, _)| found == interface))
             .map(str::to_owned)
     }
 
@@ -246,20 +279,5 @@ impl Exports<'_> {
             _ => "is missing".to_owned(),
         };
         Err(Breach::Function { export, function, problem })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_are_compatible_as_semver_says() {
-        assert_eq!(compatible_part("0.1.0"), compatible_part("0.1.7"));
-        assert_ne!(compatible_part("0.1.0"), compatible_part("0.2.0"));
-        assert_ne!(compatible_part("0.1.0"), compatible_part("1.1.0"));
-        assert_eq!(compatible_part("1.1.0"), compatible_part("1.9.3"));
-        assert_ne!(compatible_part("0.0.1"), compatible_part("0.0.2"));
-        assert_ne!(compatible_part("10.0.0"), compatible_part("1.0.0"));
     }
 }

@@ -13,10 +13,12 @@ use super::cache::hex;
 use super::contract::{self, Breach, Contract, Lane, Phases};
 use super::engine;
 use super::host::{self, Shared};
+use super::names::Names;
 use super::runtime::Runtime;
 use super::spec::{Component, Spec};
 use super::store::Data;
 use super::ticker::Pulse;
+use super::versions::ContractVersion;
 
 /// A plugin that could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +76,7 @@ pub enum LoadProblem {
         /// The file.
         component: String,
         /// How it breaks the contract.
-        breach: Breach,
+        breach: Box<Breach>,
     },
     /// A limit is out of its range.
     #[error("the limit `{limit}` is {found}; {expected}")]
@@ -117,12 +119,17 @@ impl Plugin {
         &self.sha256
     }
 
+    /// The version of the contract that it was made for.
+    pub fn contract(&self) -> ContractVersion {
+        self.contract.version
+    }
+
     /// The form in which batches cross into it.
     pub fn lane(&self) -> Lane {
         self.contract.lane
     }
 
-    /// The full names of the interfaces that it imports, such as `sluice:transform/clock@0.1.0`, in the component's order.
+    /// The full names of the interfaces that it imports, such as `sluice:transform/clock@0.2.0`, in the component's order.
     pub fn imports(&self) -> Vec<String> {
         let ty = self.pre.component().component_type();
         ty.imports(&self.engine).map(|(name, _)| name.to_owned()).collect()
@@ -177,9 +184,13 @@ fn load(runtime: &Runtime, spec: &Spec) -> Result<Plugin, LoadProblem> {
         component: origin.clone(),
         reason: error.root_cause().to_string(),
     };
-    let breach = |breach| LoadProblem::Breach { component: origin.clone(), breach };
+    let breach = |breach| LoadProblem::Breach { component: origin.clone(), breach: Box::new(breach) };
+    // What can be told from names is told first.
+    let names = Names::of(bytes)
+        .map_err(|error| LoadProblem::Invalid { component: origin.clone(), reason: error.to_string() })?;
+    let version = contract::version(&names).map_err(breach)?;
     let component = runtime.compile(&engine, bytes).map_err(invalid)?;
-    let contract = Contract::of(&component, &engine).map_err(breach)?;
+    let contract = Contract::of(&component, &engine, version).map_err(breach)?;
     contract::check_imports(&component, &engine, spec.grants, spec.wasi).map_err(breach)?;
     let pre = host::linker(&engine, &component, spec)
         .and_then(|linker| linker.instantiate_pre(&component))

@@ -26,6 +26,7 @@ mod interest;
 mod lanes;
 mod load;
 mod meter;
+mod names;
 mod runtime;
 mod spec;
 pub mod standard;
@@ -35,6 +36,7 @@ mod ticker;
 mod transform;
 mod validate;
 mod verdicts;
+mod versions;
 
 #[cfg(test)]
 mod test;
@@ -52,3 +54,4 @@ pub use self::runtime::{Runtime, RuntimeError, RuntimeOptions};
 pub use self::spec::{Component, Limits, OnFault, Spec, Wasi};
 pub use self::transform::{ConfigureError, Description, Site, Transform};
 pub use self::verdicts::{Action, Argument, Arguments, Requests, Verdict, Verdicts};
+pub use self::versions::ContractVersion;

@@ -42,7 +42,7 @@ pub(crate) mod metrics {
         })
     }
 
-    pub(crate) use metrics::{add, observe, set};
+    pub(crate) use metrics::{add, explain, observe, set};
 }
 
 pub(crate) mod commands {

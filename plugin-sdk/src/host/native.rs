@@ -13,6 +13,8 @@ pub(crate) struct World {
     pub(crate) log: Vec<(Level, String)>,
     pub(crate) log_level: Level,
     pub(crate) series: Vec<Series>,
+    /// What was said of names of series.
+    pub(crate) help: HashMap<String, String>,
     pub(crate) sessions: HashMap<u64, Session>,
     pub(crate) state: BTreeMap<Vec<u8>, Entry>,
     /// In bytes of keys and values.
@@ -42,6 +44,7 @@ impl Default for World {
             log: Vec::new(),
             log_level: Level::Trace,
             series: Vec::new(),
+            help: HashMap::new(),
             sessions: HashMap::new(),
             state: BTreeMap::new(),
             state_limit: 1 << 20,
@@ -122,6 +125,12 @@ pub(crate) mod metrics {
 
     pub(crate) fn set(series: u32, value: f64) {
         change(Kind::Gauge, series, |values| *values = vec![value]);
+    }
+
+    pub(crate) fn explain(name: &str, help: &str) {
+        if valid(name) {
+            world(|world| world.help.insert(name.to_owned(), help.to_owned()));
+        }
     }
 
     pub(crate) fn observe(series: u32, value: f64) {

@@ -273,6 +273,12 @@ impl<T: Transform> Harness<T> {
         self.series(name, labels, |kind, values| (kind == Kind::Histogram).then(|| values.to_vec()))
     }
 
+    /// What was [said](crate::metrics::explain) of the series of a name.
+    #[must_use]
+    pub fn help(&self, name: &str) -> Option<String> {
+        world(|world| world.help.get(name).cloned())
+    }
+
     fn series<R>(&self, name: &str, labels: &[(&str, &str)], of: impl Fn(Kind, &[f64]) -> Option<R>) -> Option<R> {
         let mut labels: Vec<_> = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         labels.sort();

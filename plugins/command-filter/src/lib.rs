@@ -2,7 +2,7 @@
 
 mod transactions;
 
-use sluice_plugin::metrics::Counter;
+use sluice_plugin::metrics::{self, Counter};
 use sluice_plugin::{Change, Command, CommandSet, Interest, Reply, Request, Response, Transform, Verdict, View};
 
 use crate::transactions::{Sent, Transactions};
@@ -71,6 +71,7 @@ impl Transform for CommandFilter {
             Unknown::Deny => denied.insert(Command::UNKNOWN),
             Unknown::Allow => denied.remove(Command::UNKNOWN),
         }
+        metrics::explain("denied_requests", "Requests that CommandFilter denied.");
         Ok(Self {
             denied,
             reply: config.reply.split("{command}").map(str::to_owned).collect(),

@@ -1,6 +1,6 @@
 //! `Inspect`: looks at every request (its command, its name as the client wrote it, its arguments), counts, and forwards.
 
-use sluice_plugin::metrics::Counter;
+use sluice_plugin::metrics::{self, Counter};
 use sluice_plugin::{Command, Interest, Request, Requests, Transform, Verdict, View};
 
 /// How much of each request to look at.
@@ -58,7 +58,8 @@ struct Total {
 }
 
 impl Total {
-    fn new(name: &str) -> Result<Self, String> {
+    fn new(name: &str, help: &str) -> Result<Self, String> {
+        metrics::explain(name, help);
         Ok(Self { unreported: 0, series: Counter::new(name, &[])? })
     }
 
@@ -74,6 +75,7 @@ impl Transform for Inspect {
         if config.report_every == 0 {
             return Err("report_every: found 0, expected at least 1 batch".into());
         }
+        metrics::explain("requests", "Requests that Inspect saw, by command.");
         Ok(Self {
             view: match config.view {
                 Look::Command => View::Command,
@@ -83,8 +85,8 @@ impl Transform for Inspect {
             report_every: config.report_every,
             batches: 0,
             counts: vec![Count::default(); Command::all().count() + 1],
-            arguments: Total::new("arguments")?,
-            capitals: Total::new("capital_names")?,
+            arguments: Total::new("arguments", "Arguments of the requests that Inspect saw.")?,
+            capitals: Total::new("capital_names", "Requests whose command the client wrote with a capital letter.")?,
         })
     }
 
@@ -156,6 +158,7 @@ mod tests {
         assert_eq!(harness.metric("requests", &[("command", "other")]), Some(1.0));
         assert_eq!(harness.metric("arguments", &[]), Some(12.0));
         assert_eq!(harness.metric("capital_names", &[]), Some(4.0));
+        assert_eq!(harness.help("requests").as_deref(), Some("Requests that Inspect saw, by command."));
     }
 
     #[test]

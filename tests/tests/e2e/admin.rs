@@ -31,10 +31,6 @@ fn every_line_of_the_metrics_is_a_sample_or_a_comment_and_every_metric_is_explai
     let mut unexplained = Vec::new();
     for (series, _) in metrics.samples() {
         let name = series.split('{').next().unwrap();
-        // What a plugin counts is explained by the plugin.
-        if name.starts_with("sluice_plugin_") {
-            continue;
-        }
         assert!(name.starts_with("sluice_"), "{series}");
         let family = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
         let help = |name: &str| metrics.text().contains(&format!("# HELP {name} "));

@@ -49,6 +49,7 @@ mod told;
 mod traffic_log;
 mod transport;
 mod values;
+mod versions;
 mod virtual_node;
 
 /// How many workers a promise is checked with that must hold for any number.

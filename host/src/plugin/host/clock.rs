@@ -11,7 +11,7 @@ use super::{Capability, Grant};
 pub(super) const CAPABILITY: Capability = Capability {
     interface: "clock",
     grant: Some(Grant::Clock),
-    link: |linker| clock::add_to_linker::<_, HasSelf<Clock>>(linker, |data| &mut data.capabilities.clock),
+    link: |instance| clock::add_to_linker_instance::<_, HasSelf<Clock>>(instance, |data| &mut data.capabilities.clock),
 };
 
 pub(super) struct Clock;

@@ -9,7 +9,9 @@ use super::interfaces::commands;
 pub(super) const CAPABILITY: Capability = Capability {
     interface: "commands",
     grant: None,
-    link: |linker| commands::add_to_linker::<_, HasSelf<Commands>>(linker, |data| &mut data.capabilities.commands),
+    link: |instance| {
+        commands::add_to_linker_instance::<_, HasSelf<Commands>>(instance, |data| &mut data.capabilities.commands)
+    },
 };
 
 pub(super) struct Commands;

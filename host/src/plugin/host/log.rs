@@ -14,7 +14,7 @@ use crate::plugin::transform::Site;
 pub(super) const CAPABILITY: Capability = Capability {
     interface: "log",
     grant: None,
-    link: |linker| log::add_to_linker::<_, HasSelf<Log>>(linker, |data| &mut data.capabilities.log),
+    link: |instance| log::add_to_linker_instance::<_, HasSelf<Log>>(instance, |data| &mut data.capabilities.log),
 };
 
 /// The target of a plugin's lines, for filters such as `sluice::plugin::log=debug`.

@@ -1,7 +1,7 @@
 //! `metrics`: series of a plugin among the host's own, bounded in number.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ::metrics::{Counter, Gauge, Histogram, Label};
 use wasmtime::component::HasSelf;
@@ -12,13 +12,17 @@ use super::{Capability, Shared};
 pub(super) const CAPABILITY: Capability = Capability {
     interface: "metrics",
     grant: None,
-    link: |linker| metrics::add_to_linker::<_, HasSelf<Metrics>>(linker, |data| &mut data.capabilities.metrics),
+    link: |instance| {
+        metrics::add_to_linker_instance::<_, HasSelf<Metrics>>(instance, |data| &mut data.capabilities.metrics)
+    },
 };
 
 /// The longest name of a series, and the longest name or value of a label, in bytes.
 const NAME: usize = 128;
 /// The most labels of a series.
 const LABELS: usize = 16;
+/// The most bytes of what a plugin says of a name.
+const HELP: usize = 512;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Kind {
@@ -37,6 +41,8 @@ pub(super) struct Registry {
     limit: usize,
     kinds: Arc<Kinds>,
     series: Mutex<HashMap<Key, (Series, Handle)>>,
+    /// What the plugin has said of names.
+    help: Mutex<HashMap<String, String>>,
 }
 
 /// A name and its labels, sorted.
@@ -51,7 +57,7 @@ enum Handle {
 
 impl Registry {
     pub(super) fn new(plugin: &str, limit: usize, kinds: Arc<Kinds>) -> Registry {
-        Registry { plugin: plugin.to_owned(), limit, kinds, series: Mutex::default() }
+        Registry { plugin: plugin.to_owned(), limit, kinds, series: Mutex::default(), help: Mutex::default() }
     }
 
     /// Find or make a series; gives its number, which is below the limit.
@@ -79,8 +85,32 @@ impl Registry {
         let number = Series::try_from(series.len()).map_err(|_| Refusal::Full)?;
         let handle = self.handle(kind, &key);
         kinds.insert(key.0.clone(), kind);
+        if let Some(help) = self.help().get(&key.0) {
+            tell(kind, &key.0, help);
+        }
         series.insert(key, (number, handle.clone()));
         Ok((number, handle))
+    }
+
+    /// Say what a name means: now if it has a kind, and otherwise once it has one.
+    fn explain(&self, name: String, help: &str) {
+        if !is_name(&name) {
+            return;
+        }
+        let help = one_line(help);
+        let kinds = self.kinds.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.help();
+        if known.len() >= self.limit && !known.contains_key(&name) {
+            return;
+        }
+        if let Some(&kind) = kinds.get(&name) {
+            tell(kind, &name, &help);
+        }
+        known.insert(name, help);
+    }
+
+    fn help(&self) -> MutexGuard<'_, HashMap<String, String>> {
+        self.help.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn handle(&self, kind: Kind, (name, labels): &Key) -> Handle {
@@ -94,6 +124,29 @@ impl Registry {
             Kind::Histogram => Handle::Histogram(::metrics::histogram!(name, labels)),
         }
     }
+}
+
+/// Tell whoever collects the metrics of this process what a name means.
+fn tell(kind: Kind, name: &str, help: &str) {
+    let name = format!("sluice_plugin_{name}");
+    let help = help.to_owned();
+    match kind {
+        Kind::Counter => ::metrics::describe_counter!(name, help),
+        Kind::Gauge => ::metrics::describe_gauge!(name, help),
+        Kind::Histogram => ::metrics::describe_histogram!(name, help),
+    }
+}
+
+/// At most [`HELP`] bytes, without control characters.
+fn one_line(help: &str) -> String {
+    let mut line = String::with_capacity(help.len().min(HELP));
+    for character in help.chars() {
+        if line.len() + character.len_utf8() > HELP {
+            break;
+        }
+        line.push(if character.is_control() { ' ' } else { character });
+    }
+    line
 }
 
 /// Check names; `labels` are sorted.
@@ -191,11 +244,17 @@ impl metrics::Host for Metrics {
             histogram.record(value);
         }
     }
+
+    fn explain(&mut self, name: String, help: String) {
+        self.shared.metrics.explain(name, &help);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+
+    use ::metrics::{KeyName, Metadata, SharedString, Unit};
 
     use super::*;
 
@@ -254,5 +313,82 @@ mod tests {
             let refused = number(&registry, Kind::Counter, "x", labels);
             assert!(matches!(refused, Err(Refusal::Invalid(_))), "{labels:?}");
         }
+    }
+
+    /// What was explained, by name.
+    #[derive(Default)]
+    struct Explained(Mutex<HashMap<String, String>>);
+
+    impl Explained {
+        fn of(&self, name: &str) -> Option<String> {
+            self.0.lock().unwrap().get(&format!("sluice_plugin_{name}")).cloned()
+        }
+    }
+
+    impl ::metrics::Recorder for Explained {
+        fn describe_counter(&self, name: KeyName, _: Option<Unit>, help: SharedString) {
+            self.0.lock().unwrap().insert(name.as_str().to_owned(), help.to_string());
+        }
+
+        fn describe_gauge(&self, name: KeyName, unit: Option<Unit>, help: SharedString) {
+            self.describe_counter(name, unit, help);
+        }
+
+        fn describe_histogram(&self, name: KeyName, unit: Option<Unit>, help: SharedString) {
+            self.describe_counter(name, unit, help);
+        }
+
+        fn register_counter(&self, _: &::metrics::Key, _: &Metadata<'_>) -> Counter {
+            Counter::noop()
+        }
+
+        fn register_gauge(&self, _: &::metrics::Key, _: &Metadata<'_>) -> Gauge {
+            Gauge::noop()
+        }
+
+        fn register_histogram(&self, _: &::metrics::Key, _: &Metadata<'_>) -> Histogram {
+            Histogram::noop()
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_a_name_is_passed_on_before_and_after_it_has_series() {
+        let explained = Explained::default();
+        ::metrics::with_local_recorder(&explained, || {
+            let registry = registry(&Arc::default(), 10);
+            registry.explain("early".to_owned(), "One.");
+            assert_eq!(explained.of("early"), None, "it has no kind yet");
+            number(&registry, Kind::Gauge, "early", &[]).unwrap();
+            assert_eq!(explained.of("early").as_deref(), Some("One."));
+            number(&registry, Kind::Counter, "late", &[]).unwrap();
+            registry.explain("late".to_owned(), "Two.");
+            registry.explain("late".to_owned(), "Three.");
+            assert_eq!(explained.of("late").as_deref(), Some("Three."));
+        });
+    }
+
+    #[test]
+    fn what_is_said_is_one_short_line_about_a_valid_name() {
+        let explained = Explained::default();
+        ::metrics::with_local_recorder(&explained, || {
+            let registry = registry(&Arc::default(), 10);
+            number(&registry, Kind::Counter, "x", &[]).unwrap();
+            registry.explain("x".to_owned(), &format!("a\nb\u{7f}{}", "é".repeat(1000)));
+            let help = explained.of("x").unwrap();
+            assert!(help.starts_with("a b é") && help.len() <= HELP, "{help}");
+            registry.explain("not a name".to_owned(), "Nothing.");
+            assert_eq!(registry.help().len(), 1);
+        });
+    }
+
+    #[test]
+    fn a_plugin_explains_no_more_names_than_it_may_have_series() {
+        let registry = registry(&Arc::default(), 2);
+        for name in ["a", "b", "c", "a"] {
+            registry.explain(name.to_owned(), name);
+        }
+        let mut known: Vec<_> = registry.help().keys().cloned().collect();
+        known.sort_unstable();
+        assert_eq!(known, ["a", "b"]);
     }
 }

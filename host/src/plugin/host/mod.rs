@@ -16,13 +16,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use wasmtime::Engine;
-use wasmtime::component::{Component, Linker};
+use wasmtime::component::{Component, Linker, LinkerInstance};
 
 use super::grants::Grant;
 use super::spec::{Spec, Wasi};
 use super::state::StateMap;
 use super::store::Data;
 use super::transform::Site;
+use super::versions::{self, PACKAGE};
 use sessions::SessionDirectory;
 
 /// The traits that wasmtime derives from the world `host`.
@@ -43,7 +44,7 @@ pub(super) struct Capability {
     pub(super) interface: &'static str,
     /// The grant that it needs; `None`: everyone has it.
     pub(super) grant: Option<Grant>,
-    link: fn(&mut Linker<Data>) -> wasmtime::Result<()>,
+    link: fn(&mut LinkerInstance<'_, Data>) -> wasmtime::Result<()>,
 }
 
 const ALL: [Capability; 7] = [
@@ -61,12 +62,16 @@ pub(super) fn find(interface: &str) -> Option<&'static Capability> {
     const { &ALL }.iter().find(|capability| capability.interface == interface)
 }
 
-/// A linker that has what a plugin was granted, and nothing else.
+/// A linker that has what a plugin was granted, and nothing else: under the name of each version of the contract that this host
+/// runs. As versions only add, what serves the newest serves them all.
 pub(super) fn linker(engine: &Engine, component: &Component, spec: &Spec) -> wasmtime::Result<Linker<Data>> {
     let mut linker = Linker::new(engine);
     for capability in &ALL {
         if capability.grant.is_none_or(|grant| spec.grants.contains(grant)) {
-            (capability.link)(&mut linker)?;
+            for version in versions::RUN {
+                let name = format!("{PACKAGE}{}@{version}", capability.interface);
+                (capability.link)(&mut linker.instance(&name)?)?;
+            }
         }
     }
     if spec.wasi == Wasi::Stub {

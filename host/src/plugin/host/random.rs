@@ -8,7 +8,9 @@ use super::{Capability, Grant};
 pub(super) const CAPABILITY: Capability = Capability {
     interface: "random",
     grant: Some(Grant::Random),
-    link: |linker| random::add_to_linker::<_, HasSelf<Random>>(linker, |data| &mut data.capabilities.random),
+    link: |instance| {
+        random::add_to_linker_instance::<_, HasSelf<Random>>(instance, |data| &mut data.capabilities.random)
+    },
 };
 
 /// The most bytes that one call gives.

@@ -10,7 +10,9 @@ use super::{Capability, Grant};
 pub(super) const CAPABILITY: Capability = Capability {
     interface: "sessions",
     grant: Some(Grant::Sessions),
-    link: |linker| sessions::add_to_linker::<_, HasSelf<Sessions>>(linker, |data| &mut data.capabilities.sessions),
+    link: |instance| {
+        sessions::add_to_linker_instance::<_, HasSelf<Sessions>>(instance, |data| &mut data.capabilities.sessions)
+    },
 };
 
 /// Where an instance looks up the sessions of its worker.

@@ -12,7 +12,7 @@ use crate::plugin::state::StateMap;
 pub(super) const CAPABILITY: Capability = Capability {
     interface: "state",
     grant: Some(Grant::State),
-    link: |linker| state::add_to_linker::<_, HasSelf<State>>(linker, |data| &mut data.capabilities.state),
+    link: |instance| state::add_to_linker_instance::<_, HasSelf<State>>(instance, |data| &mut data.capabilities.state),
 };
 
 pub(super) struct State {

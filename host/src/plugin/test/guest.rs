@@ -3,16 +3,20 @@
 //! The allocator only moves forward and starts again after each answer. `0x100` is always an empty record, and data that a test
 //! brings along begins at [`DATA`].
 
+use std::fs;
 use std::path::Path;
 
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
-use wit_parser::Resolve;
+use wit_parser::{PackageId, Resolve, SourceMap};
 
 /// Where a test's own data begins.
 pub(crate) const DATA: u32 = 0x1000;
 
 /// The address of zeroes: an empty answer of either lane.
 pub(crate) const EMPTY: u32 = 0x100;
+
+/// The version of the contract in `wit/`.
+const SPOKEN: &str = "0.2.0";
 
 /// A component in the making.
 #[derive(Clone)]
@@ -26,6 +30,8 @@ pub(crate) struct Guest {
     items: String,
     foreign: Option<(&'static str, &'static str)>,
     data: Vec<u8>,
+    /// The versions of the contract that its imports and its exports are of.
+    versions: [&'static str; 2],
 }
 
 impl Guest {
@@ -40,6 +46,7 @@ impl Guest {
             items: String::new(),
             foreign: None,
             data: Vec::new(),
+            versions: [SPOKEN; 2],
         }
     }
 
@@ -87,9 +94,21 @@ impl Guest {
     /// An import: interface, function, and the rest of its type after `$name`.
     pub(crate) fn import(mut self, interface: &str, function: &str, ty: &str) -> Guest {
         self.imports += &format!(
-            "(import \"sluice:transform/{interface}@0.1.0\" \"{function}\" (func ${} {ty}))\n",
+            "(import \"sluice:transform/{interface}@VERSION\" \"{function}\" (func ${} {ty}))\n",
             function.replace('-', "_")
         );
+        self
+    }
+
+    /// The same component, made for another version of the contract, as if that had all that this one has.
+    pub(crate) fn of_version(mut self, version: &'static str) -> Guest {
+        self.versions = [version; 2];
+        self
+    }
+
+    /// The same component with its imports from another version of the contract.
+    pub(crate) fn importing_from(mut self, version: &'static str) -> Guest {
+        self.versions[0] = version;
         self
     }
 
@@ -142,9 +161,11 @@ impl Guest {
             "rows" => &["batch"],
             _ => &["ids", "sessions", "tags", "lengths", "bytes"],
         };
-        let mut handlers = handler("requests", lane, &parameters(requests), &self.requests);
+        let [imports, exports] = self.versions;
+        let handler = |phase, parameters: &str, body: &str| handler(phase, lane, exports, parameters, body);
+        let mut handlers = handler("requests", &parameters(requests), &self.requests);
         if !self.world.ends_with("-requests") {
-            handlers += &handler("responses", lane, &parameters(responses), &self.responses);
+            handlers += &handler("responses", &parameters(responses), &self.responses);
         }
         let data: String = self.data.iter().map(|byte| format!("\\{byte:02x}")).collect();
         let heap = (DATA as usize + self.data.len()).next_multiple_of(64);
@@ -174,13 +195,13 @@ impl Guest {
                         unreachable)
                     (global.set $heap (local.get $end))
                     (local.get $at))
-                (func (export "sluice:transform/lifecycle@0.1.0#describe") (result i32)
+                (func (export "sluice:transform/lifecycle@{exports}#describe") (result i32)
                     {describe})
-                (func (export "sluice:transform/lifecycle@0.1.0#configure") (param $config i32) (param $config_len i32) (result i32)
+                (func (export "sluice:transform/lifecycle@{exports}#configure") (param $config i32) (param $config_len i32) (result i32)
                     {configure})
                 {handlers}
                 {items})"#,
-            imports = self.imports,
+            imports = self.imports.replace("@VERSION", &format!("@{imports}")),
             describe = self.describe,
             configure = self.configure,
             items = self.items,
@@ -196,27 +217,48 @@ impl Guest {
     pub(crate) fn build(&self) -> Vec<u8> {
         let mut module = self.module();
         let mut resolve = Resolve::default();
-        let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit");
-        let (package, _) = resolve.push_dir(&wit).unwrap();
-        let world = match self.foreign {
-            None => resolve.select_world(&[package], Some(self.world)).unwrap(),
-            Some((foreign, interface)) => {
+        let [imports, exports] = self.versions.map(|version| contract(&mut resolve, version));
+        let world = if self.foreign.is_none() && imports == exports {
+            resolve.select_world(&[exports], Some(self.world)).unwrap()
+        } else {
+            let foreign = self.foreign.map_or(String::new(), |(foreign, interface)| {
                 resolve.push_str("foreign.wit", foreign).unwrap();
-                let composed = format!(
-                    "package test:test; world all {{ include sluice:transform/{}@0.1.0; import {interface}; }}",
-                    self.world
-                );
-                let package = resolve.push_str("test.wit", &composed).unwrap();
-                resolve.select_world(&[package], Some("all")).unwrap()
-            }
+                format!("import {interface};")
+            });
+            let [from, to] = self.versions;
+            let composed = format!(
+                "package test:test; world all {{
+                    include sluice:transform/host@{from}; include sluice:transform/{}@{to}; {foreign}
+                }}",
+                self.world
+            );
+            let package = resolve.push_str("test.wit", &composed).unwrap();
+            resolve.select_world(&[package], Some("all")).unwrap()
         };
         embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).unwrap();
         ComponentEncoder::default().validate(true).module(&module).unwrap().encode().unwrap()
     }
 }
 
-fn handler(phase: &str, lane: &str, parameters: &str, body: &str) -> String {
-    let name = format!("sluice:transform/{phase}-{lane}@0.1.0#handle");
+/// The contract, as if it had this version.
+fn contract(resolve: &mut Resolve, version: &str) -> PackageId {
+    let named = |package: &wit_parser::Package| package.name.to_string() == format!("sluice:transform@{version}");
+    if let Some((known, _)) = resolve.packages.iter().find(|(_, package)| named(package)) {
+        return known;
+    }
+    let mut sources = SourceMap::new();
+    for file in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit")).unwrap() {
+        let path = file.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap().replace(&format!("@{SPOKEN};"), &format!("@{version};"));
+        // What an older version is given beyond its own it need not know the age of.
+        let lines = text.lines().filter(|line| !line.trim_start().starts_with("@since"));
+        sources.push_str(&path.display().to_string(), lines.collect::<Vec<_>>().join("\n"));
+    }
+    resolve.push_group(sources.parse().map_err(|(_, error)| error).unwrap()).unwrap()
+}
+
+fn handler(phase: &str, lane: &str, version: &str, parameters: &str, body: &str) -> String {
+    let name = format!("sluice:transform/{phase}-{lane}@{version}#handle");
     format!(
         r#"(func (export "{name}") {parameters} (result i32) {body})
            (func (export "cabi_post_{name}") (param i32)

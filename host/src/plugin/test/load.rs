@@ -80,18 +80,7 @@ fn a_component_other_than_the_pinned_one_is_refused() {
 fn a_component_that_exports_nothing_of_the_contract_is_refused() {
     let empty = wat::parse_str("(component)").unwrap();
     let error = refusal(&empty, |_| ());
-    assert!(error.contains("is not a transform: it exports no `sluice:transform/lifecycle@0.1.0`"), "{error}");
-}
-
-#[test]
-fn a_component_of_another_version_is_refused() {
-    let component = wat::parse_str(
-        r#"(component
-            (instance $none)
-            (export "sluice:transform/lifecycle@0.2.0" (instance $none)))"#,
-    );
-    let error = refusal(&component.unwrap(), |_| ());
-    assert!(error.contains("was made for version 0.2.0 of the contract; this host speaks 0.1.0"), "{error}");
+    assert!(error.contains("is not a transform: it exports no `sluice:transform/lifecycle@0.2.0`"), "{error}");
 }
 
 #[test]
@@ -99,7 +88,7 @@ fn an_export_that_lacks_its_function_is_refused() {
     let component = wat::parse_str(
         r#"(component
             (instance $none)
-            (export "sluice:transform/lifecycle@0.1.0" (instance $none)))"#,
+            (export "sluice:transform/lifecycle@0.2.0" (instance $none)))"#,
     );
     let error = refusal(&component.unwrap(), |_| ());
     assert!(error.contains("its function `describe` is missing"), "{error}");
@@ -113,7 +102,7 @@ fn an_export_of_another_type_is_refused() {
             (core instance $i (instantiate $m))
             (func $f (canon lift (core func $i "f")))
             (instance $lifecycle (export "describe" (func $f)) (export "configure" (func $f)))
-            (export "sluice:transform/lifecycle@0.1.0" (instance $lifecycle)))"#,
+            (export "sluice:transform/lifecycle@0.2.0" (instance $lifecycle)))"#,
     );
     let error = refusal(&component.unwrap(), |_| ());
     assert!(error.contains("its function `describe` has another type"), "{error}");
@@ -123,7 +112,7 @@ fn an_export_of_another_type_is_refused() {
 fn an_import_without_its_grant_is_refused_by_name() {
     let guest = Guest::columns().import("clock", "unix-ms", "(result i64)");
     let error = refusal(&guest.build(), |_| ());
-    assert!(error.contains("imports `sluice:transform/clock@0.1.0`, but has no grant `clock`"), "{error}");
+    assert!(error.contains("imports `sluice:transform/clock@0.2.0`, but has no grant `clock`"), "{error}");
     assert!(refusal(&guest.build(), |spec| spec.grants = Grants::NONE.with(Grant::State)).contains("no grant `clock`"));
     load(&guest, |spec| spec.grants = Grants::NONE.with(Grant::Clock)).unwrap();
 }

@@ -9,3 +9,4 @@ mod guest;
 mod harness;
 mod load;
 mod rows;
+mod versions;
