@@ -83,6 +83,7 @@ pub enum Breach {
 }
 
 /// What a component exports, as far as the host calls it.
+#[derive(Clone)]
 pub(super) struct Contract {
     pub(super) lane: Lane,
     pub(super) phases: Phases,
