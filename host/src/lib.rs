@@ -36,6 +36,7 @@
 pub mod admin;
 pub mod bell;
 pub mod buffer;
+pub mod cases;
 pub mod chain;
 pub mod ids;
 pub mod logging;

@@ -55,6 +55,19 @@ enum PluginCommand {
         /// The component, a `.wasm` file, or the name of a standard plugin.
         component: String,
     },
+    /// Run a component against cases, without any server: what it makes of requests and responses, its log lines, its metrics, its
+    /// faults. docs/cases.md says what a case file holds.
+    Test {
+        /// The component, a `.wasm` file, or the name of a standard plugin.
+        component: String,
+        /// The cases, a YAML file.
+        cases: PathBuf,
+        /// Only the cases whose name contains this.
+        #[arg(long, value_name = "NAME-PART")]
+        case: Option<String>,
+        #[command(flatten)]
+        cache: Cache,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -112,6 +125,9 @@ fn execute(Arguments { command, logs }: Arguments) -> anyhow::Result<()> {
         Command::Run { file, workers, cache } => command::run(&file, workers, &cache.into(), filter),
         Command::Check { file, cache } => command::check(&file, &cache.into()),
         Command::Plugin { command: PluginCommand::Inspect { component } } => command::inspect(&component),
+        Command::Plugin { command: PluginCommand::Test { component, cases, case, cache } } => {
+            command::test(&component, &cases, case.as_deref(), &cache.into())
+        }
     }
 }
 

@@ -6,9 +6,11 @@ mod explain;
 mod files;
 mod inspect;
 mod run;
+mod test;
 
 pub(crate) use cache::CacheChoice;
 pub(crate) use check::check;
 pub(crate) use explain::explain;
 pub(crate) use inspect::inspect;
 pub(crate) use run::run;
+pub(crate) use test::test;

@@ -67,6 +67,13 @@ impl<'a> Fields<'a> {
         Some(Node { value, path })
     }
 
+    /// As [`Fields::get`], for keys of which `null` is a value like others.
+    pub(crate) fn given(&self, key: &str) -> Option<Node<'a>> {
+        let value = self.map?.get(key)?;
+        let path = self.path.key(key);
+        Some(Node { value, path })
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.map.is_none_or(Mapping::is_empty)
     }
@@ -140,6 +147,40 @@ impl<'a> Node<'a> {
             }
         }
         entries
+    }
+
+    /// The entries of a map whose keys are whole numbers, in the order of the file.
+    pub(crate) fn numbered(&self, what: &str, problems: &mut Problems) -> Vec<(u64, Node<'a>)> {
+        let Some(map) = self.mapping(what, problems) else {
+            return Vec::new();
+        };
+        let mut entries = Vec::with_capacity(map.len());
+        for (key, value) in map {
+            match key.as_u64() {
+                Some(number) => entries.push((number, Node { value, path: self.path.key(&number.to_string()) })),
+                None => {
+                    let found = describe(key);
+                    problems.value(&self.path, format!("a key must be a whole number here, found {found}"));
+                }
+            }
+        }
+        entries
+    }
+
+    /// The only entry of a map that has exactly one, whose key is one of these; it may be null.
+    pub(crate) fn choice(&self, keys: &[Key], what: &str, problems: &mut Problems) -> Option<(&'static str, Node<'a>)> {
+        let fields = self.fields(keys, problems)?;
+        let mut given = keys.iter().filter_map(|key| Some((key.name, fields.given(key.name)?)));
+        match (given.next(), given.next()) {
+            (Some(one), None) => Some(one),
+            // Keys that are not known have been reported.
+            (None, _) if !fields.is_empty() => None,
+            (None, _) => self.unexpected(what, problems),
+            (Some((first, _)), Some((second, _))) => {
+                problems.value(&self.path, format!("expected {what}, found both `{first}` and `{second}`"));
+                None
+            }
+        }
     }
 
     /// The entries of a list. Nothing at all counts as an empty list.
