@@ -16,7 +16,7 @@
 //! | room | what it does | uses |
 //! | --- | --- | --- |
 //! | `main`, `command` | the command line | everything |
-//! | [`topology`] | a YAML file becomes checked types, and those a plan for the workers | [`plugin`], [`worker`]'s plan |
+//! | [`topology`] | a YAML file becomes checked types, and those a plan for the workers | `yaml`, [`plugin`], [`worker`]'s plan |
 //! | [`admin`], [`logging`] | metrics, health, logs | |
 //! | [`worker`] | sessions, the turn, accepting clients | [`chain`], [`upstream`], [`net`], [`traffic`] |
 //! | [`chain`] | a vector's way through the transforms and back | [`plugin`], [`traffic`] |
@@ -25,6 +25,7 @@
 //! | [`upstream`] | connections to servers; which reply belongs to which request | [`net`] |
 //! | [`net`] | listeners, addresses, TLS, the PROXY protocol, and the stream that a connection is | |
 //! | [`resp`] | where frames begin and end | |
+//! | `yaml` | YAML files, read strictly | [`net`]'s addresses |
 //! | [`buffer`], [`ids`], [`bell`] | bytes in and out, the numbers of things, what wakes the turn | |
 //!
 //! A request, step by step: [`worker`] reads it into the arena of a [`chain::Vector`] and gives it a [`ids::MessageId`]. The
@@ -35,6 +36,7 @@
 pub mod admin;
 pub mod bell;
 pub mod buffer;
+pub mod cases;
 pub mod chain;
 pub mod ids;
 pub mod logging;
@@ -45,3 +47,4 @@ pub mod topology;
 pub mod traffic;
 pub mod upstream;
 pub mod worker;
+mod yaml;

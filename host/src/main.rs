@@ -74,6 +74,19 @@ enum PluginCommand {
         /// The component, a `.wasm` file, or the name of a standard plugin.
         component: String,
     },
+    /// Run a component against cases, without any server: what it makes of requests and responses, its log lines, its metrics, its
+    /// faults. docs/cases.md says what a case file holds.
+    Test {
+        /// The component, a `.wasm` file, or the name of a standard plugin.
+        component: String,
+        /// The cases, a YAML file.
+        cases: PathBuf,
+        /// Only the cases whose name contains this.
+        #[arg(long, value_name = "NAME-PART")]
+        case: Option<String>,
+        #[command(flatten)]
+        cache: Cache,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -138,6 +151,9 @@ fn execute_plugin(command: PluginCommand) -> anyhow::Result<()> {
     match command {
         PluginCommand::New { name, language } => command::new(&name, language),
         PluginCommand::Build { directory, cache } => command::build(&directory, &cache.into()),
+        PluginCommand::Test { component, cases, case, cache } => {
+            command::test(&component, &cases, case.as_deref(), &cache.into())
+        }
         PluginCommand::Inspect { component } => command::inspect(&component),
     }
 }

@@ -17,6 +17,7 @@ mod responses;
 mod returns;
 pub mod trail;
 pub mod vector;
+mod witness;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 pub use responses::{Kind, Response, Responses};
 pub use trail::{Effect, Step, Trails};
 pub use vector::{Answer, Frame, Outcome, Vector};
+pub use witness::Witness;
 
 use crate::plugin::{Changes, Fault, Instance, Interest, OnFault, SessionDirectory, Transform, Verdicts};
 
@@ -53,6 +55,7 @@ struct Station {
     instance: Instance,
     interest: Interest,
     on_fault: OnFault,
+    witness: Option<Rc<dyn Witness>>,
 }
 
 impl Chain {
@@ -65,6 +68,7 @@ impl Chain {
                 instance: link.transform.instantiate(sessions.clone()),
                 interest: link.transform.interest().clone(),
                 on_fault: link.on_fault,
+                witness: None,
             })
             .collect();
         Self {
@@ -75,6 +79,13 @@ impl Chain {
             returns: returns::Batch::default(),
             changes: Changes::default(),
         }
+    }
+
+    /// Let somebody look on at the crossings of all its transforms.
+    #[must_use]
+    pub fn witnessed(mut self, witness: &Rc<dyn Witness>) -> Self {
+        self.stations.iter_mut().for_each(|station| station.witness = Some(witness.clone()));
+        self
     }
 
     /// How many transforms it has.

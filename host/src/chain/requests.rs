@@ -49,11 +49,22 @@ impl Station {
     /// Let requests cross together. Returns whether any of them changed or ended.
     #[inline]
     fn cross(&mut self, columns: &Columns, part: &mut Columns, passage: &mut Passage<'_>) -> bool {
-        match self.instance.requests(&columns.batch(passage.vector), passage.verdicts) {
+        match self.cross_once(columns, passage.vector, passage.verdicts) {
             Ok(()) if passage.verdicts.is_empty() => false,
             Ok(()) => passage.apply(columns),
             Err(fault) => self.each_apart(&fault, columns, part, passage),
         }
+    }
+
+    /// One crossing.
+    #[inline]
+    fn cross_once(&mut self, columns: &Columns, vector: &Vector, verdicts: &mut Verdicts) -> Result<(), Fault> {
+        let batch = columns.batch(vector);
+        let answer = self.instance.requests(&batch, verdicts);
+        if let Some(witness) = &self.witness {
+            witness.requests(&batch, answer.as_ref().map(|()| &*verdicts));
+        }
+        answer
     }
 
     /// Some sessions may not cross: their requests are treated as if they had, and failed. The others cross together.
@@ -66,6 +77,9 @@ impl Station {
         passage: &mut Passage<'_>,
     ) -> bool {
         part.build_part(passage.vector, &self.interest, all, |session| suspended.contains(session));
+        if let Some(witness) = &self.witness {
+            witness.requests(&part.batch(passage.vector), Err(suspended.fault()));
+        }
         let mut changed = self.apply_fault(suspended.fault(), part, passage.vector);
         let mut rest = Columns::default();
         rest.build_part(passage.vector, &self.interest, all, |session| !suspended.contains(session));
@@ -87,7 +101,7 @@ impl Station {
         let mut replacements = Vec::new();
         for session in sessions {
             part.build_part(passage.vector, &self.interest, all, |other| other == session);
-            match self.instance.requests(&part.batch(passage.vector), passage.verdicts) {
+            match self.cross_once(part, passage.vector, passage.verdicts) {
                 Ok(()) => changed |= passage.apply_in_place(part, &mut replacements),
                 Err(fault) => changed |= self.apply_fault(&fault, part, passage.vector),
             }

@@ -151,11 +151,23 @@ impl Station {
     ) {
         let mut part = Batch::default();
         part.build_part(batch, responses, |session| suspended.contains(session));
+        if let Some(witness) = &self.witness {
+            witness.responses(&part.columns(), Err(suspended.fault()));
+        }
         self.apply_return_fault(suspended.fault(), &part, responses, trails);
         part.build_part(batch, responses, |session| !suspended.contains(session));
         if !part.positions.is_empty() {
             self.watched_together(&part, changes, responses, trails);
         }
+    }
+
+    /// One crossing.
+    fn return_once(&mut self, batch: &Batch, changes: &mut Changes) -> Result<(), Fault> {
+        let answer = self.instance.responses(&batch.columns(), changes);
+        if let Some(witness) = &self.witness {
+            witness.responses(&batch.columns(), answer.as_ref().map(|()| &*changes));
+        }
+        answer
     }
 
     fn watched_together(
@@ -165,7 +177,7 @@ impl Station {
         responses: &mut Responses,
         trails: &mut Trails,
     ) {
-        match self.instance.responses(&batch.columns(), changes) {
+        match self.return_once(batch, changes) {
             Ok(()) => apply(batch, changes, responses),
             Err(fault) => self.watched_apart(&fault, batch, changes, responses, trails),
         }
@@ -190,7 +202,7 @@ impl Station {
         let mut part = Batch::default();
         for session in sessions {
             part.build_part(batch, responses, |other| other == session);
-            match self.instance.responses(&part.columns(), changes) {
+            match self.return_once(&part, changes) {
                 Ok(()) => apply(&part, changes, responses),
                 Err(fault) => self.apply_return_fault(&fault, &part, responses, trails),
             }

@@ -8,6 +8,7 @@ mod files;
 mod inspect;
 mod new;
 mod run;
+mod test;
 
 pub(crate) use build::build;
 pub(crate) use cache::CacheChoice;
@@ -16,3 +17,4 @@ pub(crate) use explain::explain;
 pub(crate) use inspect::inspect;
 pub(crate) use new::new;
 pub(crate) use run::run;
+pub(crate) use test::test;

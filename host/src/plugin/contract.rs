@@ -102,6 +102,7 @@ pub enum Breach {
 }
 
 /// What a component exports, as far as the host calls it.
+#[derive(Clone)]
 pub(super) struct Contract {
     pub(super) version: ContractVersion,
     pub(super) lane: Lane,

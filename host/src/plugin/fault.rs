@@ -38,6 +38,10 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Every [`Fault::kind`].
+    pub const KINDS: [&'static str; 9] =
+        ["trap", "deadline", "memory", "stack", "output", "invalid-answer", "instantiate", "configure", "suspended"];
+
     /// A short constant name for the kind of fault: the label of a metric.
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -51,5 +55,27 @@ impl Fault {
             Fault::Configure(_) => "configure",
             Fault::Suspended { .. } => "suspended",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_in_the_list() {
+        let text = String::new;
+        let all = [
+            Fault::Trap(text()),
+            Fault::Deadline(Duration::ZERO),
+            Fault::Memory(0),
+            Fault::Stack,
+            Fault::Output(0),
+            Fault::InvalidAnswer(text()),
+            Fault::Instantiate(text()),
+            Fault::Configure(text()),
+            Fault::Suspended { retry_in: Duration::ZERO },
+        ];
+        assert_eq!(all.map(|fault| fault.kind()), Fault::KINDS);
     }
 }

@@ -94,6 +94,7 @@ pub enum LoadProblem {
 }
 
 /// A plugin: compiled, checked against its grants, ready to be configured for a place in a chain.
+#[derive(Clone)]
 pub struct Plugin {
     pub(super) spec: Spec,
     pub(super) sha256: [u8; 32],
@@ -107,6 +108,12 @@ pub struct Plugin {
 impl Plugin {
     pub(super) fn load(runtime: &Runtime, spec: &Spec) -> Result<Plugin, LoadError> {
         load(runtime, spec).map_err(|problem| LoadError { plugin: spec.name.clone(), problem })
+    }
+
+    /// The same plugin as if it had just been loaded: its instances have written no log lines and have no metrics yet.
+    pub fn afresh(&self) -> Arc<Plugin> {
+        let shared = Arc::new(Shared::new(&self.spec, Arc::default()));
+        Arc::new(Plugin { shared, ..self.clone() })
     }
 
     /// What it was loaded from.

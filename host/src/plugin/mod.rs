@@ -46,6 +46,7 @@ pub use self::changes::Changes;
 pub use self::contract::{Lane, Phases};
 pub use self::fault::Fault;
 pub use self::grants::{Grant, Grants, UnknownGrant};
+pub use self::host::log::TARGET as LOG_TARGET;
 pub use self::host::sessions::{NoSessions, SessionDirectory, SessionInfo};
 pub use self::instance::{Instance, Phase, Suspended};
 pub use self::interest::{CommandSet, Interest, View};

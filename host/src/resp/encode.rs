@@ -31,6 +31,18 @@ pub fn error(text: &str) -> Vec<u8> {
     out
 }
 
+/// A double as servers write it: no exponent where digits do.
+pub fn double(number: f64) -> String {
+    let size = number.abs();
+    if number.is_nan() {
+        "nan".to_owned()
+    } else if number.is_infinite() || size == 0.0 || (1e-5..1e17).contains(&size) {
+        number.to_string()
+    } else {
+        format!("{number:e}")
+    }
+}
+
 /// The reply `+OK`.
 pub const OK: &[u8] = b"+OK\r\n";
 

@@ -101,10 +101,7 @@ impl Check<'_> {
             return self.component_is_missing(declaration);
         };
         spec.sha256 = declaration.sha256;
-        spec.grants = declaration.grants.unwrap_or(spec.grants);
-        spec.on_fault = declaration.on_fault.unwrap_or(spec.on_fault);
-        spec.wasi = declaration.wasi.unwrap_or(spec.wasi);
-        declaration.limits.iter().for_each(|limit| limit.apply(&mut spec.limits));
+        declaration.terms.apply(&mut spec);
         self.plugin(spec, &declaration.path);
     }
 

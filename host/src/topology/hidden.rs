@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::connection;
-use super::declaration::one_of;
 use super::node::{Fields, Key, Node};
 use super::problem::{Origin, Problems};
+use super::terms::one_of;
 use crate::net::Endpoint;
 use crate::upstream::ClusterPlan;
 use crate::upstream::cluster::ReadFrom;

@@ -1,7 +1,7 @@
 //! The topology file: YAML to checked types.
 //!
 //! A file goes through three stages, each a type of its own, so that nothing later can meet what an earlier one refuses:
-//! YAML (`node`) → what the file says (`document`) → [`Topology`], in which every name means something and every rule that
+//! YAML (the room `yaml`) → what the file says (`document`) → [`Topology`], in which every name means something and every rule that
 //! can be checked without opening a port or a component has been. All problems of a file are reported at once.
 //! [`Topology::assemble`] then loads the plugins and makes what workers run.
 
@@ -13,16 +13,11 @@ mod direct;
 mod document;
 mod hidden;
 mod limits;
-mod locate;
-mod node;
-mod path;
-mod problem;
 mod single;
 mod sinks;
-mod suggest;
+pub(crate) mod terms;
 mod traffic;
 mod transport;
-mod units;
 
 #[cfg(test)]
 mod tests;
@@ -38,10 +33,11 @@ use crate::net::tls::Renewable;
 use crate::plugin::Spec;
 use crate::traffic::Plan;
 use crate::worker::{SessionLimits, SinkPlan};
-use node::Node;
+use crate::yaml::{self, locate, node, path, problem, suggest};
 use problem::{Origin, Problems};
 
-pub use problem::TopologyError;
+/// Why there is no topology.
+pub use crate::yaml::DocumentError as TopologyError;
 
 /// What to run: checked.
 #[derive(Clone, Debug)]
@@ -110,8 +106,7 @@ impl Topology {
     ///
     /// Everything that is wrong with the file, in one report.
     pub fn load(file: &FilePath) -> Result<Self, TopologyError> {
-        let text = std::fs::read_to_string(file)
-            .map_err(|source| TopologyError::Unreadable { file: file.to_owned(), source })?;
+        let text = yaml::read(file, "topology")?;
         Self::parse(file, &text)
     }
 
@@ -122,10 +117,9 @@ impl Topology {
     /// As for [`Topology::load`].
     pub fn parse(file: &FilePath, text: &str) -> Result<Self, TopologyError> {
         let origin = Origin { file, text };
-        let value = yaml(text).map_err(|source| TopologyError::Syntax { file: file.to_owned(), source })?;
-        let top = Node { value: &value, path: path::Path::default() };
+        let yaml = yaml::Document::parse(origin)?;
         let mut problems = Problems::default();
-        let document = document::Document::read(&top, origin, &mut problems);
+        let document = document::Document::read(&yaml.top(), origin, &mut problems);
         let topology = document.and_then(|document| check::check(&document, origin, &mut problems));
         problems.into_result(topology, origin)
     }
@@ -144,11 +138,4 @@ impl Topology {
         }
         found
     }
-}
-
-/// The text as a YAML value, merge keys (`<<`) applied.
-fn yaml(text: &str) -> Result<serde_yaml::Value, serde_yaml::Error> {
-    let mut value: serde_yaml::Value = serde_yaml::from_str(text)?;
-    value.apply_merge()?;
-    Ok(value)
 }

@@ -1,8 +1,8 @@
 //! The traffic log of a source.
 
-use super::declaration::one_of;
 use super::node::{Key, Node};
 use super::problem::{Origin, Problems};
+use super::terms::one_of;
 use crate::plugin::CommandSet;
 use crate::traffic::{Destination, MAX_ARGUMENT, Plan, Values};
 

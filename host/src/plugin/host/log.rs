@@ -18,7 +18,7 @@ pub(super) const CAPABILITY: Capability = Capability {
 };
 
 /// The target of a plugin's lines, for filters such as `sluice::plugin::log=debug`.
-const TARGET: &str = "sluice::plugin::log";
+pub const TARGET: &str = "sluice::plugin::log";
 
 /// The most bytes of a line that are kept.
 const LINE: usize = 4 << 10;

@@ -5,7 +5,7 @@
 
 mod clock;
 mod commands;
-mod log;
+pub(super) mod log;
 pub(super) mod metrics;
 mod random;
 pub(super) mod sessions;

@@ -5,6 +5,8 @@
 
 use wasmtime::component::{ComponentType, Lift, Lower};
 
+use crate::resp::encode as wire;
+
 /// A reply or a part of one: `replies.node`.
 #[derive(Debug, Clone, PartialEq, ComponentType, Lift, Lower)]
 #[component(variant)]
@@ -179,8 +181,8 @@ impl Writer<'_> {
             Node::Bulk(bytes) => self.bulk(b'$', bytes.as_ref()),
             Node::Boolean(yes) if self.resp3 => self.line(b'#', if *yes { b"t" } else { b"f" }),
             Node::Boolean(yes) => self.line(b':', if *yes { b"1" } else { b"0" }),
-            Node::Double(number) if self.resp3 => self.line(b',', double(*number).as_bytes()),
-            Node::Double(number) => self.bulk(b'$', double(*number).as_bytes()),
+            Node::Double(number) if self.resp3 => self.line(b',', wire::double(*number).as_bytes()),
+            Node::Double(number) => self.bulk(b'$', wire::double(*number).as_bytes()),
             Node::BigNumber(digits) => {
                 let digits = digits.as_ref();
                 let unsigned = digits.strip_prefix(b"-").unwrap_or(digits);
@@ -243,18 +245,6 @@ impl Writer<'_> {
         self.aggregate(kind, bytes.len() as u64);
         self.out.extend_from_slice(bytes);
         self.out.extend_from_slice(b"\r\n");
-    }
-}
-
-/// A double as servers write it: no exponent where digits do.
-fn double(number: f64) -> String {
-    let size = number.abs();
-    if number.is_nan() {
-        "nan".to_owned()
-    } else if number.is_infinite() || size == 0.0 || (1e-5..1e17).contains(&size) {
-        number.to_string()
-    } else {
-        format!("{number:e}")
     }
 }
 

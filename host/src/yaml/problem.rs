@@ -1,4 +1,4 @@
-//! What is wrong with a topology: one line a problem, with its place, and all of them in one report.
+//! What is wrong with a file: one line a problem, with its place, and all of them in one report.
 
 use std::path::{Path as FilePath, PathBuf};
 
@@ -7,14 +7,14 @@ use super::path::Path;
 
 /// The file that the operator wrote.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Origin<'a> {
-    pub(super) file: &'a FilePath,
-    pub(super) text: &'a str,
+pub(crate) struct Origin<'a> {
+    pub(crate) file: &'a FilePath,
+    pub(crate) text: &'a str,
 }
 
 impl Origin<'_> {
     /// `topology.yaml:7:11`, or just the file where the place is not known.
-    pub(super) fn place(&self, path: &Path, end: End) -> String {
+    pub(crate) fn place(&self, path: &Path, end: End) -> String {
         self.show(locate(self.text, path, end))
     }
 
@@ -27,7 +27,7 @@ impl Origin<'_> {
     }
 
     /// A path as the file gives it: relative to the file's own directory.
-    pub(super) fn beside(&self, relative: &str) -> PathBuf {
+    pub(crate) fn beside(&self, relative: &str) -> PathBuf {
         let directory = self.file.parent().unwrap_or(FilePath::new(""));
         directory.join(relative)
     }
@@ -35,7 +35,7 @@ impl Origin<'_> {
 
 /// Problems as they are found.
 #[derive(Debug, Default)]
-pub(super) struct Problems(Vec<Problem>);
+pub(crate) struct Problems(Vec<Problem>);
 
 #[derive(Debug)]
 struct Problem {
@@ -46,12 +46,12 @@ struct Problem {
 
 impl Problems {
     /// Something is wrong with the value at `path`.
-    pub(super) fn value(&mut self, path: &Path, message: impl Into<String>) {
+    pub(crate) fn value(&mut self, path: &Path, message: impl Into<String>) {
         self.push(path, End::Value, message.into());
     }
 
     /// Something is wrong with the last key of `path`.
-    pub(super) fn key(&mut self, path: &Path, message: impl Into<String>) {
+    pub(crate) fn key(&mut self, path: &Path, message: impl Into<String>) {
         self.push(path, End::Key, message.into());
     }
 
@@ -59,15 +59,15 @@ impl Problems {
         self.0.push(Problem { path: path.clone(), end, message });
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// What was read, or the report if there is anything to report.
-    pub(super) fn into_result<T>(self, read: Option<T>, origin: Origin<'_>) -> Result<T, TopologyError> {
+    pub(crate) fn into_result<T>(self, read: Option<T>, origin: Origin<'_>) -> Result<T, DocumentError> {
         match read {
             Some(read) if self.is_empty() => Ok(read),
-            _ => Err(TopologyError::Invalid { file: origin.file.to_owned(), lines: self.lines(origin) }),
+            _ => Err(DocumentError::Invalid { file: origin.file.to_owned(), lines: self.lines(origin) }),
         }
     }
 
@@ -91,12 +91,14 @@ impl Problem {
     }
 }
 
-/// Why there is no topology.
+/// Why a file could not be used.
 #[derive(Debug, thiserror::Error)]
-pub enum TopologyError {
+pub enum DocumentError {
     /// The file could not be read.
-    #[error("cannot read the topology {}", file.display())]
+    #[error("cannot read the {what} {}", file.display())]
     Unreadable {
+        /// What it was to be, such as a topology.
+        what: &'static str,
         /// The file.
         file: PathBuf,
         /// What the operating system says.
@@ -110,7 +112,7 @@ pub enum TopologyError {
         /// What the parser says, with line and column.
         source: serde_yaml::Error,
     },
-    /// The file is YAML, and no topology.
+    /// The file is YAML, and not what it was to be.
     #[error("{}", report(file, lines))]
     Invalid {
         /// The file.

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// One step from a YAML node to a node inside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// Into a map, by key.
     Key(String),
     /// Into a list, by position.
@@ -13,20 +13,20 @@ pub(super) enum Step {
 
 /// The way from the top of the document to one of its nodes. Empty: the document itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Path(Vec<Step>);
+pub(crate) struct Path(Vec<Step>);
 
 impl Path {
     /// The way to what stands under `key`.
-    pub(super) fn key(&self, key: &str) -> Self {
+    pub(crate) fn key(&self, key: &str) -> Self {
         self.then(Step::Key(key.to_owned()))
     }
 
     /// The way to the entry at `index`.
-    pub(super) fn index(&self, index: usize) -> Self {
+    pub(crate) fn index(&self, index: usize) -> Self {
         self.then(Step::Index(index))
     }
 
-    pub(super) fn steps(&self) -> &[Step] {
+    pub(crate) fn steps(&self) -> &[Step] {
         &self.0
     }
 

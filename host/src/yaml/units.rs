@@ -18,13 +18,13 @@ const TIMES: &[(&str, u64)] = &[
 ];
 
 /// What a size looks like, for messages.
-pub(super) const A_SIZE: &str = "a size such as `64KiB`, `16MiB`, `1GiB`, or a number of bytes";
+pub(crate) const A_SIZE: &str = "a size such as `64KiB`, `16MiB`, `1GiB`, or a number of bytes";
 
 /// What a duration looks like, for messages.
-pub(super) const A_DURATION: &str = "a duration with its unit, such as `250us`, `5ms`, `30s` or `2min`";
+pub(crate) const A_DURATION: &str = "a duration with its unit, such as `250us`, `5ms`, `30s` or `2min`";
 
 /// A size in bytes. Without a unit it is bytes. `None` where it is no size or exceeds 64 bits.
-pub(super) fn size(text: &str) -> Option<u64> {
+pub(crate) fn size(text: &str) -> Option<u64> {
     let (number, unit) = split(text)?;
     if unit.is_empty() {
         return Some(number);
@@ -33,7 +33,7 @@ pub(super) fn size(text: &str) -> Option<u64> {
 }
 
 /// A duration. Needs a unit, except for 0. `None` where it is no duration or exceeds 584 years.
-pub(super) fn duration(text: &str) -> Option<Duration> {
+pub(crate) fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = split(text)?;
     if unit.is_empty() {
         return (number == 0).then_some(Duration::ZERO);

@@ -11,14 +11,14 @@ use super::path::{Path, Step};
 
 /// A place in a text; both count from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) line: usize,
-    pub(super) column: usize,
+pub(crate) struct Place {
+    pub(crate) line: usize,
+    pub(crate) column: usize,
 }
 
 /// Which end of a path is meant, where its last step is a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(crate) enum End {
     /// The key itself.
     Key,
     /// What stands under it.
@@ -26,7 +26,7 @@ pub(super) enum End {
 }
 
 /// Where the node at `path` stands; `None` where the path leads nowhere in this text (it goes through a merged key).
-pub(super) fn locate(text: &str, path: &Path, end: End) -> Option<Place> {
+pub(crate) fn locate(text: &str, path: &Path, end: End) -> Option<Place> {
     let steps = path.steps();
     let follow = Follow { steps, end };
     let error = follow.deserialize(serde_yaml::Deserializer::from_str(text)).err()?;

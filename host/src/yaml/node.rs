@@ -15,14 +15,14 @@ use crate::net::AddressError;
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
-pub(super) struct Node<'a> {
-    pub(super) value: &'a Value,
-    pub(super) path: Path,
+pub(crate) struct Node<'a> {
+    pub(crate) value: &'a Value,
+    pub(crate) path: Path,
 }
 
 /// A key that a map may have.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Key {
+pub(crate) struct Key {
     name: &'static str,
     status: Status,
 }
@@ -36,43 +36,50 @@ enum Status {
 
 impl Key {
     /// A key that is read.
-    pub(super) const fn read(name: &'static str) -> Self {
+    pub(crate) const fn read(name: &'static str) -> Self {
         let status = Status::Read;
         Self { name, status }
     }
 
     /// A key that people will try, and why it does not work.
-    pub(super) const fn refused(name: &'static str, reason: &'static str) -> Self {
+    pub(crate) const fn refused(name: &'static str, reason: &'static str) -> Self {
         let status = Status::Refused(reason);
         Self { name, status }
     }
 
-    pub(super) const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         self.name
     }
 }
 
 /// A map whose keys are all known.
 #[derive(Clone, Debug)]
-pub(super) struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     map: Option<&'a Mapping>,
-    pub(super) path: Path,
+    pub(crate) path: Path,
 }
 
 impl<'a> Fields<'a> {
     /// What stands under `key`. A key with nothing behind it counts as absent.
-    pub(super) fn get(&self, key: &str) -> Option<Node<'a>> {
+    pub(crate) fn get(&self, key: &str) -> Option<Node<'a>> {
         let value = self.map?.get(key).filter(|value| !value.is_null())?;
         let path = self.path.key(key);
         Some(Node { value, path })
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    /// As [`Fields::get`], for keys of which `null` is a value like others.
+    pub(crate) fn given(&self, key: &str) -> Option<Node<'a>> {
+        let value = self.map?.get(key)?;
+        let path = self.path.key(key);
+        Some(Node { value, path })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
         self.map.is_none_or(Mapping::is_empty)
     }
 
     /// What stands under `key`, which must be there; `what` says what it is for.
-    pub(super) fn require(&self, key: &str, what: &str, problems: &mut Problems) -> Option<Node<'a>> {
+    pub(crate) fn require(&self, key: &str, what: &str, problems: &mut Problems) -> Option<Node<'a>> {
         let found = self.get(key);
         if found.is_none() {
             problems.value(&self.path, format!("`{key}` is missing: {what}"));
@@ -83,12 +90,12 @@ impl<'a> Fields<'a> {
 
 impl<'a> Node<'a> {
     /// Whether it is a map that has this key, with something behind it.
-    pub(super) fn has(&self, key: &str) -> bool {
+    pub(crate) fn has(&self, key: &str) -> bool {
         self.value.get(key).is_some_and(|value| !value.is_null())
     }
 
     /// A map that has no other keys than these. Nothing at all counts as an empty map.
-    pub(super) fn fields(&self, keys: &[Key], problems: &mut Problems) -> Option<Fields<'a>> {
+    pub(crate) fn fields(&self, keys: &[Key], problems: &mut Problems) -> Option<Fields<'a>> {
         let path = self.path.clone();
         if self.value.is_null() {
             return Some(Fields { map: None, path });
@@ -125,7 +132,7 @@ impl<'a> Node<'a> {
     }
 
     /// The entries of a map with free keys, in the order of the file.
-    pub(super) fn entries(&self, what: &str, problems: &mut Problems) -> Vec<(&'a str, Node<'a>)> {
+    pub(crate) fn entries(&self, what: &str, problems: &mut Problems) -> Vec<(&'a str, Node<'a>)> {
         if self.value.is_null() {
             return Vec::new();
         }
@@ -142,8 +149,42 @@ impl<'a> Node<'a> {
         entries
     }
 
+    /// The entries of a map whose keys are whole numbers, in the order of the file.
+    pub(crate) fn numbered(&self, what: &str, problems: &mut Problems) -> Vec<(u64, Node<'a>)> {
+        let Some(map) = self.mapping(what, problems) else {
+            return Vec::new();
+        };
+        let mut entries = Vec::with_capacity(map.len());
+        for (key, value) in map {
+            match key.as_u64() {
+                Some(number) => entries.push((number, Node { value, path: self.path.key(&number.to_string()) })),
+                None => {
+                    let found = describe(key);
+                    problems.value(&self.path, format!("a key must be a whole number here, found {found}"));
+                }
+            }
+        }
+        entries
+    }
+
+    /// The only entry of a map that has exactly one, whose key is one of these; it may be null.
+    pub(crate) fn choice(&self, keys: &[Key], what: &str, problems: &mut Problems) -> Option<(&'static str, Node<'a>)> {
+        let fields = self.fields(keys, problems)?;
+        let mut given = keys.iter().filter_map(|key| Some((key.name, fields.given(key.name)?)));
+        match (given.next(), given.next()) {
+            (Some(one), None) => Some(one),
+            // Keys that are not known have been reported.
+            (None, _) if !fields.is_empty() => None,
+            (None, _) => self.unexpected(what, problems),
+            (Some((first, _)), Some((second, _))) => {
+                problems.value(&self.path, format!("expected {what}, found both `{first}` and `{second}`"));
+                None
+            }
+        }
+    }
+
     /// The entries of a list. Nothing at all counts as an empty list.
-    pub(super) fn list(&self, what: &str, problems: &mut Problems) -> Option<Vec<Node<'a>>> {
+    pub(crate) fn list(&self, what: &str, problems: &mut Problems) -> Option<Vec<Node<'a>>> {
         match self.value {
             Value::Null => Some(Vec::new()),
             Value::Sequence(entries) => {
@@ -155,7 +196,7 @@ impl<'a> Node<'a> {
     }
 
     /// A name, alone or with what belongs to it: `Name` or `Name: { … }`.
-    pub(super) fn named(&self, what: &str, problems: &mut Problems) -> Option<(&'a str, Node<'a>)> {
+    pub(crate) fn named(&self, what: &str, problems: &mut Problems) -> Option<(&'a str, Node<'a>)> {
         match self.value {
             Value::String(name) => {
                 let path = self.path.key(name);
@@ -177,7 +218,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    pub(super) fn text(&self, what: &str, problems: &mut Problems) -> Option<&'a str> {
+    pub(crate) fn text(&self, what: &str, problems: &mut Problems) -> Option<&'a str> {
         match self.value {
             Value::String(text) => Some(text),
             _ => self.unexpected(what, problems),
@@ -185,7 +226,7 @@ impl<'a> Node<'a> {
     }
 
     /// An address of ours, or of a server. A Unix socket's path gets its own words where it is wrong.
-    pub(super) fn address<A: FromStr<Err = AddressError>>(&self, what: &str, problems: &mut Problems) -> Option<A> {
+    pub(crate) fn address<A: FromStr<Err = AddressError>>(&self, what: &str, problems: &mut Problems) -> Option<A> {
         match self.text(what, problems)?.parse() {
             Ok(address) => Some(address),
             Err(AddressError::Neither) => self.unexpected(what, problems),
@@ -197,7 +238,7 @@ impl<'a> Node<'a> {
     }
 
     /// A whole number of at least 1.
-    pub(super) fn count(&self, problems: &mut Problems) -> Option<NonZeroUsize> {
+    pub(crate) fn count(&self, problems: &mut Problems) -> Option<NonZeroUsize> {
         let number = self.value.as_u64().and_then(|number| usize::try_from(number).ok());
         match number.and_then(NonZeroUsize::new) {
             None => self.unexpected("a whole number of at least 1", problems),
@@ -206,7 +247,7 @@ impl<'a> Node<'a> {
     }
 
     /// A whole number.
-    pub(super) fn number(&self, problems: &mut Problems) -> Option<u32> {
+    pub(crate) fn number(&self, problems: &mut Problems) -> Option<u32> {
         match self.value.as_u64().and_then(|number| u32::try_from(number).ok()) {
             None => self.unexpected("a whole number", problems),
             number => number,
@@ -214,7 +255,7 @@ impl<'a> Node<'a> {
     }
 
     /// A size in bytes, within bounds.
-    pub(super) fn size(&self, bounds: RangeInclusive<usize>, problems: &mut Problems) -> Option<usize> {
+    pub(crate) fn size(&self, bounds: RangeInclusive<usize>, problems: &mut Problems) -> Option<usize> {
         let bytes = match self.value {
             Value::String(text) => units::size(text),
             value => value.as_u64(),
@@ -233,7 +274,7 @@ impl<'a> Node<'a> {
         Some(bytes)
     }
 
-    pub(super) fn flag(&self, problems: &mut Problems) -> Option<bool> {
+    pub(crate) fn flag(&self, problems: &mut Problems) -> Option<bool> {
         match self.value.as_bool() {
             None => self.unexpected("`true` or `false`", problems),
             flag => flag,
@@ -241,7 +282,7 @@ impl<'a> Node<'a> {
     }
 
     /// A duration longer than zero.
-    pub(super) fn duration(&self, problems: &mut Problems) -> Option<Duration> {
+    pub(crate) fn duration(&self, problems: &mut Problems) -> Option<Duration> {
         let duration = match self.value {
             Value::String(text) => units::duration(text),
             _ => None,
@@ -257,7 +298,7 @@ impl<'a> Node<'a> {
     }
 
     /// A number of milliseconds, at least 1.
-    pub(super) fn milliseconds(&self, problems: &mut Problems) -> Option<Duration> {
+    pub(crate) fn milliseconds(&self, problems: &mut Problems) -> Option<Duration> {
         match self.value.as_u64() {
             Some(number) if number > 0 => Some(Duration::from_millis(number)),
             _ => self.unexpected("a whole number of milliseconds, at least 1, without a unit", problems),
@@ -265,7 +306,7 @@ impl<'a> Node<'a> {
     }
 
     /// The map as JSON, for a plugin. Nothing at all is an empty object.
-    pub(super) fn json_object(&self, problems: &mut Problems) -> Option<serde_json::Value> {
+    pub(crate) fn json_object(&self, problems: &mut Problems) -> Option<serde_json::Value> {
         match self.value {
             Value::Null => Some(serde_json::Value::Object(serde_json::Map::new())),
             Value::Mapping(_) => self.json(problems),
@@ -317,7 +358,7 @@ impl<'a> Node<'a> {
     }
 
     /// Says what was expected and what is there instead.
-    pub(super) fn unexpected<T>(&self, what: &str, problems: &mut Problems) -> Option<T> {
+    pub(crate) fn unexpected<T>(&self, what: &str, problems: &mut Problems) -> Option<T> {
         let found = describe(self.value);
         problems.value(&self.path, format!("expected {what}, found {found}"));
         None
@@ -335,7 +376,7 @@ fn json_number(number: &serde_yaml::Number) -> Option<serde_json::Number> {
 }
 
 /// A list of names in backticks.
-pub(super) fn quoted(names: &[&str]) -> String {
+pub(crate) fn quoted(names: &[&str]) -> String {
     let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     names.join(", ")
 }

@@ -4,7 +4,7 @@
 const ALIKE: f64 = 0.8;
 
 /// ` (did you mean ``x``?)` with a leading space, or nothing where no candidate is close.
-pub(super) fn did_you_mean<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> String {
+pub(crate) fn did_you_mean<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> String {
     let lower = word.to_lowercase();
     let best = candidates
         .map(|candidate| (strsim::jaro_winkler(&lower, &candidate.to_lowercase()), candidate))
