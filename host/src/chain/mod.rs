@@ -19,6 +19,8 @@ mod generation;
 mod requests;
 mod responses;
 mod returns;
+#[cfg(test)]
+mod succession_test;
 pub mod trail;
 pub mod vector;
 

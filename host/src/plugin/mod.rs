@@ -37,7 +37,7 @@ mod validate;
 mod verdicts;
 
 #[cfg(test)]
-mod test;
+pub(crate) mod test;
 
 pub use self::batch::{KEY, NOT_SHOWN, RequestBatch, ResponseBatch, UNKNOWN_COMMAND};
 pub use self::changes::Changes;

@@ -176,7 +176,9 @@ impl Inner {
 
     fn fits(&self, key: &[u8], value: &[u8], limit: usize) -> bool {
         let replaced = self.entries.get(key).map_or(0, |entry| cost(key, &entry.value));
-        self.used - replaced + cost(key, value) <= limit
+        let cost = cost(key, value);
+        // What does not add to it is taken even where there is more than the limit already.
+        cost <= replaced || self.used - replaced + cost <= limit
     }
 
     fn remove(&mut self, key: &[u8]) -> Option<Entry> {

@@ -246,20 +246,29 @@ fn a_subscription_stays_with_the_edition_that_it_was_made_through() {
         let component = Component::new();
         let proxy = watching(&component.before(&server, workers));
         let mut publisher = server.client();
-        let mut old = proxy.client();
+        let [mut old, mut again, mut new] = [(); 3].map(|()| proxy.client());
         old.ask("SUBSCRIBE news");
+        again.ask("SUBSCRIBE news");
+        let before = count(&proxy, "sluice_transform_instances");
         component.put('B');
         reloaded(&proxy, 1);
-        let mut new = proxy.client();
         new.ask("SUBSCRIBE news");
-        assert_eq!(publisher.ask("PUBLISH news m?"), ":2\r\n");
-        for (client, letter) in [(&mut old, 'A'), (&mut new, 'B')] {
-            let message = format!("*3\r\n{}{}{}", bulk("message"), bulk("news"), bulk(&format!("m{letter}")));
-            assert_eq!(client.reply(), message);
-        }
-        instances(&proxy, workers + 1);
-        drop(old);
+        let mut publish = |editions: [(&mut Client, char); 3]| {
+            assert_eq!(publisher.ask("PUBLISH news m?"), ":3\r\n");
+            for (client, letter) in editions {
+                let message = format!("*3\r\n{}{}{}", bulk("message"), bulk("news"), bulk(&format!("m{letter}")));
+                assert_eq!(client.reply(), message);
+            }
+        };
+        publish([(&mut old, 'A'), (&mut again, 'A'), (&mut new, 'B')]);
+        // Whoever asks for more has everything from the edition that he asks then.
+        again.ask("SUBSCRIBE more");
+        publish([(&mut old, 'A'), (&mut again, 'B'), (&mut new, 'B')]);
+        // The edition stays for as long as anybody listens through it.
+        assert!(count(&proxy, "sluice_transform_instances") > before);
+        old.ask("UNSUBSCRIBE");
         instances(&proxy, workers);
+        assert_eq!(old.ask("ECHO !?"), bulk("BB"));
     }
 }
 
