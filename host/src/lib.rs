@@ -16,6 +16,7 @@
 //! | room | what it does | uses |
 //! | --- | --- | --- |
 //! | `main`, `command` | the command line | everything |
+//! | [`reload`] | components that change while they run | [`topology`], [`worker`] |
 //! | [`topology`] | a YAML file becomes checked types, and those a plan for the workers | `yaml`, [`plugin`], [`worker`]'s plan |
 //! | [`admin`], [`logging`] | metrics, health, logs | |
 //! | [`worker`] | sessions, the turn, accepting clients | [`chain`], [`upstream`], [`net`], [`traffic`] |
@@ -42,6 +43,7 @@ pub mod ids;
 pub mod logging;
 pub mod net;
 pub mod plugin;
+pub mod reload;
 pub mod resp;
 pub mod topology;
 pub mod traffic;

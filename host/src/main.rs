@@ -31,6 +31,10 @@ enum Command {
         /// each CPU.
         #[arg(long, value_name = "N")]
         workers: Option<NonZeroUsize>,
+        /// Look after the components that the topology declares: one that has changed is loaded and takes the place of the one that
+        /// runs, while sessions and requests go on. One that cannot be loaded is reported and changes nothing.
+        #[arg(long)]
+        watch: bool,
         #[command(flatten)]
         cache: Cache,
     },
@@ -141,7 +145,7 @@ fn main() -> ExitCode {
 fn execute(Arguments { command, logs }: Arguments) -> anyhow::Result<()> {
     let filter = sluice::logging::start(logs.log_format.into(), logs.log_filter.as_deref())?;
     match command {
-        Command::Run { file, workers, cache } => command::run(&file, workers, &cache.into(), filter),
+        Command::Run { file, workers, watch, cache } => command::run(&file, workers, watch, &cache.into(), filter),
         Command::Check { file, cache } => command::check(&file, &cache.into()),
         Command::Plugin { command } => execute_plugin(command),
     }

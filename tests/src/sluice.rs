@@ -1,6 +1,6 @@
 //! The proxy itself, as a process.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ pub struct Sluice {
     addr: String,
     admin: Option<String>,
     process: Process,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Sluice {
@@ -53,7 +53,7 @@ impl Sluice {
         let file = directory.path().join("topology.yaml");
         std::fs::write(&file, yaml).expect("a temporary directory can be written to");
         let process = Process::spawn("sluice", command().arg("run").args(options).arg(&file));
-        let mut proxy = Self { addr: addr.to_owned(), admin: admin.map(str::to_owned), process, _directory: directory };
+        let mut proxy = Self { addr: addr.to_owned(), admin: admin.map(str::to_owned), process, directory };
         wait_until("sluice is ready", SOON, || {
             assert!(proxy.process.ended().is_none(), "sluice ended at start:\n{}\n{yaml}", proxy.process.output());
             proxy.is_ready().then_some(())
@@ -84,6 +84,11 @@ impl Sluice {
     #[track_caller]
     pub fn client(&self) -> Client {
         Client::connect(&self.addr)
+    }
+
+    /// The file that it was told to run.
+    pub fn topology(&self) -> PathBuf {
+        self.directory.path().join("topology.yaml")
     }
 
     /// The process ID.

@@ -6,9 +6,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::{apt, process};
 use crate::daemon::Daemon;
 use crate::resp::{Connection, Reply};
+use crate::{apt, process};
 
 /// See that the server and its tools are there.
 pub(crate) fn install_if_missing() -> Result<()> {

@@ -93,6 +93,17 @@ pub(super) const METRICS: &[Metric] = &[
         &["plugin"],
         "Instances that were started: one for each worker and place in a chain, and one after each fault.",
     ),
+    gauge(
+        "sluice_transform_instances",
+        &["plugin", "version", "sha256"],
+        "Instances by the component that they are of: its version, and the first digits of its SHA-256. After a reload, those of the component before it are there until nothing waits for them.",
+    ),
+    counter("sluice_transform_reloads_total", &["plugin"], "Components that were reloaded while the proxy ran."),
+    counter(
+        "sluice_transform_reload_failures_total",
+        &["plugin"],
+        "Components that had changed and were not reloaded; the log says why.",
+    ),
     counter(
         "sluice_transform_faults_total",
         &["plugin", "kind"],

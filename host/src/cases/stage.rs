@@ -221,7 +221,7 @@ impl Stage {
         let Some(part) = sent.parts.first() else { return Vec::new() };
         // The response has taken the trail with it; what comes later is watched as it was.
         let Some(Seen { became: Ok(given), .. }) = &sent.seen else { return Vec::new() };
-        let watches: Vec<(usize, u64)> = given.watch.map(|tag| (0, tag)).into_iter().collect();
+        let watches: Vec<_> = given.watch.map(|tag| (self.chain.place(0), tag)).into_iter().collect();
         let mut differences = Vec::new();
         for (number, push) in (1..).zip(&sent.exchange.pushes) {
             self.responses.clear();

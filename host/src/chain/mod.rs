@@ -10,18 +10,26 @@
 //! A chain never waits: a crossing is a call, so a vector is through before the turn goes on. What a request passed is written
 //! down in its trail ([`trail`]), step by step, and its response takes the same steps in reverse. A transform that faults
 //! costs its own requests what its plugin's `on_fault` says; see `requests`.
+//!
+//! A chain can be succeeded by another between two turns. What a request began with it ends with: its trail remembers the chain's
+//! [`Generation`], and the old chain carries its response. A transform that both chains have keeps its instance.
 
 mod columns;
+mod generation;
 mod requests;
 mod responses;
 mod returns;
+#[cfg(test)]
+mod succession_test;
 pub mod trail;
 pub mod vector;
 mod witness;
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+pub use generation::{Generation, Place};
 pub use responses::{Kind, Response, Responses};
 pub use trail::{Effect, Step, Trails};
 pub use vector::{Answer, Frame, Outcome, Vector};
@@ -42,7 +50,9 @@ pub struct Link {
 
 /// A chain as one worker runs it: an instance of every transform, and the memory that crossings use again and again.
 pub struct Chain {
-    stations: Vec<Station>,
+    generation: Generation,
+    /// A chain and its successor share those that both have, so each is borrowed for a crossing.
+    stations: Vec<Rc<RefCell<Station>>>,
     columns: columns::Columns,
     part: columns::Columns,
     verdicts: Verdicts,
@@ -61,17 +71,22 @@ struct Station {
 impl Chain {
     /// Make the instances of a worker. `sessions` is what the worker tells transforms of its sessions.
     pub fn new(links: &[Link], sessions: &Rc<dyn SessionDirectory>) -> Self {
-        let stations = links
-            .iter()
-            .map(|link| Station {
-                name: link.name.clone(),
-                instance: link.transform.instantiate(sessions.clone()),
-                interest: link.transform.interest().clone(),
-                on_fault: link.on_fault,
-                witness: None,
-            })
-            .collect();
+        Self::of(links.iter().map(|link| Station::new(link, sessions)).collect())
+    }
+
+    /// The chain that takes the place of this one. The instance of a transform that this one has too is the same: it forgets nothing.
+    #[must_use]
+    pub fn succeeded_by(&self, links: &[Link], sessions: &Rc<dyn SessionDirectory>) -> Self {
+        let station = |link: &Link| {
+            let known = self.stations.iter().find(|station| station.borrow().is_of(link));
+            known.map_or_else(|| Station::new(link, sessions), Rc::clone)
+        };
+        Self::of(links.iter().map(station).collect())
+    }
+
+    fn of(stations: Vec<Rc<RefCell<Station>>>) -> Self {
         Self {
+            generation: Generation::default(),
             stations,
             columns: columns::Columns::default(),
             part: columns::Columns::default(),
@@ -83,9 +98,19 @@ impl Chain {
 
     /// Let somebody look on at the crossings of all its transforms.
     #[must_use]
-    pub fn witnessed(mut self, witness: &Rc<dyn Witness>) -> Self {
-        self.stations.iter_mut().for_each(|station| station.witness = Some(witness.clone()));
+    pub fn witnessed(self, witness: &Rc<dyn Witness>) -> Self {
+        self.stations.iter().for_each(|station| station.borrow_mut().witness = Some(witness.clone()));
         self
+    }
+
+    /// Whether any trail remembers it: responses are to come that go through it.
+    pub fn is_awaited(&self) -> bool {
+        self.generation.is_remembered()
+    }
+
+    /// The place of the transform at this position.
+    pub fn place(&self, position: usize) -> Place {
+        Place { generation: self.generation.clone(), position }
     }
 
     /// How many transforms it has.
@@ -100,6 +125,23 @@ impl Chain {
 }
 
 impl Station {
+    fn new(link: &Link, sessions: &Rc<dyn SessionDirectory>) -> Rc<RefCell<Self>> {
+        Rc::new(RefCell::new(Self {
+            name: link.name.clone(),
+            instance: link.transform.instantiate(sessions.clone()),
+            interest: link.transform.interest().clone(),
+            on_fault: link.on_fault,
+            witness: None,
+        }))
+    }
+
+    /// Whether it is what the link asks for.
+    fn is_of(&self, link: &Link) -> bool {
+        Arc::ptr_eq(self.instance.transform(), &link.transform)
+            && self.on_fault == link.on_fault
+            && self.name == link.name
+    }
+
     /// The answer to a request that a fault cost. It names the plugin, and not what went wrong in it: that is for the operator.
     fn rejection(&self, fault: &Fault) -> Answer {
         tracing::debug!(plugin = &*self.name, %fault, "a crossing failed");

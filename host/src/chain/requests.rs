@@ -8,6 +8,7 @@
 use bytes::Bytes;
 
 use super::columns::Columns;
+use super::generation::{Generation, Place};
 use super::trail::{Step, Trails};
 use super::vector::{Answer, NewArgument, Outcome, Request, Vector};
 use super::{Chain, Station};
@@ -18,12 +19,14 @@ impl Chain {
     /// Carry a vector through all transforms. Requests that end on the way have an outcome afterwards.
     pub fn requests(&mut self, vector: &mut Vector, trails: &mut Trails, ids: &mut MessageIds) {
         self.columns.invalidate();
-        for (position, station) in self.stations.iter_mut().enumerate() {
+        for (position, station) in self.stations.iter().enumerate() {
+            let station = &mut *station.borrow_mut();
             self.columns.build(vector, &station.interest);
             if self.columns.positions.is_empty() {
                 continue;
             }
-            let mut passage = Passage { position, verdicts: &mut self.verdicts, vector, trails, ids };
+            let generation = &self.generation;
+            let mut passage = Passage { generation, position, verdicts: &mut self.verdicts, vector, trails, ids };
             let changed = match station.instance.suspended(Phase::Requests, self.columns.sessions()) {
                 None => station.cross(&self.columns, &mut self.part, &mut passage),
                 Some(suspended) => station.cross_without(&suspended, &self.columns, &mut self.part, &mut passage),
@@ -37,7 +40,9 @@ impl Chain {
 
 /// What a crossing works on: a vector that has come to a transform.
 struct Passage<'a> {
-    /// The transform's place in the chain.
+    /// The chain.
+    generation: &'a Generation,
+    /// The transform's position in it.
     position: usize,
     verdicts: &'a mut Verdicts,
     vector: &'a mut Vector,
@@ -135,14 +140,14 @@ impl Passage<'_> {
 
     /// As [`Passage::apply`], but for fan out, which is left in `replacements`.
     fn apply_in_place(&mut self, columns: &Columns, replacements: &mut Vec<(usize, Vec<Request>)>) -> bool {
-        let Passage { position, verdicts, vector, trails, .. } = self;
-        let position = *position;
+        let Passage { generation, position, verdicts, vector, trails, .. } = self;
+        let place = || Place { generation: generation.clone(), position: *position };
         let mut changed = false;
         for verdict in verdicts.iter() {
             let at = columns.positions[verdict.index as usize] as usize;
             if let Some(tag) = verdict.watch {
                 let request = vector.request_mut(at);
-                request.trail = trails.push(request.trail, Step::Watch { position, tag });
+                request.trail = trails.push(request.trail, Step::Watch { place: place(), tag });
             }
             match verdict.action {
                 Action::Forward => continue,
@@ -156,7 +161,7 @@ impl Passage<'_> {
                     let trail = vector.request(at).trail;
                     let new = requests
                         .clone()
-                        .zip(trails.fan_out(trail, position, requests.len()))
+                        .zip(trails.fan_out(trail, place(), requests.len()))
                         .map(|(arguments, trail)| {
                             let mut request = vector.write(at, new_arguments(arguments));
                             request.trail = trail;

@@ -1,5 +1,6 @@
 //! The way back: watched responses through the transforms, and fanned-out replies gathered.
 
+use super::generation::Place;
 use super::responses::{Kind, Responses};
 use super::trail::{Step, Trails};
 use super::{Chain, Station};
@@ -67,14 +68,16 @@ impl Batch {
 }
 
 impl Chain {
-    /// Carry responses back through the transforms that wait for them. Afterwards their trails hold only what concerns their
-    /// sessions ([`Step::Settle`]), and those that became a part of another one are [`Kind::Consumed`].
+    /// Carry responses back through the transforms that wait for them. Afterwards the trails of those whose requests went through this
+    /// chain hold only what concerns their sessions ([`Step::Settle`]), and those that became a part of another one are
+    /// [`Kind::Consumed`]. Those of another generation stay as they are.
     pub fn responses(&mut self, responses: &mut Responses, trails: &mut Trails) {
         for position in (0..self.stations.len()).rev() {
+            let here = self.place(position);
             self.returns.clear();
             for at in 0..responses.list().len() {
-                gather(at, position, responses, trails);
-                if let Some(tag) = take_watch(at, position, responses, trails) {
+                gather(at, &here, responses, trails);
+                if let Some(tag) = take_watch(at, &here, responses, trails) {
                     let more = responses.bytes(&responses.list()[at]).len();
                     if self.returns.bytes.len() + more > CROSSING {
                         self.cross(position, responses, trails);
@@ -91,19 +94,20 @@ impl Chain {
     /// Let the responses that were collected cross, if there are any.
     fn cross(&mut self, position: usize, responses: &mut Responses, trails: &mut Trails) {
         if !self.returns.positions.is_empty() {
-            self.stations[position].watched(&self.returns, &mut self.changes, responses, trails);
+            self.stations[position].borrow_mut().watched(&self.returns, &mut self.changes, responses, trails);
             self.returns.clear();
         }
     }
 }
 
-/// If the response at `at` is a part of what the transform at `position` fanned out, put it to the others.
-fn gather(at: usize, position: usize, responses: &mut Responses, trails: &mut Trails) {
+/// If the response at `at` is a part of what the transform `here` fanned out, put it to the others.
+fn gather(at: usize, here: &Place, responses: &mut Responses, trails: &mut Trails) {
     let response = &responses.list()[at];
-    let Some(&Step::Gather { position: of, group }) = trails.peek(response.trail) else { return };
-    if of != position {
+    let Some(Step::Gather { place, group }) = trails.peek(response.trail) else { return };
+    if place != here {
         return;
     }
+    let group = *group;
     trails.pop(response.trail);
     let gathered = match response.kind {
         // It would not be one element of the array.
@@ -119,13 +123,14 @@ fn gather(at: usize, position: usize, responses: &mut Responses, trails: &mut Tr
     }
 }
 
-/// If the transform at `position` watches the response at `at`, take that step off its trail and give the tag.
-fn take_watch(at: usize, position: usize, responses: &mut Responses, trails: &mut Trails) -> Option<u64> {
+/// If the transform `here` watches the response at `at`, take that step off its trail and give the tag.
+fn take_watch(at: usize, here: &Place, responses: &mut Responses, trails: &mut Trails) -> Option<u64> {
     let response = &mut responses.list_mut()[at];
-    let Some(&Step::Watch { position: of, tag }) = trails.peek(response.trail) else { return None };
-    if of != position {
+    let Some(Step::Watch { place, tag }) = trails.peek(response.trail) else { return None };
+    if place != here {
         return None;
     }
+    let tag = *tag;
     let (_, below) = trails.pop(response.trail)?;
     response.trail = below;
     (response.kind != Kind::Several).then_some(tag)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use slab::Slab;
 
+use super::generation::Place;
 use crate::ids::TrailId;
 use crate::resp::Protocol;
 use crate::traffic::{By, Entry};
@@ -11,17 +12,17 @@ use crate::traffic::{By, Entry};
 /// One step of a response.
 #[derive(Debug)]
 pub enum Step {
-    /// The transform at this position of the chain wants to see it, with this tag.
+    /// The transform at this place wants to see it, with this tag.
     Watch {
-        /// The position in the chain.
-        position: usize,
+        /// Which transform.
+        place: Place,
         /// What the transform said.
         tag: u64,
     },
-    /// It is a part of the reply to a request that the transform at this position fanned out.
+    /// It is a part of the reply to a request that the transform at this place fanned out.
     Gather {
-        /// The position in the chain.
-        position: usize,
+        /// Which transform.
+        place: Place,
         /// Which request.
         group: GroupId,
     },
@@ -91,8 +92,8 @@ impl Trails {
         Some((node.step, node.below))
     }
 
-    /// The watches of a trail: the position of each transform, with its tag, in the order of the steps. The trail stays.
-    pub fn watches(&self, trail: TrailId) -> Vec<(usize, u64)> {
+    /// The watches of a trail: the place of each transform, with its tag, in the order of the steps. The trail stays.
+    pub fn watches(&self, trail: TrailId) -> Vec<(Place, u64)> {
         let mut next = trail;
         let nodes = std::iter::from_fn(|| {
             let node = self.nodes.get(next.place()?)?;
@@ -100,13 +101,14 @@ impl Trails {
             Some(&node.step)
         });
         nodes
-            .filter_map(|step| if let Step::Watch { position, tag } = step { Some((*position, *tag)) } else { None })
+            .filter_map(|step| if let Step::Watch { place, tag } = step { Some((place.clone(), *tag)) } else { None })
             .collect()
     }
 
     /// A trail with these watches, in the order of the steps.
-    pub fn watched_by(&mut self, watches: &[(usize, u64)]) -> TrailId {
-        let push = |below, &(position, tag): &(usize, u64)| self.push(below, Step::Watch { position, tag });
+    pub fn watched_by(&mut self, watches: &[(Place, u64)]) -> TrailId {
+        let push =
+            |below, (place, tag): &(Place, u64)| self.push(below, Step::Watch { place: place.clone(), tag: *tag });
         watches.iter().rev().fold(TrailId::NONE, push)
     }
 
@@ -121,17 +123,12 @@ impl Trails {
         }
     }
 
-    /// A request is fanned out into `count` requests by the transform at `position`: `below` is its own trail. Returns the trails of
+    /// A request is fanned out into `count` requests by the transform at `place`: `below` is its own trail. Returns the trails of
     /// those requests.
-    pub fn fan_out(
-        &mut self,
-        below: TrailId,
-        position: usize,
-        count: usize,
-    ) -> impl Iterator<Item = TrailId> + use<'_> {
+    pub fn fan_out(&mut self, below: TrailId, place: Place, count: usize) -> impl Iterator<Item = TrailId> + use<'_> {
         let group = Group { left: count, count, replies: Vec::new(), below };
         let group = GroupId(self.groups.insert(group) as u32);
-        (0..count).map(move |_| self.push(TrailId::NONE, Step::Gather { position, group }))
+        (0..count).map(move |_| self.push(TrailId::NONE, Step::Gather { place: place.clone(), group }))
     }
 
     /// One reply of a group has come. After the last one: the array of all of them, and the trail that it goes on with.
@@ -179,13 +176,22 @@ impl Trails {
 mod test {
     #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
+    use crate::chain::Generation;
+
+    fn place(generation: &Generation, position: usize) -> Place {
+        Place { generation: generation.clone(), position }
+    }
+
+    fn watch(generation: &Generation, position: usize, tag: u64) -> Step {
+        Step::Watch { place: place(generation, position), tag }
+    }
 
     #[test]
     fn steps_come_back_in_reverse() {
-        let mut trails = Trails::default();
+        let (mut trails, chain) = (Trails::default(), Generation::default());
         let first = trails.push(TrailId::NONE, Step::Settle(Effect::Reset));
-        let second = trails.push(first, Step::Watch { position: 1, tag: 7 });
-        assert!(matches!(trails.peek(second), Some(Step::Watch { position: 1, tag: 7 })));
+        let second = trails.push(first, watch(&chain, 1, 7));
+        assert!(matches!(trails.peek(second), Some(Step::Watch { place, tag: 7 }) if place.position == 1));
         let (step, below) = trails.pop(second).unwrap();
         assert!(matches!(step, Step::Watch { .. }) && below == first);
         assert!(matches!(trails.pop(below).unwrap(), (Step::Settle(Effect::Reset), TrailId::NONE)));
@@ -194,22 +200,22 @@ mod test {
 
     #[test]
     fn watches_can_be_had_again_for_what_comes_later() {
-        let mut trails = Trails::default();
-        let first = trails.push(TrailId::NONE, Step::Watch { position: 0, tag: 3 });
+        let (mut trails, chain) = (Trails::default(), Generation::default());
+        let first = trails.push(TrailId::NONE, watch(&chain, 0, 3));
         let settle = trails.push(first, Step::Settle(Effect::Reset));
-        let second = trails.push(settle, Step::Watch { position: 1, tag: 7 });
+        let second = trails.push(settle, watch(&chain, 1, 7));
         let watches = trails.watches(second);
-        assert_eq!(watches, [(1, 7), (0, 3)]);
+        assert_eq!(watches, [(place(&chain, 1), 7), (place(&chain, 0), 3)]);
         let again = trails.watched_by(&watches);
         assert_eq!(trails.watches(again), watches);
-        assert!(matches!(trails.pop(again), Some((Step::Watch { position: 1, tag: 7 }, _))));
+        assert!(matches!(trails.pop(again), Some((Step::Watch { place, tag: 7 }, _)) if place.position == 1));
     }
 
     #[test]
     fn the_last_of_a_group_brings_the_array() {
-        let mut trails = Trails::default();
-        let below = trails.push(TrailId::NONE, Step::Watch { position: 0, tag: 1 });
-        let parts: Vec<TrailId> = trails.fan_out(below, 1, 2).collect();
+        let (mut trails, chain) = (Trails::default(), Generation::default());
+        let below = trails.push(TrailId::NONE, watch(&chain, 0, 1));
+        let parts: Vec<TrailId> = trails.fan_out(below, place(&chain, 1), 2).collect();
         let mut groups = Vec::new();
         for part in parts {
             let (Step::Gather { group, .. }, TrailId::NONE) = trails.pop(part).unwrap() else { panic!() };
@@ -221,12 +227,26 @@ mod test {
 
     #[test]
     fn a_discarded_group_leaves_nothing_behind() {
-        let mut trails = Trails::default();
-        let below = trails.push(TrailId::NONE, Step::Watch { position: 0, tag: 1 });
-        let parts: Vec<TrailId> = trails.fan_out(below, 1, 3).collect();
+        let (mut trails, chain) = (Trails::default(), Generation::default());
+        let below = trails.push(TrailId::NONE, watch(&chain, 0, 1));
+        let parts: Vec<TrailId> = trails.fan_out(below, place(&chain, 1), 3).collect();
         for part in parts {
             trails.discard(part);
         }
         assert!(trails.is_empty());
+    }
+
+    #[test]
+    fn a_chain_is_remembered_for_as_long_as_a_step_of_it_is_written_down() {
+        let (mut trails, chain) = (Trails::default(), Generation::default());
+        assert!(!chain.is_remembered());
+        let watched = trails.push(TrailId::NONE, watch(&chain, 0, 1));
+        let parts: Vec<TrailId> = trails.fan_out(watched, place(&chain, 1), 2).collect();
+        let kept = trails.watches(watched);
+        parts.into_iter().for_each(|part| trails.discard(part));
+        assert!(trails.is_empty() && chain.is_remembered(), "whoever waits for what comes by itself remembers it too");
+        drop(kept);
+        assert!(!chain.is_remembered());
+        assert_ne!(chain, Generation::default());
     }
 }

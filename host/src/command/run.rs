@@ -10,8 +10,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use sluice::admin::{Admin, Metrics, Readiness, Services};
 use sluice::logging::LogFilter;
 use sluice::net::tls::Renewal;
+use sluice::reload::Watcher;
 use sluice::topology::Topology;
-use sluice::worker::Proxy;
+use sluice::worker::{Proxy, SourcePlan};
 
 use super::cache::CacheChoice;
 use super::files;
@@ -27,6 +28,7 @@ const DRAINING: Duration = Duration::from_millis(5);
 pub(crate) fn run(
     file: &Path,
     workers: Option<NonZeroUsize>,
+    watch: bool,
     cache: &CacheChoice,
     filter: LogFilter,
 ) -> anyhow::Result<()> {
@@ -35,7 +37,9 @@ pub(crate) fn run(
     // Before anything is measured, and before plugins are compiled: that can take a while, and /readyz says so.
     let _admin = serve_admin(&topology, &readiness, filter)?;
     files::raise_limit(topology.sources.iter().map(|source| source.connection_limit).sum());
-    let sources = topology.assemble(&cache.runtime()?)?;
+    let plugins = cache.runtime()?;
+    let sources = topology.assemble(&plugins)?;
+    let chains = sources.iter().map(SourcePlan::chain_plan).collect();
 
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot wait for signals")?;
@@ -43,12 +47,15 @@ pub(crate) fn run(
     let workers = workers.or(topology.workers).map_or_else(cpus, NonZeroUsize::get);
     let _certificates = Renewal::start(topology.renewables()).context("cannot look after certificates")?;
     let proxy = Proxy::start(sources, workers)?;
+    let watcher = watch.then(|| Watcher::start(&topology, plugins, chains, proxy.swapper())).transpose();
+    let watcher = watcher.context("cannot look after components")?;
     readiness.ready();
     tracing::info!(topology = %file.display(), workers, version = env!("CARGO_PKG_VERSION"), "ready");
 
     let told = runtime.block_on(wait(&mut signals, SERVING, || proxy.has_failed(), || proxy.reopen_logs()));
     let told = told.ok_or_else(|| anyhow!("a worker has failed; the log says why"))?;
     readiness.draining();
+    drop(watcher);
     let timeout = topology.drain_timeout;
     tracing::info!(signal = told, ?timeout, "draining");
     let draining = std::thread::spawn(move || proxy.shutdown(timeout));

@@ -64,7 +64,7 @@ const PROTOCOL_OF_THE_GONE: u8 = 3;
 
 impl Instance {
     pub(super) fn new(transform: Arc<Transform>, sessions: Rc<dyn SessionDirectory>) -> Instance {
-        let meter = Meter::new(&transform.spec().name);
+        let meter = Meter::new(&transform);
         Instance { transform, sessions, live: None, starts: Breaker::default(), blame: Default::default(), meter }
     }
 

@@ -131,6 +131,13 @@ impl Plugin {
         self.contract.version
     }
 
+    /// The first 12 hexadecimal digits of that, for logs and metrics.
+    pub fn short_sha256(&self) -> String {
+        let mut digits = hex(&self.sha256);
+        digits.truncate(12);
+        digits
+    }
+
     /// The form in which batches cross into it.
     pub fn lane(&self) -> Lane {
         self.contract.lane

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use ::metrics::{Counter, Histogram, counter, histogram};
+use ::metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
 use super::fault::Fault;
+use super::transform::Transform;
 
 /// The meters of an instance.
 pub(super) struct Meter {
@@ -12,6 +13,7 @@ pub(super) struct Meter {
     pub(super) requests: PhaseMeter,
     pub(super) responses: PhaseMeter,
     starts: Counter,
+    instances: Gauge,
 }
 
 /// The meters of a phase: `requests` or `responses`.
@@ -22,8 +24,17 @@ pub(super) struct PhaseMeter {
 }
 
 impl Meter {
-    pub(super) fn new(plugin: &str) -> Meter {
+    pub(super) fn new(transform: &Transform) -> Meter {
+        let plugin = transform.spec().name.as_str();
+        let instances = gauge!(
+            "sluice_transform_instances",
+            "plugin" => plugin.to_owned(),
+            "version" => transform.description().version.clone(),
+            "sha256" => transform.plugin().short_sha256()
+        );
+        instances.increment(1.0);
         Meter {
+            instances,
             requests: PhaseMeter::new(plugin, "requests"),
             responses: PhaseMeter::new(plugin, "responses"),
             starts: counter!("sluice_transform_starts_total", "plugin" => plugin.to_owned()),
@@ -44,6 +55,12 @@ impl Meter {
             "kind" => fault.kind()
         )
         .increment(1);
+    }
+}
+
+impl Drop for Meter {
+    fn drop(&mut self) {
+        self.instances.decrement(1.0);
     }
 }
 

@@ -39,7 +39,7 @@ mod verdicts;
 mod versions;
 
 #[cfg(test)]
-mod test;
+pub(crate) mod test;
 
 pub use self::batch::{KEY, NOT_SHOWN, RequestBatch, ResponseBatch, UNKNOWN_COMMAND};
 pub use self::changes::Changes;

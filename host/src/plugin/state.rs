@@ -3,6 +3,8 @@
 //! It is ordered, so that keys can be listed by prefix and in pages, and bounded in bytes: an entry is charged its key, its value
 //! and [`OVERHEAD`]. A write that would exceed the bound is refused and changes nothing. Expired entries are invisible at once; a
 //! write clears some away, and all of them before it would be refused.
+//!
+//! When a transform is replaced while it runs, the new one has the same entries ([`StateMap::heir`]), under a bound of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -31,7 +33,7 @@ pub(super) enum Refusal {
 #[derive(Debug)]
 pub(super) struct StateMap {
     limit: usize,
-    inner: Mutex<Inner>,
+    inner: Arc<Mutex<Inner>>,
 }
 
 #[derive(Debug, Default)]
@@ -56,7 +58,13 @@ impl Entry {
 impl StateMap {
     /// An empty map of at most `limit` bytes.
     pub(super) fn new(limit: usize) -> StateMap {
-        StateMap { limit, inner: Mutex::default() }
+        StateMap { limit, inner: Arc::default() }
+    }
+
+    /// The same entries under another bound: what either writes the other reads. Where there is more than `limit` bytes already, nothing
+    /// goes, and nothing that would add to it is taken until there is less.
+    pub(super) fn heir(&self, limit: usize) -> StateMap {
+        StateMap { limit, inner: Arc::clone(&self.inner) }
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
@@ -168,7 +176,9 @@ impl Inner {
 
     fn fits(&self, key: &[u8], value: &[u8], limit: usize) -> bool {
         let replaced = self.entries.get(key).map_or(0, |entry| cost(key, &entry.value));
-        self.used - replaced + cost(key, value) <= limit
+        let cost = cost(key, value);
+        // What does not add to it is taken even where there is more than the limit already.
+        cost <= replaced || self.used - replaced + cost <= limit
     }
 
     fn remove(&mut self, key: &[u8]) -> Option<Entry> {

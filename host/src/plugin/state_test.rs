@@ -70,6 +70,22 @@ fn a_swap_happens_only_if_the_value_is_the_expected_one() {
 }
 
 #[test]
+fn an_heir_has_the_same_entries_under_a_bound_of_its_own() {
+    let map = map();
+    map.set(b"k", vec![b'v'; 300], None).unwrap();
+    let tight = map.heir(OVERHEAD);
+    assert_eq!(tight.get(b"k").unwrap(), [b'v'; 300]);
+    assert_eq!(tight.set(b"n", b"1".to_vec(), None), Err(Refusal::Full));
+    map.set(b"n", b"1".to_vec(), None).unwrap();
+    // There is more than it may have, and it adds nothing to that.
+    assert_eq!(tight.increment(b"n", 1, None), Ok(2));
+    tight.set(b"k", b"short".to_vec(), None).unwrap();
+    assert_eq!(map.get(b"k").unwrap(), b"short");
+    assert_eq!(tight.set(b"k", b"longer".to_vec(), None), Err(Refusal::Full));
+    assert!(tight.delete(b"k") && map.get(b"k").is_none());
+}
+
+#[test]
 fn an_increment_keeps_the_expiry_of_a_key_that_is_there() {
     let map = map();
     assert_eq!(map.increment(b"n", 5, Some(60_000)).unwrap(), 5);

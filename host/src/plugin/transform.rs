@@ -96,10 +96,34 @@ impl Plugin {
         config: &serde_json::Value,
         site: Site,
     ) -> Result<Arc<Transform>, ConfigureError> {
+        self.configure_with(config, site, StateMap::new(self.spec.limits.state))
+    }
+
+    /// The same for a transform that takes the place of another while both run: it has the entries of its `state` map, bounded by the
+    /// limit that was declared for this one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Plugin::configure`].
+    pub fn configure_after(
+        self: &Arc<Plugin>,
+        config: &serde_json::Value,
+        site: Site,
+        before: &Transform,
+    ) -> Result<Arc<Transform>, ConfigureError> {
+        self.configure_with(config, site, before.state.heir(self.spec.limits.state))
+    }
+
+    fn configure_with(
+        self: &Arc<Plugin>,
+        config: &serde_json::Value,
+        site: Site,
+        state: StateMap,
+    ) -> Result<Arc<Transform>, ConfigureError> {
         let name = || self.spec.name.clone();
         let config = config.to_string();
         let site = Arc::new(site);
-        let state = Arc::new(StateMap::new(self.spec.limits.state));
+        let state = Arc::new(state);
         let fault = |fault| ConfigureError::Fault { plugin: name(), fault };
         let mut scratch = Starting::new(self, &site, &state, Rc::new(NoSessions)).map_err(fault)?;
         let description = scratch.describe().map_err(fault)?;

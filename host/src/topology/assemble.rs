@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{Link, Source, Topology, TopologyError};
 use crate::chain;
 use crate::plugin::{self, LoadError, LoadProblem, Runtime, Site, Transform};
-use crate::worker::SourcePlan;
+use crate::worker::{ChainPlan, SourcePlan};
 
 impl Topology {
     /// Loads and configures every plugin, those that no chain uses included. Opens no port.
@@ -25,19 +25,50 @@ impl Topology {
         Err(TopologyError::Invalid { file: self.file.clone(), lines: refusals.0 })
     }
 
+    /// Loads one plugin again, because its component has changed, and configures it for its places in `chains`: those that run now.
+    /// Gives it with the chains that it changes.
+    ///
+    /// Each of its transforms takes over the `state` map of the one that stands at its place.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be loaded, or every configuration that it refuses: what [`Topology::assemble`] would say.
+    pub fn renew(
+        &self,
+        runtime: &Runtime,
+        name: &str,
+        chains: &[ChainPlan],
+    ) -> Result<(Arc<plugin::Plugin>, Vec<ChainPlan>), TopologyError> {
+        let mut refusals = Refusals::default();
+        let declared = self.plugins.iter().find(|plugin| plugin.spec.name == name);
+        let loaded = declared.and_then(|plugin| load(runtime, plugin, &mut refusals));
+        let mut renewed = Vec::new();
+        if let Some(plugin) = &loaded {
+            for source in &self.sources {
+                let chain = chains.iter().find(|chain| *chain.source == *source.name);
+                let chain = chain.filter(|chain| chain.links.iter().any(|link| &*link.name == name));
+                renewed.extend(chain.map(|chain| renewed_chain(source, chain, plugin, &mut refusals)));
+            }
+        }
+        match loaded {
+            Some(plugin) if refusals.0.is_empty() => Ok((plugin, renewed)),
+            _ => Err(TopologyError::Invalid { file: self.file.clone(), lines: refusals.0 }),
+        }
+    }
+
     /// The plugins by name; `None` for one that could not be loaded.
     fn load_plugins(&self, runtime: &Runtime, refusals: &mut Refusals) -> HashMap<&str, Option<Arc<plugin::Plugin>>> {
-        let load = |plugin: &super::Plugin| {
-            let loaded = runtime.load(&plugin.spec);
-            let refuse = |LoadError { problem, .. }| {
-                let path = format!("{}{}", plugin.path, setting(&problem));
-                refusals.add(&plugin.place, &path, &problem);
-            };
-            loaded.map_err(refuse).ok()
-        };
         let names = self.plugins.iter().map(|plugin| plugin.spec.name.as_str());
-        names.zip(self.plugins.iter().map(load)).collect()
+        names.zip(self.plugins.iter().map(|plugin| load(runtime, plugin, refusals))).collect()
     }
+}
+
+fn load(runtime: &Runtime, plugin: &super::Plugin, refusals: &mut Refusals) -> Option<Arc<plugin::Plugin>> {
+    let refuse = |LoadError { problem, .. }| {
+        let path = format!("{}{}", plugin.path, setting(&problem));
+        refusals.add(&plugin.place, &path, &problem);
+    };
+    runtime.load(&plugin.spec).map_err(refuse).ok()
 }
 
 /// Lines of a report, as far as there is something to report.
@@ -81,6 +112,23 @@ fn plan(source: &Source, plugins: &HashMap<&str, Option<Arc<plugin::Plugin>>>, r
         chain,
         sink: source.sink.clone(),
     }
+}
+
+/// The chain of a source, with this plugin at each place where another of its name is.
+fn renewed_chain(
+    source: &Source,
+    chain: &ChainPlan,
+    plugin: &Arc<plugin::Plugin>,
+    refusals: &mut Refusals,
+) -> ChainPlan {
+    let mut links = chain.links.clone();
+    for (link, old) in source.chain.iter().zip(&mut links).filter(|(link, _)| link.plugin == plugin.spec().name) {
+        match plugin.configure_after(&link.config, old.transform.site().clone(), &old.transform) {
+            Ok(transform) => *old = configured(link, transform),
+            Err(error) => refusals.add(&link.place, &link.path, &error),
+        }
+    }
+    ChainPlan { source: chain.source.clone(), links }
 }
 
 fn configured(link: &Link, transform: Arc<Transform>) -> chain::Link {

@@ -29,6 +29,7 @@ mod route;
 mod session;
 mod sessions;
 mod sink;
+mod swap;
 mod turn;
 
 use std::cell::RefCell;
@@ -39,8 +40,9 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-pub use plan::{OutputLimits, SessionLimits, SinkPlan, SourcePlan};
+pub use plan::{ChainPlan, OutputLimits, SessionLimits, SinkPlan, SourcePlan};
 pub use proxy::{Proxy, StartError};
+pub use swap::Swapper;
 
 use crate::bell::Bell;
 use crate::chain::{Chain, Responses, Trails, Vector};
@@ -92,6 +94,8 @@ struct Source {
     /// What clients have sent and the next turn will carry.
     inbox: Vector,
     chain: Chain,
+    /// The chains that it had before, as long as requests that began with them are in flight.
+    retired: Vec<Chain>,
     sink: Rc<Sink>,
     /// Whether its upstream has more to take than it should: its sessions are not read from.
     congested: bool,
@@ -105,6 +109,8 @@ struct Source {
 enum Order {
     /// A client has connected to the source at this position.
     Serve(Incoming, usize),
+    /// Go on with other chains.
+    Swap(swap::Swap),
     /// Read from no client any more; when all are answered, end.
     Drain,
     /// End now.
@@ -143,6 +149,7 @@ impl Worker {
                 sessions,
                 inbox: Vector::default(),
                 chain: Chain::new(&source.chain, &visible),
+                retired: Vec::new(),
                 sink: Rc::new(Sink::new(&source.sink, &ready, &bell)),
                 congested: false,
                 responses: Responses::default(),
@@ -195,6 +202,7 @@ impl Worker {
             tokio::select! {
                 order = orders.recv() => match order {
                     Some(Order::Serve(incoming, source)) => Self::serve(&worker, incoming, source),
+                    Some(Order::Swap(swap)) => worker.borrow_mut().swap(&swap),
                     Some(Order::Drain) => worker.borrow_mut().drain(drained.clone()),
                     Some(Order::Stop) | None => break,
                 },

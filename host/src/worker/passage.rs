@@ -162,6 +162,10 @@ fn go_on(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>, mut first: b
                     // Nothing is in flight, so there are no trails.
                     let _ = lease.give_back();
                 }
+                if next.is_none() {
+                    // It listens no more, and has not asked to: nothing comes by itself that the transforms of its subscription would see.
+                    session.pushes = None;
+                }
                 session.join(sink);
             }
         }

@@ -27,6 +27,22 @@ pub struct SourcePlan {
     pub sink: SinkPlan,
 }
 
+/// The chain of a source, without its sink.
+#[derive(Clone, Debug)]
+pub struct ChainPlan {
+    /// The name of the source.
+    pub source: Arc<str>,
+    /// The transforms, in order.
+    pub links: Vec<Link>,
+}
+
+impl SourcePlan {
+    /// Its chain.
+    pub fn chain_plan(&self) -> ChainPlan {
+        ChainPlan { source: self.name.clone(), links: self.chain.clone() }
+    }
+}
+
 /// The bounds of one session.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct SessionLimits {

@@ -10,6 +10,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
 use super::population::{Population, Workers};
+use super::swap::Swapper;
 use super::{Order, SourcePlan, Worker, WorkerPlan};
 use crate::net::{Address, Incoming, Listener};
 use crate::traffic::{OpenError, Writers};
@@ -124,6 +125,11 @@ impl Proxy {
             let _ = thread.join();
         }
         answered
+    }
+
+    /// What gives its sources other chains while they run. It does not keep the proxy alive.
+    pub fn swapper(&self) -> Swapper {
+        Swapper::new(self.workers.iter().map(|(orders, _)| orders.downgrade()).collect())
     }
 
     /// Open the files of traffic logs again, after they have been moved away.

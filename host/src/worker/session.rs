@@ -25,7 +25,7 @@ use super::lease::Lease;
 use super::order::Order;
 use super::plan::{OutputLimits, SessionLimits};
 use crate::buffer::{Flush, Outbox};
-use crate::chain::Frame;
+use crate::chain::{Frame, Place};
 use crate::ids::{MessageId, Sequence, SessionId};
 use crate::net::WriteHalf;
 use crate::resp::request::RequestScanner;
@@ -185,7 +185,7 @@ pub(super) struct Pushes {
     /// That request.
     pub(super) id: MessageId,
     /// As [`Trails::watches`](crate::chain::Trails::watches) gives them.
-    pub(super) watches: Vec<(usize, u64)>,
+    pub(super) watches: Vec<(Place, u64)>,
 }
 
 /// What CLIENT REPLY has asked for.

@@ -88,6 +88,7 @@ impl Worker {
             sink.resubscribe(session, &mut self.delivery(now));
         }
         self.lend(now);
+        self.drop_retired();
         self.ticks = self.ticks.wrapping_add(1);
         if self.ticks.is_multiple_of(TICKS_A_SECOND) {
             self.sessions.supervise(now);
@@ -120,6 +121,9 @@ impl Worker {
         for source in &mut self.sources {
             if !source.responses.is_empty() {
                 source.chain.responses(&mut source.responses, &mut self.trails);
+                for old in &mut source.retired {
+                    old.responses(&mut source.responses, &mut self.trails);
+                }
                 emit_staged(&mut source.responses, &mut self.sessions, &mut self.trails, &self.directory);
             }
         }

@@ -38,6 +38,7 @@ mod pipelining;
 mod plugins;
 mod pools;
 mod redis_py;
+mod reload;
 mod replication;
 mod replies;
 mod resharding;

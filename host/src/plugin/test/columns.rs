@@ -110,22 +110,7 @@ fn a_component_reads_the_columns_of_the_contract() {
 
 #[test]
 fn an_instance_keeps_its_memory_from_one_crossing_to_the_next() {
-    let mut guest = Guest::columns();
-    let indices = guest.put(&0u32.to_le_bytes());
-    let kinds = guest.put(&[2]);
-    let tags = guest.put(&0u64.to_le_bytes());
-    let numbers = guest.put(&4u32.to_le_bytes());
-    let bytes = guest.put(b":0\r\n");
-    let record: Vec<u8> = [(indices, 1), (kinds, 1), (tags, 1), (numbers, 1), (bytes, 4u32)]
-        .iter()
-        .flat_map(|&(address, count)| [address.to_le_bytes(), count.to_le_bytes()].concat())
-        .collect();
-    let record = guest.put(&record);
-    let digit = bytes + 1;
-    let guest = guest.requests(&format!(
-        "(i32.store8 (i32.const {digit}) (i32.add (i32.load8_u (i32.const {digit})) (i32.const 1))) (i32.const {record})"
-    ));
-    let mut instance = instance(&guest);
+    let mut instance = instance(&Guest::counting());
     for count in 1..=9 {
         assert_eq!(cross(&mut instance, &one_request()).unwrap(), [format!(r"0: reply :{count}\r\n")]);
     }

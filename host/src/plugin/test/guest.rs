@@ -55,6 +55,25 @@ impl Guest {
         Guest::new("columns")
     }
 
+    /// In the columns lane: answers the first request of each batch with the number of batches that the instance has had, up to 9.
+    pub(crate) fn counting() -> Guest {
+        let mut guest = Guest::columns();
+        let indices = guest.put(&0u32.to_le_bytes());
+        let kinds = guest.put(&[2]);
+        let tags = guest.put(&0u64.to_le_bytes());
+        let numbers = guest.put(&4u32.to_le_bytes());
+        let bytes = guest.put(b":0\r\n");
+        let record: Vec<u8> = [(indices, 1), (kinds, 1), (tags, 1), (numbers, 1), (bytes, 4u32)]
+            .iter()
+            .flat_map(|&(address, count)| [address.to_le_bytes(), count.to_le_bytes()].concat())
+            .collect();
+        let record = guest.put(&record);
+        let digit = bytes + 1;
+        guest.requests(&format!(
+            "(i32.store8 (i32.const {digit}) (i32.add (i32.load8_u (i32.const {digit})) (i32.const 1))) (i32.const {record})"
+        ))
+    }
+
     /// The same without a handler for responses.
     pub(crate) fn columns_requests() -> Guest {
         Guest::new("columns-requests")

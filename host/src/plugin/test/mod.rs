@@ -5,7 +5,7 @@
 mod capabilities;
 mod columns;
 mod faults;
-mod guest;
+pub(crate) mod guest;
 mod harness;
 mod load;
 mod rows;

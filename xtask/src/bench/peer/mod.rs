@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 
 use super::servers::{Behind, Servers};
-use crate::process;
 use crate::daemon::{self, Daemon};
+use crate::process;
 use crate::resp::{Connection, Reply};
 use crate::workspace::Workspace;
 
