@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use sluice::logging::LogFormat;
+use sluice::resp::inline;
 use sluice_projects::Language;
 
 /// A programmable proxy for Redis and Valkey whose transforms are sandboxed WebAssembly components.
@@ -69,6 +70,24 @@ enum PluginCommand {
         /// The directory of the project: the one that has a `plugin.yaml`.
         #[arg(default_value = ".")]
         directory: PathBuf,
+        #[command(flatten)]
+        cache: Cache,
+    },
+    /// Measure what a component costs: crossings and frames at vectors of several sizes, in both phases, beside a component that
+    /// does nothing; how long an instance takes to start, and its memory. Figures of a debug build say nothing.
+    Bench {
+        /// The component, a `.wasm` file, or the name of a standard plugin.
+        component: String,
+        /// Its configuration, as the chain of a topology has it: YAML or JSON.
+        #[arg(long, default_value = "{}", value_parser = config)]
+        config: serde_json::Value,
+        /// A request to measure with, as typed into redis-cli; several take turns. Without it: SET and GET, or the commands that
+        /// the component asks for.
+        #[arg(long = "request", value_name = "LINE", value_parser = line)]
+        requests: Vec<Line>,
+        /// The frame that comes back for a watched request, with the escapes \r and \n.
+        #[arg(long, value_name = "FRAME", default_value = "$16\r\n0123456789abcdef\r\n")]
+        response: String,
         #[command(flatten)]
         cache: Cache,
     },
@@ -158,8 +177,28 @@ fn execute_plugin(command: PluginCommand) -> anyhow::Result<()> {
         PluginCommand::Test { component, cases, case, cache } => {
             command::test(&component, &cases, case.as_deref(), &cache.into())
         }
+        PluginCommand::Bench { component, config, requests, response, cache } => {
+            let requests: Vec<_> = requests.into_iter().map(|Line(words)| words).collect();
+            command::bench(&component, &config, &requests, &response, &cache.into())
+        }
         PluginCommand::Inspect { component } => command::inspect(&component),
     }
+}
+
+/// A request, as its words.
+#[derive(Clone, Debug)]
+struct Line(Vec<Vec<u8>>);
+
+fn line(text: &str) -> Result<Line, String> {
+    match inline::split(text.as_bytes()) {
+        Ok(words) if words.is_empty() => Err("expected a command".to_owned()),
+        Ok(words) => Ok(Line(words)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn config(text: &str) -> Result<serde_json::Value, String> {
+    serde_yaml::from_str(text).map_err(|error| error.to_string())
 }
 
 fn language(name: &str) -> Result<Language, String> {

@@ -1,5 +1,6 @@
 //! What the commands do.
 
+mod bench;
 mod build;
 mod cache;
 mod check;
@@ -10,6 +11,7 @@ mod new;
 mod run;
 mod test;
 
+pub(crate) use bench::bench;
 pub(crate) use build::build;
 pub(crate) use cache::CacheChoice;
 pub(crate) use check::check;

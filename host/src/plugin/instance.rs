@@ -73,6 +73,11 @@ impl Instance {
         &self.transform
     }
 
+    /// The bytes of all its memories and tables; `None` before its first crossing and after a fault.
+    pub fn memory(&self) -> Option<usize> {
+        self.live.as_ref().map(|live| live.store.data().memory.used())
+    }
+
     /// Those of `sessions` whose frames must not cross now: the caller keeps them out of the batch, so that what they did costs the
     /// others nothing. Costs one comparison as long as no session is blamed for anything.
     #[inline]

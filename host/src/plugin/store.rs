@@ -93,6 +93,11 @@ impl Memory {
         self.limit
     }
 
+    /// The bytes of all memories and tables.
+    pub(super) fn used(&self) -> usize {
+        self.used
+    }
+
     fn grow(&mut self, current: usize, desired: usize, size: usize) -> bool {
         let more = desired.saturating_sub(current).saturating_mul(size);
         let used = self.used.saturating_add(more);
