@@ -48,7 +48,7 @@ impl Cache {
     ///
     /// The bytes are not a valid component.
     pub(super) fn component(&self, engine: &Engine, bytes: &[u8]) -> wasmtime::Result<Component> {
-        let path = self.dir.join(key(engine, bytes));
+        let path = self.dir.join(key(engine, &Sha256::digest(bytes).into()));
         match load(engine, &path) {
             Ok(component) => return Ok(component),
             Err(Miss::Absent) => {}
@@ -62,6 +62,12 @@ impl Cache {
             tracing::warn!(path = %path.display(), %error, "could not keep a compiled component");
         }
         Ok(component)
+    }
+
+    /// Give up the entry of the component with this SHA-256, if there is one.
+    pub(super) fn forget(&self, engine: &Engine, component: &[u8; 32]) {
+        // Without it, the component is compiled again; with it, some space is lost. Neither is worth a word.
+        let _ = fs::remove_file(self.dir.join(key(engine, component)));
     }
 }
 
@@ -77,11 +83,11 @@ impl From<io::Error> for Miss {
     }
 }
 
-/// The file name of an entry.
-fn key(engine: &Engine, bytes: &[u8]) -> String {
+/// The file name of the entry of a component with this SHA-256.
+fn key(engine: &Engine, component: &[u8; 32]) -> String {
     let mut environment = Sha(Sha256::new());
     engine.precompile_compatibility_hash().hash(&mut environment);
-    let component = hex(&Sha256::digest(bytes));
+    let component = hex(component);
     let environment = hex(&environment.0.finalize());
     format!("{component}-{}.cwasm", environment.get(..16).unwrap_or_default())
 }

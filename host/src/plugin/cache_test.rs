@@ -56,6 +56,19 @@ fn an_entry_is_private_and_named_by_what_it_depends_on() {
 }
 
 #[test]
+fn what_is_forgotten_takes_no_room() {
+    let dir = Dir::new();
+    let cache = Cache::open(dir.0.clone()).unwrap();
+    let (engine, digest) = (engine(), Sha256::digest(component()).into());
+    cache.forget(&engine, &digest);
+    cache.component(&engine, &component()).unwrap();
+    cache.forget(&engine, &[0; 32]);
+    assert_eq!(dir.entries().len(), 1);
+    cache.forget(&engine, &digest);
+    assert!(dir.entries().is_empty());
+}
+
+#[test]
 fn a_hit_does_not_compile() {
     let dir = Dir::new();
     let cache = Cache::open(dir.0.clone()).unwrap();
@@ -63,7 +76,7 @@ fn a_hit_does_not_compile() {
     // What is in the entry decides, not what the component says.
     let other = wat::parse_str(r#"(component (import "other" (func)))"#).unwrap();
     let code = Component::from_binary(&engine, &other).unwrap().serialize().unwrap();
-    save(&dir.0.join(key(&engine, &component())), &code).unwrap();
+    save(&dir.0.join(key(&engine, &Sha256::digest(component()).into())), &code).unwrap();
     let found = cache.component(&engine, &component()).unwrap();
     assert_eq!(found.component_type().imports(&engine).len(), 1);
 }
@@ -92,7 +105,7 @@ fn whole_code_that_wasmtime_refuses_is_compiled_again() {
     let dir = Dir::new();
     let cache = Cache::open(dir.0.clone()).unwrap();
     let engine = engine();
-    save(&dir.0.join(key(&engine, &component())), b"code of another time").unwrap();
+    save(&dir.0.join(key(&engine, &Sha256::digest(component()).into())), b"code of another time").unwrap();
     cache.component(&engine, &component()).unwrap();
 }
 

@@ -94,6 +94,13 @@ impl Runtime {
         Plugin::load(self, spec).map(Arc::new)
     }
 
+    /// Keep the compiled form of this plugin's component no longer: it will hardly be loaded again.
+    pub fn forget(&self, plugin: &Plugin) {
+        if let Some(cache) = &self.shared.cache {
+            cache.forget(&plugin.engine, plugin.sha256());
+        }
+    }
+
     /// The engine whose wasm code may use so many bytes of stack.
     pub(super) fn engine(&self, stack: usize) -> wasmtime::Result<Engine> {
         let mut engines = self.shared.engines.lock().unwrap_or_else(PoisonError::into_inner);

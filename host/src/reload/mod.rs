@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use metrics::{Counter, counter};
 use sha2::{Digest, Sha256};
 
-use crate::plugin::{Component, Plugin, Runtime, Transform};
+use crate::plugin::{Component, Runtime, Transform};
 use crate::topology::Topology;
 use crate::worker::{ChainPlan, Swapper};
 use file::{Look, Watched};
@@ -60,6 +60,8 @@ struct Candidate {
     sha256: [u8; 32],
     /// Whether what is in the file is not what runs.
     failed: bool,
+    /// Whether it has been reloaded.
+    reloaded: bool,
     reloads: Counter,
     failures: Counter,
 }
@@ -75,6 +77,7 @@ fn candidates(topology: &Topology, chains: &[ChainPlan]) -> Vec<Candidate> {
             file: Watched::unknown(path),
             sha256: *in_use(&name)?,
             failed: false,
+            reloaded: false,
             reloads: counter!("sluice_transform_reloads_total", "plugin" => name.clone()),
             failures: counter!("sluice_transform_reload_failures_total", "plugin" => name.clone()),
             name,
@@ -154,10 +157,13 @@ impl Reload {
         if !self.swapper.swap(chains.clone()) {
             return tracing::debug!(plugin = name, "the component was not reloaded: the proxy is about to end");
         }
-        let was = transform_of(name, &self.chains).map(Version::of);
-        let is = transform_of(name, &chains).map(Version::of);
-        if let (Some(was), Some(is)) = (was, is) {
-            tracing::info!(plugin = name, %was, %is, took_ms = begun.elapsed().as_millis(), "the component was reloaded");
+        if let (Some(was), Some(is)) = (transform_of(name, &self.chains), transform_of(name, &chains)) {
+            let took_ms = begun.elapsed().as_millis();
+            tracing::info!(plugin = name, was = %Version(was), is = %Version(is), took_ms, "the component was reloaded");
+            // The one that the proxy was started with may be wanted again; those in between would only fill the cache.
+            if std::mem::replace(&mut candidate.reloaded, true) {
+                self.runtime.forget(was.plugin());
+            }
         }
         (candidate.sha256, candidate.failed) = (*plugin.sha256(), false);
         candidate.reloads.increment(1);
@@ -173,19 +179,10 @@ fn is(path: &Path, sha256: &[u8; 32]) -> bool {
 }
 
 /// Which component a transform is of: `1.2.0 (9f86d081884c)`.
-struct Version<'a> {
-    version: &'a str,
-    plugin: &'a Plugin,
-}
-
-impl<'a> Version<'a> {
-    fn of(transform: &'a Transform) -> Self {
-        Self { version: &transform.description().version, plugin: transform.plugin() }
-    }
-}
+struct Version<'a>(&'a Transform);
 
 impl fmt::Display for Version<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.version, self.plugin.short_sha256())
+        write!(f, "{} ({})", self.0.description().version, self.0.plugin().short_sha256())
     }
 }

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sluice_tests::wait::SOON;
-use sluice_tests::{Client, RedisServer, Sluice, Topology, inline, programs, sluice, wait_until};
+use sluice_tests::{
+    Client, RedisCluster, RedisServer, Sluice, Topology, Upstream, inline, programs, sluice, wait_until,
+};
 use tempfile::TempDir;
 
 use crate::{Stopping, WORKERS};
@@ -44,9 +46,13 @@ impl Component {
 
     /// A chain of it alone.
     fn before(&self, server: &RedisServer, workers: usize) -> Topology {
-        let topology = self.declare(Topology::new().workers(workers), "Edition", "");
         // A server that is stopped for a while is not to be given up.
-        topology.transform("Edition").sink_to(&[server.addr()], "health_interval: 60s")
+        self.alone(workers).sink_to(&[server.addr()], "health_interval: 60s")
+    }
+
+    /// The same without a sink.
+    fn alone(&self, workers: usize) -> Topology {
+        self.declare(Topology::new().workers(workers), "Edition", "").transform("Edition")
     }
 }
 
@@ -129,11 +135,19 @@ fn rounds(mut client: Client, name: usize, stop: &AtomicBool, total: &AtomicUsiz
 
 #[test]
 fn under_load_each_reply_is_right_and_of_one_edition() {
+    under_load(&RedisServer::start());
+}
+
+#[test]
+fn under_load_each_reply_of_a_cluster_is_right_and_of_one_edition() {
+    under_load(&RedisCluster::start(3, 0));
+}
+
+fn under_load(upstream: &impl Upstream) {
     const CLIENTS: usize = 12;
-    let server = RedisServer::start();
     for workers in WORKERS {
         let component = Component::new();
-        let proxy = watching(&component.before(&server, workers));
+        let proxy = watching(&component.alone(workers).sink(upstream));
         let stop = AtomicBool::new(false);
         let total = AtomicUsize::new(0);
         std::thread::scope(|scope| {
@@ -266,7 +280,7 @@ fn a_subscription_stays_with_the_edition_that_it_was_made_through() {
         publish([(&mut old, 'A'), (&mut again, 'B'), (&mut new, 'B')]);
         // The edition stays for as long as anybody listens through it.
         assert!(count(&proxy, "sluice_transform_instances") > before);
-        old.ask("UNSUBSCRIBE");
+        assert_eq!(old.ask("RESET"), "+RESET\r\n");
         instances(&proxy, workers);
         assert_eq!(old.ask("ECHO !?"), bulk("BB"));
     }
@@ -446,6 +460,23 @@ fn what_is_in_flight_while_it_drains_is_answered_by_the_edition_that_waits_for_i
     assert_eq!(client.reply(), format!("*2\r\n{}{}", bulk("list"), bulk("vA")));
     assert!(proxy.wait_for_end(SOON).success());
     assert!(!proxy.output().contains("was reloaded"), "{}", proxy.output());
+}
+
+#[test]
+fn compiled_components_do_not_pile_up() {
+    let server = RedisServer::start();
+    let component = Component::new();
+    let cache = tempfile::tempdir().unwrap();
+    let directory = cache.path().join("cache");
+    let proxy = component.before(&server, 1).start_with(&["--watch", "--cache-dir", directory.to_str().unwrap()]);
+    let entries = || fs::read_dir(&directory).unwrap().count();
+    let at_start = entries();
+    for (times, letter) in ('B'..='D').enumerate() {
+        component.put(letter);
+        reloaded(&proxy, times + 1);
+    }
+    // The one that it was started with, and the last.
+    assert_eq!(entries(), at_start + 1);
 }
 
 #[test]
