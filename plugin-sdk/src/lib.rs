@@ -67,8 +67,8 @@
 //!
 //! # How it is built
 //!
-//! A crate of type `cdylib` for `wasm32-unknown-unknown`, turned into a component by `wit-component`; within this repository, `cargo xtask build`
-//! does both for every crate in `plugins/`.
+//! `sluice plugin new NAME --language rust` makes a project that builds at once, and `sluice plugin build` makes its component: a crate of type
+//! `cdylib` for `wasm32-unknown-unknown`, turned into a component. The guide, `docs/plugins.md`, goes through it all.
 //! A panic is written to the log at level error, then traps; the host replaces the instance.
 
 #[cfg(target_arch = "wasm32")]
@@ -187,7 +187,10 @@ macro_rules! transform {
     };
 }
 
-// The README's example is a test too.
+// The examples of the README and of the page on Rust are tests too.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/languages/rust.md")]
+struct Page;
