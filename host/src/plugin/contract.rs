@@ -1,15 +1,13 @@
-//! Which part of the contract a component keeps: its lane, its phases, and what it imports.
+//! Which part of the contract a component keeps: its version, its lane and its phases.
 
 use wasmtime::Engine;
 use wasmtime::component::types::{Component as Type, ComponentItem};
 use wasmtime::component::{Component, ComponentExportIndex, ComponentNamedList, Lift, Lower};
 
-use super::grants::Grants;
-use super::host;
+use super::breach::Breach;
 use super::lanes::{columns, lifecycle, rows};
 use super::names::{Direction, Names};
-use super::spec::Wasi;
-use super::versions::{self, ContractVersion};
+use super::versions::{self, ContractVersion, PACKAGE};
 
 /// The form in which batches cross into a component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +19,16 @@ pub enum Lane {
 }
 
 impl Lane {
+    const ALL: [Lane; 2] = [Lane::Rows, Lane::Columns];
+
+    /// The interfaces of its handlers: of requests, and of responses.
+    const fn handlers(self) -> [&'static str; 2] {
+        match self {
+            Lane::Rows => ["requests-rows", "responses-rows"],
+            Lane::Columns => ["requests-columns", "responses-columns"],
+        }
+    }
+
     /// Its name in the contract.
     pub const fn name(self) -> &'static str {
         match self {
@@ -39,74 +47,67 @@ pub struct Phases {
     pub responses: bool,
 }
 
-/// Why a component does not keep the contract; completes the sentence "the component …".
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Breach {
-    /// It exports nothing of the contract.
-    #[error("is not a transform: it exports no `sluice:transform/lifecycle@{spoken}`", spoken = ContractVersion::SPOKEN)]
-    NotATransform,
-    /// It was made for a version of the contract that this host does not run.
-    #[error(
-        "{verb} `{name}`: it was made for a version of the contract that {why}; this host speaks {spoken} and runs components \
-         made for {run}. {hint}",
-        spoken = ContractVersion::SPOKEN,
-        run = versions::run()
-    )]
-    Version {
-        /// `imports` or `exports`.
-        verb: &'static str,
-        /// The name that says so.
-        name: String,
-        /// What is wrong with the version.
-        why: &'static str,
-        /// What to do.
-        hint: String,
-    },
-    /// Its exports are of several versions of the contract.
-    #[error(
-        "exports the contract in several versions ({}); expected all of its exports to be of one: build it against one version of \
-         the WIT files",
-        .0.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-    )]
-    MixedVersions(Vec<String>),
-    /// It has no handler, or only one for responses: nothing would ever cross.
-    #[error("has no handler for requests (`requests-columns` or `requests-rows`)")]
-    NoHandler,
-    /// It has handlers of both lanes.
-    #[error("has handlers of both lanes; it must choose rows or columns")]
-    BothLanes,
-    /// An export of the contract lacks a function, or has one of another type.
-    #[error("exports `{export}`, but its function `{function}` {problem}")]
-    Function {
-        /// The interface.
-        export: String,
-        /// The function in it.
-        function: &'static str,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// It imports a capability that it was not granted.
-    #[error("imports `{import}`, but has no grant `{grant}`")]
-    NotGranted {
-        /// The interface.
-        import: String,
-        /// The grant that it would need.
-        grant: &'static str,
-    },
-    /// It imports WASI, which it may not.
-    #[error("imports `{0}`; WASI is not offered (`wasi: stub` links an inert one)")]
-    Wasi(String),
-    /// It imports something that the host does not have.
-    #[error("imports `{0}`, which this host does not have")]
-    UnknownImport(String),
+/// What can be told of a component by names alone.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shape {
+    pub(super) version: ContractVersion,
+    pub(super) lane: Lane,
+    pub(super) phases: Phases,
+}
+
+/// The exports by which other kinds of components are known, without their versions.
+const OTHER_KINDS: [(&str, &str); 3] = [
+    ("wasi:cli/run", "a command"),
+    ("wasi:http/incoming-handler", "a server of HTTP requests"),
+    ("wasi:http/handler", "a server of HTTP requests"),
+];
+
+impl Shape {
+    /// Tell it from the names.
+    pub(super) fn of(names: &Names) -> Result<Shape, Breach> {
+        let version = version(names)?;
+        let find = |interface| names.exports.iter().find(|name| is_named(name, interface));
+        let full = |interface: &str| format!("{PACKAGE}{interface}@{version}");
+        let handlers: Vec<String> =
+            Lane::ALL.iter().flat_map(|lane| lane.handlers()).filter_map(find).cloned().collect();
+        if find("lifecycle").is_none() {
+            return Err(match handlers.is_empty() {
+                true => not_a_transform(names),
+                false => Breach::NoLifecycle { handlers, missing: full("lifecycle") },
+            });
+        }
+        let lanes: Vec<Lane> =
+            Lane::ALL.into_iter().filter(|lane| lane.handlers().into_iter().any(|name| find(name).is_some())).collect();
+        let lane = match lanes[..] {
+            [] => return Err(Breach::NoHandler { version }),
+            [lane] => lane,
+            _ => return Err(Breach::BothLanes(handlers)),
+        };
+        let [requests, responses] = lane.handlers().map(|handler| (full(handler), find(handler)));
+        match (requests, responses.1) {
+            ((_, Some(_)), responses) => {
+                let phases = Phases { requests: true, responses: responses.is_some() };
+                Ok(Shape { version, lane, phases })
+            }
+            ((missing, None), found) => Err(Breach::NoRequests { found: found.cloned().unwrap_or_default(), missing }),
+        }
+    }
+}
+
+fn not_a_transform(names: &Names) -> Breach {
+    let named = |kind: &&(&str, &str)| names.exports.iter().any(|name| name.split('@').next() == Some(kind.0));
+    let what = OTHER_KINDS.iter().find(named).map_or("a component of another kind", |(_, what)| what);
+    Breach::NotATransform { what, exports: names.exports.clone() }
+}
+
+fn is_named(name: &str, interface: &str) -> bool {
+    versions::split(name).is_some_and(|(found, _)| found == interface)
 }
 
 /// What a component exports, as far as the host calls it.
 #[derive(Clone)]
 pub(super) struct Contract {
-    pub(super) version: ContractVersion,
-    pub(super) lane: Lane,
-    pub(super) phases: Phases,
+    pub(super) shape: Shape,
     pub(super) describe: ComponentExportIndex,
     pub(super) configure: ComponentExportIndex,
     pub(super) requests: ComponentExportIndex,
@@ -114,84 +115,30 @@ pub(super) struct Contract {
 }
 
 impl Contract {
-    /// Read the contract off a component's type.
-    pub(super) fn of(component: &Component, engine: &Engine, version: ContractVersion) -> Result<Contract, Breach> {
+    /// Find the functions of a component of this shape.
+    pub(super) fn of(component: &Component, engine: &Engine, shape: Shape) -> Result<Contract, Breach> {
         let ty = component.component_type();
         let exports = Exports { component, engine, ty: &ty };
-        let has = |interface| exports.find(interface).is_some();
-        let has_columns = has("requests-columns") || has("responses-columns");
-        let has_rows = has("requests-rows") || has("responses-rows");
-        if has_columns && has_rows {
-            return Err(Breach::BothLanes);
-        }
         let describe = exports.function::<(), lifecycle::Described>("lifecycle", "describe")?;
-        let configure = exports
-            .function::<lifecycle::Config<'static>, lifecycle::Configured>("lifecycle", "configure")?
-            .ok_or(Breach::NotATransform)?;
-        let (lane, requests, responses) = if has_columns {
-            (
-                Lane::Columns,
-                exports.function::<columns::RequestParams<'static>, columns::RequestResult>(
-                    "requests-columns",
-                    "handle",
-                )?,
-                exports.function::<columns::ResponseParams<'static>, columns::ResponseResult>(
-                    "responses-columns",
-                    "handle",
-                )?,
-            )
-        } else {
-            (
-                Lane::Rows,
-                exports.function::<rows::RequestParams<'static>, rows::RequestResult>("requests-rows", "handle")?,
-                exports.function::<rows::ResponseParams<'static>, rows::ResponseResult>("responses-rows", "handle")?,
-            )
+        let configure =
+            exports.function::<lifecycle::Config<'static>, lifecycle::Configured>("lifecycle", "configure")?;
+        let [on_requests, on_responses] = shape.lane.handlers();
+        let (requests, responses) = match shape.lane {
+            Lane::Columns => (
+                exports.function::<columns::RequestParams<'static>, columns::RequestResult>(on_requests, "handle")?,
+                exports
+                    .function::<columns::ResponseParams<'static>, columns::ResponseResult>(on_responses, "handle")?,
+            ),
+            Lane::Rows => (
+                exports.function::<rows::RequestParams<'static>, rows::RequestResult>(on_requests, "handle")?,
+                exports.function::<rows::ResponseParams<'static>, rows::ResponseResult>(on_responses, "handle")?,
+            ),
         };
-        Ok(Contract {
-            version,
-            lane,
-            phases: Phases { requests: requests.is_some(), responses: responses.is_some() },
-            describe: describe.ok_or(Breach::NotATransform)?,
-            configure,
-            requests: requests.ok_or(Breach::NoHandler)?,
-            responses,
-        })
-    }
-}
-
-/// Check a component's imports against what it may use.
-pub(super) fn check_imports(component: &Component, engine: &Engine, grants: Grants, wasi: Wasi) -> Result<(), Breach> {
-    for (name, import) in component.component_type().imports(engine) {
-        if name.starts_with("wasi:") {
-            if wasi == Wasi::Stub {
-                continue;
-            }
-            return Err(Breach::Wasi(name.to_owned()));
-        }
-        let capability = versions::split(name).and_then(|(interface, _)| host::find(interface));
-        match capability {
-            Some(capability) => {
-                if let Some(grant) = capability.grant
-                    && !grants.contains(grant)
-                {
-                    return Err(Breach::NotGranted { import: name.to_owned(), grant: grant.name() });
-                }
-            }
-            None if is_only_types(&import.ty, engine) => {}
-            None => return Err(Breach::UnknownImport(name.to_owned())),
-        }
-    }
-    Ok(())
-}
-
-/// An interface that a component imports for its types alone (as the rows lane does with `replies`) gives it no power.
-fn is_only_types(import: &ComponentItem, engine: &Engine) -> bool {
-    match import {
-        ComponentItem::ComponentInstance(instance) => {
-            instance.exports(engine).all(|(_, export)| matches!(export.ty, ComponentItem::Type(_)))
-        }
-        ComponentItem::Type(_) => true,
-        _ => false,
+        // Its shape says that they are there.
+        let (Some(describe), Some(configure), Some(requests)) = (describe, configure, requests) else {
+            return Err(Breach::NoHandler { version: shape.version });
+        };
+        Ok(Contract { shape, describe, configure, requests, responses })
     }
 }
 
@@ -218,7 +165,7 @@ pub(super) fn version(names: &Names) -> Result<ContractVersion, Breach> {
             made_for = Some(version);
         }
     }
-    made_for.ok_or(Breach::NotATransform)
+    made_for.ok_or_else(|| not_a_transform(names))
 }
 
 /// The version of a name of the contract, if this host runs it; otherwise why it does not, and what to do.
@@ -246,11 +193,7 @@ struct Exports<'a> {
 impl Exports<'_> {
     /// The full name of an interface of the contract that the component exports.
     fn find(&self, interface: &str) -> Option<String> {
-        self.ty
-            .exports(self.engine)
-            .map(|(name, _)| name)
-            .find(|name| versions::split(name).is_some_and(|(found, _)| found == interface))
-            .map(str::to_owned)
+        self.ty.exports(self.engine).map(|(name, _)| name).find(|name| is_named(name, interface)).map(str::to_owned)
     }
 
     /// A function of an interface, of this very type; `None` where the interface is not exported.

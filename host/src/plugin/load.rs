@@ -1,7 +1,8 @@
 //! From a declaration to a plugin that can be configured: read, check, compile.
 
 use std::fmt;
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,10 +10,13 @@ use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::InstancePre;
 
+use super::breach::Breach;
 use super::cache::hex;
-use super::contract::{self, Breach, Contract, Lane, Phases};
+use super::contract::{Contract, Lane, Phases, Shape};
 use super::engine;
 use super::host::{self, Shared};
+use super::imports;
+use super::kind;
 use super::names::Names;
 use super::runtime::Runtime;
 use super::spec::{Component, Spec};
@@ -62,8 +66,22 @@ pub enum LoadProblem {
         /// What it is instead.
         problem: &'static str,
     },
+    /// The file is too large to be a component.
+    #[error(
+        "the component {component} has {found} bytes; at most {LARGEST} are read. Build it without debug information, or \
+         strip it (`wasm-tools strip`)"
+    )]
+    TooLarge {
+        /// The file.
+        component: String,
+        /// How many bytes it has.
+        found: u64,
+    },
     /// The file is a component, but a broken one, or one that needs features that the sandbox does not offer.
-    #[error("{component} is not a valid component: {reason}")]
+    #[error(
+        "{component} is not a valid component: {reason}. It is damaged, or was built with a feature of WebAssembly that the \
+         sandbox does not offer (threads, garbage collection, exceptions, tail calls, 64-bit memories): build it again, without"
+    )]
     Invalid {
         /// The file.
         component: String,
@@ -128,7 +146,7 @@ impl Plugin {
 
     /// The version of the contract that it was made for.
     pub fn contract(&self) -> ContractVersion {
-        self.contract.version
+        self.contract.shape.version
     }
 
     /// The first 12 hexadecimal digits of that, for logs and metrics.
@@ -140,7 +158,7 @@ impl Plugin {
 
     /// The form in which batches cross into it.
     pub fn lane(&self) -> Lane {
-        self.contract.lane
+        self.contract.shape.lane
     }
 
     /// The full names of the interfaces that it imports, such as `sluice:transform/clock@0.2.0`, in the component's order.
@@ -151,7 +169,7 @@ impl Plugin {
 
     /// The handlers that it has.
     pub fn phases(&self) -> Phases {
-        self.contract.phases
+        self.contract.shape.phases
     }
 }
 
@@ -160,8 +178,8 @@ impl fmt::Debug for Plugin {
         f.debug_struct("Plugin")
             .field("spec", &self.spec)
             .field("sha256", &hex(&self.sha256))
-            .field("lane", &self.contract.lane)
-            .field("phases", &self.contract.phases)
+            .field("lane", &self.contract.shape.lane)
+            .field("phases", &self.contract.shape.phases)
             .finish_non_exhaustive()
     }
 }
@@ -189,7 +207,7 @@ fn load(runtime: &Runtime, spec: &Spec) -> Result<Plugin, LoadProblem> {
     {
         return Err(LoadProblem::Pin { component: origin, found: hex(&sha256), expected: hex(&expected) });
     }
-    if let Some(problem) = not_a_component(bytes) {
+    if let Some(problem) = kind::other_than_a_component(bytes) {
         return Err(LoadProblem::NotAComponent { component: origin, problem });
     }
     let engine =
@@ -200,15 +218,17 @@ fn load(runtime: &Runtime, spec: &Spec) -> Result<Plugin, LoadProblem> {
     };
     let breach = |breach| LoadProblem::Breach { component: origin.clone(), breach: Box::new(breach) };
     // What can be told from names is told first.
-    let names = Names::of(bytes)
-        .map_err(|error| LoadProblem::Invalid { component: origin.clone(), reason: error.to_string() })?;
-    let version = contract::version(&names).map_err(breach)?;
+    let names = Names::of(bytes).map_err(|reason| LoadProblem::Invalid { component: origin.clone(), reason })?;
+    let shape = Shape::of(&names).map_err(breach)?;
+    imports::check_grants(&names, spec.grants, spec.wasi).map_err(breach)?;
     let component = runtime.compile(&engine, bytes).map_err(invalid)?;
-    let contract = Contract::of(&component, &engine, version).map_err(breach)?;
-    contract::check_imports(&component, &engine, spec.grants, spec.wasi).map_err(breach)?;
-    let pre = host::linker(&engine, &component, spec)
-        .and_then(|linker| linker.instantiate_pre(&component))
-        .map_err(|error| LoadProblem::Invalid { component: origin.clone(), reason: format!("{error:#}") })?;
+    let contract = Contract::of(&component, &engine, shape).map_err(breach)?;
+    imports::check(&component, &engine).map_err(breach)?;
+    let linked = host::linker(&engine, &component, spec).and_then(|linker| linker.instantiate_pre(&component));
+    let pre = linked.map_err(|error| match imports::other_type(&component, &engine, &error) {
+        Some(other) => breach(other),
+        None => LoadProblem::Invalid { component: origin.clone(), reason: format!("{error:#}") },
+    })?;
     Ok(Plugin {
         spec: spec.clone(),
         sha256,
@@ -220,8 +240,21 @@ fn load(runtime: &Runtime, spec: &Spec) -> Result<Plugin, LoadProblem> {
     })
 }
 
+/// The most bytes that a component may have. Those that bring an interpreter along have some 20 MB.
+const LARGEST: u64 = 256 << 20;
+
 fn read_file(path: &Path, origin: &str) -> Result<Vec<u8>, LoadProblem> {
-    fs::read(path).map_err(|error| LoadProblem::Read { component: origin.to_owned(), error })
+    let component = || origin.to_owned();
+    let unreadable = |error| LoadProblem::Read { component: component(), error };
+    let file = File::open(path).map_err(unreadable)?;
+    let found = file.metadata().map_err(unreadable)?.len();
+    if found > LARGEST {
+        return Err(LoadProblem::TooLarge { component: component(), found });
+    }
+    let mut bytes = Vec::new();
+    // No more than that, even if it grows, or is not a file that has a length.
+    file.take(LARGEST).read_to_end(&mut bytes).map_err(unreadable)?;
+    Ok(bytes)
 }
 
 fn check_limits(spec: &Spec) -> Result<(), LoadProblem> {
@@ -233,21 +266,4 @@ fn check_limits(spec: &Spec) -> Result<(), LoadProblem> {
         });
     }
     Ok(())
-}
-
-/// What bytes are that do not begin as a component does.
-fn not_a_component(bytes: &[u8]) -> Option<&'static str> {
-    const MAGIC: &[u8] = b"\0asm";
-    const COMPONENT: &[u8] = &[0x0d, 0x00, 0x01, 0x00];
-    const MODULE: &[u8] = &[0x01, 0x00, 0x00, 0x00];
-    match bytes.split_at_checked(4) {
-        None if bytes.is_empty() => Some("is empty"),
-        Some((MAGIC, rest)) if rest.starts_with(COMPONENT) => None,
-        Some((MAGIC, rest)) if rest.starts_with(MODULE) => {
-            Some("is a core WebAssembly module, not a component (`wasm-tools component new` makes one of it)")
-        }
-        Some((MAGIC, rest)) if rest.len() < 4 => Some("ends within its header"),
-        Some((MAGIC, _)) => Some("is WebAssembly of an unknown kind, not a component"),
-        _ => Some("is not WebAssembly"),
-    }
 }

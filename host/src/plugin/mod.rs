@@ -13,6 +13,7 @@
 
 mod batch;
 mod blame;
+mod breach;
 mod breaker;
 mod cache;
 mod changes;
@@ -21,8 +22,10 @@ mod engine;
 mod fault;
 mod grants;
 mod host;
+mod imports;
 mod instance;
 mod interest;
+mod kind;
 mod lanes;
 mod load;
 mod meter;
@@ -42,6 +45,7 @@ mod versions;
 pub(crate) mod test;
 
 pub use self::batch::{KEY, NOT_SHOWN, RequestBatch, ResponseBatch, UNKNOWN_COMMAND};
+pub use self::breach::{Breach, Needs, UnknownImport};
 pub use self::changes::Changes;
 pub use self::contract::{Lane, Phases};
 pub use self::fault::Fault;

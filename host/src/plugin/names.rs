@@ -3,7 +3,7 @@
 //! Compiling takes seconds where a component brings an interpreter along, and fails with reasons of its own where a component was
 //! made for a contract that this host does not know. So all that can be told from names is told first.
 
-use wasmparser::{BinaryReaderError, Chunk, Parser, Payload};
+use wasmparser::{Chunk, Parser, Payload};
 
 /// The names of a component's imports and exports, in its own order.
 #[derive(Debug, Default)]
@@ -17,27 +17,30 @@ impl Names {
     ///
     /// # Errors
     ///
-    /// The bytes are no component, or end too early.
-    pub(super) fn of(component: &[u8]) -> Result<Names, BinaryReaderError> {
+    /// The bytes are no component, or end too early: the reason.
+    pub(super) fn of(component: &[u8]) -> Result<Names, String> {
+        let reason = |error: wasmparser::BinaryReaderError| error.to_string();
         let mut names = Names::default();
         let mut parser = Parser::new(0);
         let mut rest = component;
         // At the end of what there is, "more data" is an error of its own.
-        while let Chunk::Parsed { consumed, payload } = parser.parse(rest, true)? {
+        while let Chunk::Parsed { consumed, payload } = parser.parse(rest, true).map_err(reason)? {
             rest = rest.get(consumed..).unwrap_or_default();
             match payload {
                 Payload::ComponentImportSection(section) => {
                     for import in section {
-                        names.imports.push(import?.name.name.to_owned());
+                        names.imports.push(import.map_err(reason)?.name.name.to_owned());
                     }
                 }
                 Payload::ComponentExportSection(section) => {
                     for export in section {
-                        names.exports.push(export?.name.name.to_owned());
+                        names.exports.push(export.map_err(reason)?.name.name.to_owned());
                     }
                 }
                 Payload::ModuleSection { unchecked_range, .. } | Payload::ComponentSection { unchecked_range, .. } => {
-                    rest = rest.get(unchecked_range.len()..).unwrap_or_default();
+                    rest = rest
+                        .get(unchecked_range.len()..)
+                        .ok_or_else(|| format!("unexpected end at byte {}, within a module", component.len()))?;
                 }
                 Payload::End(_) => break,
                 _ => {}

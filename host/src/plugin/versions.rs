@@ -21,14 +21,14 @@ const fn version(major: u32, minor: u32, patch: u32) -> ContractVersion {
     ContractVersion { major, minor, patch }
 }
 
+pub(super) const V0_1: ContractVersion = version(0, 1, 0);
+/// Added `metrics.explain`.
+pub(super) const V0_2: ContractVersion = version(0, 2, 0);
+
 /// Every version whose components this host runs, the oldest first; the last one is the version of `wit/`, which it speaks.
 ///
-/// A version says what it added to the one before. Each but the last has components of its own in `tests/frozen`.
-pub(super) const RUN: [ContractVersion; 2] = [
-    version(0, 1, 0),
-    // `metrics.explain`.
-    version(0, 2, 0),
-];
+/// Each but the last has components of its own in `tests/frozen`.
+pub(super) const RUN: [ContractVersion; 2] = [V0_1, V0_2];
 
 impl ContractVersion {
     /// The version that this host speaks.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Link, Source, Topology, TopologyError};
 use crate::chain;
-use crate::plugin::{self, LoadError, LoadProblem, Runtime, Site, Transform};
+use crate::plugin::{self, Breach, LoadError, LoadProblem, Runtime, Site, Transform};
 use crate::worker::{ChainPlan, SourcePlan};
 
 impl Topology {
@@ -84,10 +84,19 @@ impl Refusals {
 /// The setting in a plugin's declaration that a problem is about, as the rest of its path.
 fn setting(problem: &LoadProblem) -> &'static str {
     match problem {
-        LoadProblem::Read { .. } | LoadProblem::NotAComponent { .. } | LoadProblem::Invalid { .. } => ".component",
+        LoadProblem::Read { .. }
+        | LoadProblem::NotAComponent { .. }
+        | LoadProblem::TooLarge { .. }
+        | LoadProblem::Invalid { .. } => ".component",
         LoadProblem::Pin { .. } => ".sha256",
         LoadProblem::Limit { .. } => ".limits",
-        LoadProblem::NotBuilt | LoadProblem::Breach { .. } | LoadProblem::Engine(_) => "",
+        LoadProblem::Breach { breach, .. } => match &**breach {
+            Breach::Needs(needs) if needs.wasi.is_empty() => ".grants",
+            Breach::Needs(needs) if needs.not_granted.is_empty() => ".wasi",
+            Breach::Needs(_) => "",
+            _ => ".component",
+        },
+        LoadProblem::NotBuilt | LoadProblem::Engine(_) => "",
     }
 }
 

@@ -113,25 +113,51 @@ fn a_file_that_is_no_component_is_refused() {
     let path = directory.path().join("mine.wasm");
     let whole = std::fs::read(programs::component("watch_all.wasm")).unwrap();
     let core_module = b"\0asm\x01\0\0\0".to_vec();
-    let cases: [(&str, Vec<u8>); 5] = [
-        ("empty", Vec::new()),
-        ("text", b"not wasm at all".to_vec()),
-        ("truncated", whole[..whole.len() / 2].to_vec()),
-        ("truncated in its header", whole[..6].to_vec()),
-        ("a core module", core_module),
+    let cases: [(&str, Vec<u8>); 6] = [
+        ("is empty", Vec::new()),
+        ("is text, not WebAssembly", b"not wasm at all".to_vec()),
+        ("is a web page", b"<!DOCTYPE html>\n<title>404</title>".to_vec()),
+        ("is not a valid component: unexpected end", whole[..whole.len() / 2].to_vec()),
+        ("ends within its header", whole[..6].to_vec()),
+        ("is a core WebAssembly module", core_module),
     ];
     for (what, bytes) in cases {
-        println!("{what}");
         std::fs::write(&path, bytes).unwrap();
-        refused(&with_component(&path, ""), &["Mine", "mine.wasm", "component"]);
+        refused(&with_component(&path, ""), &["plugins.Mine.component", "mine.wasm", what]);
+        let inspected = finish(&["plugin", "inspect"], &path);
+        assert_refused(&inspected, &["mine.wasm", what]);
     }
+}
+
+#[test]
+fn a_component_of_a_newer_contract_is_refused_with_both_versions_and_what_to_do() {
+    let frozen = std::fs::read(programs::repository().join("tests/frozen/0.1/witness_rows.wasm")).unwrap();
+    // The same component as if it had been made for a version that does not exist yet: names of the same length.
+    let newer: Vec<u8> = frozen.windows(6).enumerate().fold(frozen.clone(), |mut newer, (at, bytes)| {
+        if bytes == b"@0.1.0" {
+            newer[at..at + 6].copy_from_slice(b"@0.9.0");
+        }
+        newer
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("mine.wasm");
+    std::fs::write(&path, newer).unwrap();
+    let said = [
+        "@0.9.0`",
+        "newer than this host",
+        "speaks 0.2.0",
+        "0.1.0 and 0.2.0",
+        "Run it with a Sluice that speaks 0.9.0",
+    ];
+    refused(&with_component(&path, ", wasi: stub"), &[&["plugins.Mine.component"][..], &said].concat());
+    assert_refused(&finish(&["plugin", "inspect"], &path), &said);
 }
 
 #[test]
 fn an_import_that_is_not_granted_is_refused_by_its_name() {
     let hostile = programs::component("hostile.wasm");
-    refused(&with_component(&hostile, ""), &["Mine", "clock"]);
-    refused(&with_component(&hostile, ", grants: [random]"), &["Mine", "clock"]);
+    refused(&with_component(&hostile, ""), &["plugins.Mine.grants", "clock", "Write `grants: [clock]`"]);
+    refused(&with_component(&hostile, ", grants: [random]"), &["plugins.Mine.grants", "`grants: [clock, random]`"]);
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("topology.yaml");
     std::fs::write(&file, with_component(&hostile, ", grants: [clock]")).unwrap();

@@ -7,10 +7,12 @@ use wasmtime::component::HasSelf;
 
 use super::interfaces::clock;
 use super::{Capability, Grant};
+use crate::plugin::versions::V0_1;
 
 pub(super) const CAPABILITY: Capability = Capability {
     interface: "clock",
     grant: Some(Grant::Clock),
+    functions: &[("unix-ms", V0_1), ("monotonic-ns", V0_1)],
     link: |instance| clock::add_to_linker_instance::<_, HasSelf<Clock>>(instance, |data| &mut data.capabilities.clock),
 };
 

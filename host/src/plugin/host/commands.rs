@@ -5,10 +5,12 @@ use wasmtime::component::HasSelf;
 
 use super::Capability;
 use super::interfaces::commands;
+use crate::plugin::versions::V0_1;
 
 pub(super) const CAPABILITY: Capability = Capability {
     interface: "commands",
     grant: None,
+    functions: &[("table", V0_1)],
     link: |instance| {
         commands::add_to_linker_instance::<_, HasSelf<Commands>>(instance, |data| &mut data.capabilities.commands)
     },

@@ -10,10 +10,12 @@ use wasmtime::component::HasSelf;
 use super::interfaces::log;
 use super::{Capability, Shared};
 use crate::plugin::transform::Site;
+use crate::plugin::versions::V0_1;
 
 pub(super) const CAPABILITY: Capability = Capability {
     interface: "log",
     grant: None,
+    functions: &[("enabled", V0_1), ("write", V0_1)],
     link: |instance| log::add_to_linker_instance::<_, HasSelf<Log>>(instance, |data| &mut data.capabilities.log),
 };
 

@@ -8,10 +8,20 @@ use wasmtime::component::HasSelf;
 
 use super::interfaces::metrics::{self, Refusal, Series};
 use super::{Capability, Shared};
+use crate::plugin::versions::{V0_1, V0_2};
 
 pub(super) const CAPABILITY: Capability = Capability {
     interface: "metrics",
     grant: None,
+    functions: &[
+        ("counter", V0_1),
+        ("gauge", V0_1),
+        ("histogram", V0_1),
+        ("add", V0_1),
+        ("set", V0_1),
+        ("observe", V0_1),
+        ("explain", V0_2),
+    ],
     link: |instance| {
         metrics::add_to_linker_instance::<_, HasSelf<Metrics>>(instance, |data| &mut data.capabilities.metrics)
     },

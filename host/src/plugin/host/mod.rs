@@ -23,7 +23,7 @@ use super::spec::{Spec, Wasi};
 use super::state::StateMap;
 use super::store::Data;
 use super::transform::Site;
-use super::versions::{self, PACKAGE};
+use super::versions::{self, ContractVersion, PACKAGE};
 use sessions::SessionDirectory;
 
 /// The traits that wasmtime derives from the world `host`.
@@ -44,6 +44,8 @@ pub(super) struct Capability {
     pub(super) interface: &'static str,
     /// The grant that it needs; `None`: everyone has it.
     pub(super) grant: Option<Grant>,
+    /// Its functions, each with the version of the contract that it came with.
+    pub(super) functions: &'static [(&'static str, ContractVersion)],
     link: fn(&mut LinkerInstance<'_, Data>) -> wasmtime::Result<()>,
 }
 
@@ -60,6 +62,11 @@ const ALL: [Capability; 7] = [
 /// The capability with this interface.
 pub(super) fn find(interface: &str) -> Option<&'static Capability> {
     const { &ALL }.iter().find(|capability| capability.interface == interface)
+}
+
+/// The names of all interfaces.
+pub(super) fn interfaces() -> impl Iterator<Item = &'static str> {
+    const { &ALL }.iter().map(|capability| capability.interface)
 }
 
 /// A linker that has what a plugin was granted, and nothing else: under the name of each version of the contract that this host

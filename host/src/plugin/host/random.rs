@@ -4,10 +4,12 @@ use wasmtime::component::HasSelf;
 
 use super::interfaces::random;
 use super::{Capability, Grant};
+use crate::plugin::versions::V0_1;
 
 pub(super) const CAPABILITY: Capability = Capability {
     interface: "random",
     grant: Some(Grant::Random),
+    functions: &[("bits", V0_1), ("bytes", V0_1)],
     link: |instance| {
         random::add_to_linker_instance::<_, HasSelf<Random>>(instance, |data| &mut data.capabilities.random)
     },

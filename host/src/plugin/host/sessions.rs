@@ -6,10 +6,12 @@ use wasmtime::component::HasSelf;
 
 use super::interfaces::sessions;
 use super::{Capability, Grant};
+use crate::plugin::versions::V0_1;
 
 pub(super) const CAPABILITY: Capability = Capability {
     interface: "sessions",
     grant: Some(Grant::Sessions),
+    functions: &[("get", V0_1)],
     link: |instance| {
         sessions::add_to_linker_instance::<_, HasSelf<Sessions>>(instance, |data| &mut data.capabilities.sessions)
     },

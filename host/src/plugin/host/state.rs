@@ -8,10 +8,20 @@ use super::interfaces::state::{self, Refusal};
 use super::{Capability, Grant};
 use crate::plugin::state as map;
 use crate::plugin::state::StateMap;
+use crate::plugin::versions::V0_1;
 
 pub(super) const CAPABILITY: Capability = Capability {
     interface: "state",
     grant: Some(Grant::State),
+    functions: &[
+        ("get", V0_1),
+        ("expires-in", V0_1),
+        ("set", V0_1),
+        ("delete", V0_1),
+        ("compare-and-swap", V0_1),
+        ("increment", V0_1),
+        ("keys", V0_1),
+    ],
     link: |instance| state::add_to_linker_instance::<_, HasSelf<State>>(instance, |data| &mut data.capabilities.state),
 };
 

@@ -42,7 +42,7 @@ impl From<wasmtime::Error> for Failure {
 impl Handlers {
     /// Find them in an instance.
     pub(super) fn of(instance: &Instance, store: &mut Store<Data>, contract: &Contract) -> wasmtime::Result<Handlers> {
-        Ok(match contract.lane {
+        Ok(match contract.shape.lane {
             Lane::Columns => Handlers::Columns(columns::Handlers::of(instance, store, contract)?),
             Lane::Rows => Handlers::Rows(rows::Handlers::of(instance, store, contract)?),
         })

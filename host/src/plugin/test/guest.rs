@@ -32,6 +32,8 @@ pub(crate) struct Guest {
     data: Vec<u8>,
     /// The versions of the contract that its imports and its exports are of.
     versions: [&'static str; 2],
+    /// What is written otherwise in its copy of the contract: from, to.
+    altered: Option<(&'static str, &'static str)>,
 }
 
 impl Guest {
@@ -47,6 +49,7 @@ impl Guest {
             foreign: None,
             data: Vec::new(),
             versions: [SPOKEN; 2],
+            altered: None,
         }
     }
 
@@ -128,6 +131,12 @@ impl Guest {
     /// The same component with its imports from another version of the contract.
     pub(crate) fn importing_from(mut self, version: &'static str) -> Guest {
         self.versions[0] = version;
+        self
+    }
+
+    /// The same component, made for a contract in which this is written otherwise.
+    pub(crate) fn altering(mut self, from: &'static str, to: &'static str) -> Guest {
+        self.altered = Some((from, to));
         self
     }
 
@@ -234,9 +243,14 @@ impl Guest {
 
     /// The component.
     pub(crate) fn build(&self) -> Vec<u8> {
+        ComponentEncoder::default().validate(true).module(&self.embedded()).unwrap().encode().unwrap()
+    }
+
+    /// The core module with the section that says what its interface is.
+    pub(crate) fn embedded(&self) -> Vec<u8> {
         let mut module = self.module();
         let mut resolve = Resolve::default();
-        let [imports, exports] = self.versions.map(|version| contract(&mut resolve, version));
+        let [imports, exports] = self.versions.map(|version| self.contract(&mut resolve, version));
         let world = if self.foreign.is_none() && imports == exports {
             resolve.select_world(&[exports], Some(self.world)).unwrap()
         } else {
@@ -255,25 +269,26 @@ impl Guest {
             resolve.select_world(&[package], Some("all")).unwrap()
         };
         embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).unwrap();
-        ComponentEncoder::default().validate(true).module(&module).unwrap().encode().unwrap()
+        module
     }
-}
 
-/// The contract, as if it had this version.
-fn contract(resolve: &mut Resolve, version: &str) -> PackageId {
-    let named = |package: &wit_parser::Package| package.name.to_string() == format!("sluice:transform@{version}");
-    if let Some((known, _)) = resolve.packages.iter().find(|(_, package)| named(package)) {
-        return known;
+    /// The contract, as if it had this version.
+    fn contract(&self, resolve: &mut Resolve, version: &str) -> PackageId {
+        let named = |package: &wit_parser::Package| package.name.to_string() == format!("sluice:transform@{version}");
+        if let Some((known, _)) = resolve.packages.iter().find(|(_, package)| named(package)) {
+            return known;
+        }
+        let mut sources = SourceMap::new();
+        for file in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit")).unwrap() {
+            let path = file.unwrap().path();
+            let text = fs::read_to_string(&path).unwrap().replace(&format!("@{SPOKEN};"), &format!("@{version};"));
+            let text = self.altered.map_or(text.clone(), |(from, to)| text.replace(from, to));
+            // What an older version is given beyond its own it need not know the age of.
+            let lines = text.lines().filter(|line| !line.trim_start().starts_with("@since"));
+            sources.push_str(&path.display().to_string(), lines.collect::<Vec<_>>().join("\n"));
+        }
+        resolve.push_group(sources.parse().map_err(|(_, error)| error).unwrap()).unwrap()
     }
-    let mut sources = SourceMap::new();
-    for file in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit")).unwrap() {
-        let path = file.unwrap().path();
-        let text = fs::read_to_string(&path).unwrap().replace(&format!("@{SPOKEN};"), &format!("@{version};"));
-        // What an older version is given beyond its own it need not know the age of.
-        let lines = text.lines().filter(|line| !line.trim_start().starts_with("@since"));
-        sources.push_str(&path.display().to_string(), lines.collect::<Vec<_>>().join("\n"));
-    }
-    resolve.push_group(sources.parse().map_err(|(_, error)| error).unwrap()).unwrap()
 }
 
 fn handler(phase: &str, lane: &str, version: &str, parameters: &str, body: &str) -> String {

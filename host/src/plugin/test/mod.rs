@@ -4,9 +4,11 @@
 
 mod capabilities;
 mod columns;
+mod exports;
 mod faults;
 pub(crate) mod guest;
 mod harness;
+mod imports;
 mod load;
 mod rows;
 mod versions;

@@ -174,7 +174,7 @@ fn imports_may_be_of_any_version_that_is_run_and_exports_are_all_of_one() {
     let error = refusal(&exporting(&names), |_| ());
     assert!(
         error.ends_with(
-            "exports the contract in several versions (`sluice:transform/lifecycle@0.1.0`, \
+            "exports the contract in several versions (`sluice:transform/lifecycle@0.1.0` and \
              `sluice:transform/requests-rows@0.2.0`); expected all of its exports to be of one: build it against one version of \
              the WIT files"
         ),
