@@ -12,14 +12,14 @@ use super::fault;
 use super::notes::{Notes, Seen};
 use super::outcome::Difference;
 use super::reply::{self, Reply};
-use super::verdict::Action;
+use super::verdict::{Action, Verdict};
 use crate::buffer::LARGE;
-use crate::chain::vector::lookup;
+use crate::chain::vector::{Request, lookup};
 use crate::chain::{Answer, Chain, Kind, Link, Outcome, Responses, Trails, Vector, Witness};
 use crate::ids::{MessageId, MessageIds, SessionId, TrailId};
 use crate::plugin::{Fault, SessionDirectory, SessionInfo, Transform};
-use crate::resp::downgrade;
 use crate::resp::request::Form;
+use crate::resp::{downgrade, encode};
 
 /// The sessions that there are.
 pub(super) struct Sessions(RefCell<BTreeMap<u64, SessionInfo>>);
@@ -28,6 +28,10 @@ impl Sessions {
     /// The protocol that a session speaks.
     pub(super) fn protocol_of(&self, id: u64) -> u8 {
         self.protocol(id).unwrap_or(2)
+    }
+
+    fn close(&self, id: u64) {
+        self.0.borrow_mut().remove(&id);
     }
 }
 
@@ -70,7 +74,6 @@ struct Came {
     /// As the client gets it; `None`: nothing.
     frame: Option<Vec<u8>>,
     fault: Option<Fault>,
-    closes: bool,
 }
 
 impl Stage {
@@ -99,6 +102,9 @@ impl Stage {
 
     /// Lets the requests of a step cross together, and then their responses; says what was not as expected.
     pub(super) fn step(&mut self, number: usize, exchanges: &[Exchange]) -> Vec<Difference> {
+        if let Some(difference) = self.closed(number, exchanges) {
+            return vec![difference];
+        }
         self.vector.clear();
         self.notes.clear();
         let sent: Vec<MessageId> = exchanges.iter().map(|exchange| self.send(exchange)).collect();
@@ -111,10 +117,25 @@ impl Stage {
         if differences.is_empty() {
             differences = sent.iter().flat_map(|sent| self.push(sent)).collect();
         }
-        for sent in sent.iter().filter(|sent| sent.exchange.closes()) {
-            self.sessions.0.borrow_mut().remove(&sent.exchange.session);
+        let closes = |part: &Part| matches!(part.outcome, Some(Outcome::Close(_)));
+        for sent in sent.iter().filter(|sent| sent.parts.iter().any(closes)) {
+            self.sessions.close(sent.exchange.session);
         }
         differences
+    }
+
+    /// The request of a session that is no more: a fault may have closed it.
+    fn closed(&self, number: usize, exchanges: &[Exchange]) -> Option<Difference> {
+        let gone = |exchange: &&Exchange| self.sessions.session(exchange.session).is_none();
+        let position = exchanges.iter().position(|exchange| gone(&exchange))?;
+        let exchange = exchanges.get(position)?;
+        let difference = Difference::new(&exchange.place, place_in(number, position, exchanges.len()))
+            .row("request", exchange.request.words.line())
+            .row(
+                "actual",
+                format!("session {} was closed in an earlier step: nothing comes of it any more", exchange.session),
+            );
+        Some(difference)
     }
 
     /// Put a request into the vector, as a session does that has read it.
@@ -146,7 +167,7 @@ impl Stage {
     /// What is behind the chain.
     fn arrived<'a>(&self, number: usize, exchanges: &'a [Exchange], ids: &[MessageId]) -> Vec<Sent<'a>> {
         let mut behind = self.vector.requests().iter();
-        let part = |request: &crate::chain::vector::Request| Part {
+        let part = |request: &Request| Part {
             id: request.id,
             trail: request.trail,
             outcome: self.vector.outcome(request).cloned(),
@@ -201,7 +222,7 @@ impl Stage {
     /// What has come out of the responses for each exchange, of which `of` says whose each of them is.
     fn come_back(&mut self, sent: &[Sent<'_>], of: &[usize]) -> Vec<Came> {
         self.chain.responses(&mut self.responses, &mut self.trails);
-        let mut came: Vec<Came> = sent.iter().map(|_| Came { frame: None, fault: None, closes: false }).collect();
+        let mut came: Vec<Came> = sent.iter().map(|_| Came { frame: None, fault: None }).collect();
         for (response, &index) in self.responses.list().iter().zip(of) {
             let came = &mut came[index];
             came.fault = came.fault.take().or_else(|| self.notes.take_return_fault(response.id));
@@ -211,7 +232,9 @@ impl Stage {
             let frame = self.responses.bytes(response);
             let plain = if response.foreign && sent[index].protocol == 2 { downgrade::to_resp2(frame) } else { None };
             came.frame = Some(plain.unwrap_or_else(|| frame.to_vec()));
-            came.closes = response.kind == Kind::Last;
+            if response.kind == Kind::Last {
+                self.sessions.close(response.session.0);
+            }
         }
         came
     }
@@ -243,7 +266,7 @@ impl Sent<'_> {
     fn difference(&self) -> Option<Difference> {
         let is_expected = match (&self.exchange.expected, &self.seen) {
             (Expected::Verdict(verdict), Some(Seen { became: Ok(given), .. })) => verdict.is(given, self.protocol),
-            (Expected::Verdict(verdict), None) => *verdict == super::verdict::Verdict::FORWARD,
+            (Expected::Verdict(verdict), None) => *verdict == Verdict::FORWARD,
             (Expected::Fault(expected), Some(Seen { became: Err(fault), .. })) => expected.is(fault),
             (Expected::Fault(_), _) | (Expected::Verdict(_), Some(Seen { became: Err(_), .. })) => false,
         };
@@ -307,7 +330,7 @@ impl Sent<'_> {
             ([_], [frame]) if !self.is_fan_out() => frame.clone(),
             (_, frames) => {
                 let mut array = Vec::new();
-                crate::resp::encode::header(&mut array, b'*', frames.len());
+                encode::header(&mut array, b'*', frames.len());
                 array.extend(frames.iter().flatten());
                 array
             }
