@@ -14,12 +14,14 @@
 //! | `run` | a case from its configuration to its metrics |
 //! | `stage` | what a component is made to believe in: a chain, sessions, a server |
 //! | `notes` | what crosses meanwhile |
+//! | `judge` | what was expected, held against what has come |
 //! | `outcome` | what was not as expected |
 
 mod case;
 mod exchange;
 mod fault;
 mod file;
+mod judge;
 mod lines;
 mod notes;
 mod outcome;

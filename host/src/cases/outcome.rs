@@ -9,7 +9,7 @@ pub struct Outcome {
     pub name: String,
     /// What was not as expected. Empty: it has passed.
     pub differences: Vec<Difference>,
-    /// The log lines that were written, in the notation of case files.
+    /// The log lines that were written, in the notation of case files; none where a difference shows them.
     pub log: Vec<String>,
 }
 
@@ -20,7 +20,7 @@ pub struct Difference {
     pub place: String,
     /// What it is about, such as `step 2, request 1`.
     pub about: String,
-    /// What there is to say of it: a label and its lines, at least one. What was expected and what was found is in the notation of case
+    /// What there is to say of it: a label (or none) and its lines, at least one. What was expected and what was found is in the notation of case
     /// files.
     pub rows: Vec<(&'static str, Vec<String>)>,
 }
@@ -71,9 +71,9 @@ impl fmt::Display for Outcome {
 }
 
 fn rows(f: &mut fmt::Formatter<'_>, label: &str, lines: &[String]) -> fmt::Result {
+    if label.is_empty() {
+        return lines.iter().try_for_each(|line| writeln!(f, "    {line}"));
+    }
     let labels = std::iter::once(label).chain(std::iter::repeat(""));
-    labels.zip(lines).try_for_each(|(label, line)| match label.is_empty() && lines.len() == 1 {
-        true => writeln!(f, "    {line}"),
-        false => writeln!(f, "    {label:<LABEL$} {line}"),
-    })
+    labels.zip(lines).try_for_each(|(label, line)| writeln!(f, "    {label:<LABEL$} {line}"))
 }

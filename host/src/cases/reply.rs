@@ -259,7 +259,7 @@ mod tests {
             assert_eq!(show(&reply.frame(3), 3), text);
             assert_eq!(parse(&show(&reply.frame(2), 2)).unwrap().frame(2), reply.frame(2), "{text}");
         }
-        assert_eq!(show(b"$-1\r\n", 3), "{ raw: '$-1\\r\\n' }", "it is another frame than RESP3's null");
+        assert_eq!(show(b"$-1\r\n", 3), "{ raw: $-1\\r\\n }", "it is another frame than RESP3's null");
         assert_eq!(show(b"*1\r\n*-1\r\n", 2), "[{ raw: '*-1\\r\\n' }]");
     }
 

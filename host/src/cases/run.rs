@@ -23,7 +23,7 @@ impl Case {
         Outcome { name: self.name().to_owned(), differences, log }
     }
 
-    /// What was not as expected, and the log lines.
+    /// What was not as expected, and the log lines that this does not show.
     ///
     /// A configuration is tried in an instance that is thrown away, and given to another before its first crossing. What the first one
     /// logs and counts is only of interest where there is no second one.
@@ -48,8 +48,11 @@ impl Case {
                 return (differences, written);
             }
         }
-        let mut differences = Vec::new();
-        differences.extend(self.log.as_ref().and_then(|expected| log_difference(expected, &written)));
+        let mut differences: Vec<Difference> =
+            self.log.iter().filter_map(|expected| log_difference(expected, &written)).collect();
+        if !differences.is_empty() {
+            written.clear();
+        }
         differences.extend(self.metrics.iter().flat_map(|expected| metric_differences(expected, &readings)));
         (differences, written)
     }

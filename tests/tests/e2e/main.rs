@@ -35,6 +35,7 @@ mod limits;
 mod memory;
 mod pipelines;
 mod pipelining;
+mod plugin_test;
 mod plugins;
 mod pools;
 mod redis_py;
