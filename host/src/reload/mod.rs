@@ -40,6 +40,7 @@ impl Watcher {
         let candidates = candidates(topology, &chains);
         let mut reload = Reload {
             file: Watched::known(&topology.file),
+            text: fs::read(&topology.file).unwrap_or_default(),
             topology: topology.clone(),
             runtime,
             chains,
@@ -96,6 +97,8 @@ struct Reload {
     topology: Topology,
     /// The topology's own file.
     file: Watched,
+    /// What stands in it, as far as the operator has been told.
+    text: Vec<u8>,
     runtime: Runtime,
     /// What runs.
     chains: Vec<ChainPlan>,
@@ -119,8 +122,7 @@ impl Reload {
     fn look(&mut self) {
         let now = Instant::now();
         if self.file.look(now) == Look::Changed {
-            let topology = self.file.path().display();
-            tracing::warn!(%topology, "the topology has changed, which takes effect at the next start only");
+            self.look_at_topology();
         }
         for at in 0..self.candidates.len() {
             match self.candidates[at].file.look(now) {
@@ -134,6 +136,16 @@ impl Reload {
                 // It cannot be loaded when it is missing, and the error says so.
                 Look::Changed | Look::Missing => self.reload(at),
             }
+        }
+    }
+
+    fn look_at_topology(&mut self) {
+        let path = self.file.path();
+        if let Ok(text) = fs::read(path)
+            && text != self.text
+        {
+            tracing::warn!(topology = %path.display(), "the topology has changed, which takes effect at the next start only");
+            self.text = text;
         }
     }
 
