@@ -91,11 +91,15 @@ enum PluginCommand {
         #[command(flatten)]
         cache: Cache,
     },
-    /// Say what a component is: its description, lane and phases, what it imports and the grants that it needs, its size and
-    /// how long compiling it takes.
+    /// Say what a component is, wants and costs: its description, the contract that it was made for, its lane and phases, what it
+    /// imports and the grants that it needs; which requests it wants to see, given a configuration; its size, how long compiling
+    /// and starting it takes, and the memory that it has then.
     Inspect {
         /// The component, a `.wasm` file, or the name of a standard plugin.
         component: String,
+        /// Its configuration, as the chain of a topology has it: YAML or JSON. Without it: an empty one.
+        #[arg(long, value_parser = config)]
+        config: Option<serde_json::Value>,
     },
     /// Run a component against cases, without any server: what it makes of requests and responses, its log lines, its metrics, its
     /// faults. docs/cases.md says what a case file holds.
@@ -181,7 +185,7 @@ fn execute_plugin(command: PluginCommand) -> anyhow::Result<()> {
             let requests: Vec<_> = requests.into_iter().map(|Line(words)| words).collect();
             command::bench(&component, &config, &requests, &response, &cache.into())
         }
-        PluginCommand::Inspect { component } => command::inspect(&component),
+        PluginCommand::Inspect { component, config } => command::inspect(&component, config.as_ref()),
     }
 }
 

@@ -3,14 +3,30 @@
 use std::fmt::Write;
 use std::io::Write as _;
 use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
+use serde_json::{Value, json};
 
-use sluice::plugin::{Component, Grant, Phases, Plugin, Runtime, RuntimeOptions, Spec, Wasi, standard};
+use sluice::plugin::{
+    CommandSet, Component, ConfigureError, Grant, Interest, Limits, NoSessions, Phases, Plugin, Runtime,
+    RuntimeOptions, Site, Spec, Transform, View, Wasi, standard,
+};
 
-/// Prints what a component is. `name` is a file or the name of a standard plugin.
-pub(crate) fn inspect(name: &str) -> anyhow::Result<()> {
+/// How often an instance is started.
+const STARTS: usize = 21;
+
+/// How many commands are named before the rest is a number.
+const COMMANDS: usize = 12;
+
+/// A line: what it is about, and what is said of that.
+type Row = (&'static str, String);
+
+/// Prints what a component is, wants and costs. `name` is a file or the name of a standard plugin. Without a configuration it is
+/// given an empty one, which it may refuse.
+pub(crate) fn inspect(name: &str, config: Option<&Value>) -> anyhow::Result<()> {
     let spec = with_everything_granted(name);
     let size = size(&spec.component)?;
     // Without a cache, so that compiling takes the time that it takes.
@@ -20,22 +36,53 @@ pub(crate) fn inspect(name: &str) -> anyhow::Result<()> {
     let compiled = begun.elapsed();
     let description =
         plugin.describe().map_err(|fault| anyhow!("{name}: the component {fault}, while it described itself"))?;
-    let mut text = format!("{} {}\n{}\n\n", description.name, description.version, description.summary);
-    for (label, value) in rows(&plugin, size, compiled) {
-        // Writing to a string does not fail.
-        let _ = writeln!(text, "{label:<9} {value}");
+
+    let mut text = format!("{} {}\n{}\n", description.name, description.version, description.summary);
+    section(
+        &mut text,
+        "is",
+        &[is(&plugin), vec![("size", format!("{size} bytes")), ("sha256", sha256(&plugin))]].concat(),
+    );
+    let mut costs = vec![("compiling", milliseconds(compiled))];
+    let empty = json!({});
+    let site = Site { source: "inspect".to_owned(), position: 0 };
+    match plugin.configure(config.unwrap_or(&empty), site) {
+        Ok(transform) => {
+            section(&mut text, &format!("wants, with {}", config.unwrap_or(&empty)), &wants(transform.interest()));
+            costs.extend(started(&transform).with_context(|| name.to_owned())?);
+        }
+        // It need not do without a configuration.
+        Err(ConfigureError::Refused { reason, .. }) if config.is_none() => {
+            let advice = "`--config` gives it one, and shows more".to_owned();
+            section(&mut text, "wants", &[("config", format!("it refuses {{}}: {reason}")), ("", advice)]);
+        }
+        Err(error) => return Err(anyhow!("{name}: {error}")),
+    }
+    section(&mut text, "costs", &costs);
+    if cfg!(debug_assertions) {
+        text.push_str("  (in a debug build, whose times say little)\n");
     }
     std::io::stdout().write_all(text.as_bytes())?;
     Ok(())
 }
 
-/// Nothing that the component may need keeps it from being looked at.
+fn section(text: &mut String, title: &str, rows: &[Row]) {
+    // Writing to a string does not fail.
+    let _ = writeln!(text, "\n{title}");
+    for (label, value) in rows {
+        let _ = writeln!(text, "  {label:<9} {value}");
+    }
+}
+
+/// Nothing that the component may need keeps it from being looked at. What it would log stays out of what is said of it: it is set up
+/// many times.
 pub(super) fn with_everything_granted(name: &str) -> Spec {
     let spec = match standard::find(name) {
         Some(standard) if !Path::new(name).exists() => standard.spec(),
         _ => Spec::from_path(name, name),
     };
-    Spec { grants: Grant::ALL.into_iter().collect(), wasi: Wasi::Stub, ..spec }
+    let limits = Limits { log_lines: 0, ..spec.limits };
+    Spec { grants: Grant::ALL.into_iter().collect(), wasi: Wasi::Stub, limits, ..spec }
 }
 
 fn size(component: &Component) -> anyhow::Result<u64> {
@@ -49,10 +96,11 @@ fn size(component: &Component) -> anyhow::Result<u64> {
     }
 }
 
-fn rows(plugin: &Plugin, size: u64, compiled: Duration) -> Vec<(&'static str, String)> {
+fn is(plugin: &Plugin) -> Vec<Row> {
     let imports = plugin.imports();
     let grants: Vec<&str> = imports.iter().filter_map(|import| grant(import)).map(Grant::name).collect();
     let mut rows = vec![
+        ("contract", plugin.contract().to_string()),
         ("lane", plugin.lane().name().to_owned()),
         ("phases", phases(plugin.phases()).to_owned()),
         ("imports", list(&imports)),
@@ -61,10 +109,61 @@ fn rows(plugin: &Plugin, size: u64, compiled: Duration) -> Vec<(&'static str, St
     if imports.iter().any(|import| import.starts_with("wasi:")) {
         rows.push(("wasi", "stub".to_owned()));
     }
-    rows.push(("size", format!("{size} bytes")));
-    rows.push(("sha256", plugin.sha256().iter().map(|byte| format!("{byte:02x}")).collect()));
-    rows.push(("compiling", format!("{:.1} ms", compiled.as_secs_f64() * 1e3)));
     rows
+}
+
+fn wants(interest: &Interest) -> Vec<Row> {
+    let view = match interest.view {
+        View::Command => "command: the names of commands",
+        View::Keys => "keys: the names of commands, and keys",
+        View::All => "all: every argument",
+    };
+    let keys =
+        if interest.key_positions { "it is told which arguments are keys" } else { "it is not told which these are" };
+    vec![
+        ("commands", commands(&interest.commands)),
+        ("view", view.to_owned()),
+        ("whole", commands(&interest.whole)),
+        ("keys", keys.to_owned()),
+    ]
+}
+
+fn commands(set: &CommandSet) -> String {
+    if set.is_all() {
+        return "all, those that the host does not know included".to_owned();
+    }
+    let names: Vec<&str> = set.names().collect();
+    match names.len().checked_sub(COMMANDS) {
+        Some(more @ 1..) => format!("{} and {more} more", list(&names[..COMMANDS])),
+        _ => list(&names),
+    }
+}
+
+/// What an instance takes that is started: the median time, and the memory once it is configured.
+fn started(transform: &Arc<Transform>) -> anyhow::Result<[Row; 2]> {
+    let mut times = Vec::with_capacity(STARTS);
+    let mut memory = 0;
+    for _ in 0..STARTS {
+        let mut instance = transform.instantiate(Rc::new(NoSessions));
+        let begun = Instant::now();
+        instance.prepare().map_err(|fault| anyhow!("the component {fault}"))?;
+        times.push(begun.elapsed());
+        memory = instance.memory().unwrap_or_default();
+    }
+    times.sort();
+    let median = milliseconds(times[STARTS / 2]);
+    Ok([
+        ("starting", format!("{median} for each instance, the median of {STARTS}")),
+        ("memory", format!("{memory} bytes for each instance, once it is configured")),
+    ])
+}
+
+fn sha256(plugin: &Plugin) -> String {
+    plugin.sha256().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn milliseconds(time: Duration) -> String {
+    format!("{:.3} ms", time.as_secs_f64() * 1e3)
 }
 
 /// The grant that an import needs: interfaces that need one are named like it.

@@ -73,7 +73,16 @@ impl Instance {
         &self.transform
     }
 
-    /// The bytes of all its memories and tables; `None` before its first crossing and after a fault.
+    /// Start it now, if it is not started, rather than with its first crossing: instantiate and configure.
+    ///
+    /// # Errors
+    ///
+    /// See [`Fault`].
+    pub fn prepare(&mut self) -> Result<(), Fault> {
+        self.wake(Phase::Requests)
+    }
+
+    /// The bytes of all its memories and tables; `None` before it is started and after a fault.
     pub fn memory(&self) -> Option<usize> {
         self.live.as_ref().map(|live| live.store.data().memory.used())
     }

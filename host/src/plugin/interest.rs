@@ -101,6 +101,12 @@ impl CommandSet {
             && bits.get(usize::from(command) / 64).is_some_and(|word| word >> (command % 64) & 1 != 0)
     }
 
+    /// The names of the commands in the set that are in the table, in its order.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
+        let within = |id: &CommandId| self.contains(id.index());
+        (0..).map_while(CommandId::from_index).filter(within).filter_map(CommandId::get).map(|command| command.name())
+    }
+
     /// Whether it is the set of all commands.
     pub fn is_all(&self) -> bool {
         self.bits.is_none()
@@ -124,6 +130,7 @@ mod tests {
         assert!(!set.contains(id("getset")));
         assert!(!set.contains(UNKNOWN_COMMAND));
         assert!(!set.is_all());
+        assert_eq!(set.names().collect::<Vec<_>>(), ["get"]);
     }
 
     #[test]

@@ -30,6 +30,7 @@ mod failure;
 mod framing;
 mod handling;
 mod idle;
+mod inspect;
 mod isolation;
 mod limits;
 mod memory;
