@@ -14,7 +14,7 @@ use crate::tools::Tools;
 pub enum Language {
     /// Rust, with the SDK.
     Rust,
-    /// C, with the generated bindings and `sluice.h`.
+    /// C or C++, with `sluice.h`.
     C,
     /// JavaScript, in an engine that comes along.
     JavaScript,
@@ -63,7 +63,7 @@ static C: Traits = Traits {
     name: "c",
     title: "C",
     source: "transform.c",
-    needs: "Python 3.9 or later with pip, which brings a C compiler (or set `CC` to a clang of your own)",
+    needs: "Python 3 with pip, which brings a C compiler (or a wasi-sdk, named by `WASI_SDK_PATH`)",
     limits: "",
     unknown_setting: UNKNOWN_SETTING,
     templates: &[files::WORLD, files::C],
@@ -97,7 +97,7 @@ static PYTHON: Traits = Traits {
 
 impl Language {
     /// All of them, the cheapest first.
-    pub const ALL: &[Self] = &[Self::Rust];
+    pub const ALL: &[Self] = &[Self::Rust, Self::C];
 
     pub(crate) fn traits(self) -> &'static Traits {
         match self {

@@ -18,6 +18,7 @@ mod nothing;
 mod output;
 pub mod process;
 mod project;
+mod stand_in;
 mod tools;
 mod world;
 

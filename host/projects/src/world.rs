@@ -14,7 +14,7 @@ const WORLD: &str = "world.wit";
 pub(crate) const NAME: &str = "transform";
 
 /// Where tools look for the contract, relative to the world.
-const CONTRACT: &str = "deps/sluice-transform";
+pub(crate) const CONTRACT: &str = "deps/sluice-transform";
 
 /// Put the world and the contract into one directory, laid out as the tools of all languages expect it, and give that directory.
 pub(crate) fn assemble(project: &Project) -> Result<PathBuf> {

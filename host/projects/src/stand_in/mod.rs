@@ -1,0 +1,32 @@
+//! A stand-in for WASI preview 1, for languages whose libraries expect it: with it a component imports no WASI at all.
+//!
+//! It is a module (`wasi.wat`, whose first lines say what it answers) that becomes a part of the component where it is needed.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use wit_component::{StringEncoding, embed_component_metadata};
+use wit_parser::Resolve;
+
+/// What modules import it as.
+pub(crate) const NAME: &str = "wasi_snapshot_preview1";
+
+const TEXT: &str = include_str!("wasi.wat");
+
+/// Stands for the contract's version.
+const VERSION: &str = "{{contract}}";
+
+/// What it imports itself.
+const WORLD: &str = "package sluice:stand-in;\nworld stand-in { import sluice:transform/log@{{contract}}; }\n";
+
+/// The module, for a component of the contract in this directory.
+pub(crate) fn module(contract: &Path) -> Result<Vec<u8>> {
+    let mut resolve = Resolve::default();
+    let (package, _) = resolve.push_path(contract).with_context(|| format!("{} is wrong", contract.display()))?;
+    let version = resolve.packages[package].name.version.as_ref().context("the contract has no version")?.to_string();
+    let own = resolve.push_str("stand-in.wit", &WORLD.replace(VERSION, &version))?;
+    let world = resolve.select_world(&[own], None)?;
+    let mut module = wat::parse_str(TEXT.replace(VERSION, &version))?;
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false)?;
+    Ok(module)
+}
