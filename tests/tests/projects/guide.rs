@@ -26,10 +26,7 @@ fn build_test_and_run(desk: &Desk, project: &Path) {
     desk::run(project, "sluice run topology.yaml", |client| {
         assert_eq!(client.ask("SET k small"), "+OK\r\n");
         let large = "x".repeat(1025);
-        assert_eq!(
-            client.ask(&format!("SET k {large}")),
-            "-ERR an argument has 1025 bytes, and 1024 are allowed\r\n"
-        );
+        assert_eq!(client.ask(&format!("SET k {large}")), "-ERR an argument has 1025 bytes, and 1024 are allowed\r\n");
         assert_eq!(client.ask("GET k"), "$5\r\nsmall\r\n");
     });
 }
@@ -52,7 +49,11 @@ fn the_transform_of_the_guide_works_in_rust() {
     put(&project, "src/lib.rs", &block("rust/src/lib.rs"));
     let limits = "limits: { memory: 64MiB, crossing: 50ms }\n";
     let cases = block("cases.yaml").replace(limits, "");
-    put(&project, "cases.yaml", &cases.replace("max: found null, expected a number of bytes, at least 1", "missing field `max`"));
+    put(
+        &project,
+        "cases.yaml",
+        &cases.replace("max: found null, expected a number of bytes, at least 1", "missing field `max`"),
+    );
     put(&project, "topology.yaml", &block("topology.yaml").replace(limits, "").replace("    sources", "sources"));
     build_test_and_run(&desk, &project);
 }

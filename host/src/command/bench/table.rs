@@ -56,7 +56,7 @@ mod tests {
         let columns =
             [Column::new("requests", vec![300.0, 1000.0]), Column::new("x", vec![100.0, 100.0]).named("nothing")];
         let table = Table { vectors: &[1, 4], columns: &columns }.to_string();
-        let expected = "                      requests                nothing\n\
+        let expected = "                     requests                nothing\n\
                         vector  ns/crossing  ns/frame  ns/crossing  ns/frame\n     \
                              1          300     300.0          100     100.0\n     \
                              4         1000     250.0          100      25.0\n";
