@@ -32,7 +32,7 @@ impl Tools {
             .or_else(|| Some(absolute("XDG_CACHE_HOME")?.join("sluice/tools")))
             .or_else(|| Some(absolute("HOME")?.join(".cache/sluice/tools")))
             .ok_or_else(|| anyhow!("there is no place for tools: set {VARIABLE} to the path of a directory"))?;
-        Ok(Self { directory, cargo_target: env::var_os("CARGO_TARGET_DIR").map(PathBuf::from) })
+        Ok(Self { directory, cargo_target: absolute("CARGO_TARGET_DIR") })
     }
 
     /// In this directory, with another one for what cargo compiles for all projects.
@@ -57,6 +57,8 @@ impl Tools {
         self.install(&format!("{name}-{version}"), |directory| {
             let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-warn-script-location"];
             let mut python = process::python()?;
+            // That it writes into a directory of its own as root harms nobody.
+            python.env("PIP_ROOT_USER_ACTION", "ignore");
             python.args(pip).arg("--target").arg(directory).arg(format!("{name}=={version}"));
             if process::output(process::python()?.args(["-m", "pip", "--version"])).is_err() {
                 bail!("Python has no pip: install it (Debian: apt-get install python3-pip)");
