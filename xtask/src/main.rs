@@ -7,6 +7,7 @@ mod bench;
 mod components;
 mod daemon;
 mod demo;
+mod docs;
 mod languages;
 mod node;
 mod python;
@@ -45,6 +46,8 @@ enum Command {
         #[arg(long)]
         languages: bool,
     },
+    /// Write the reference of the contract, docs/contract.md, from the interfaces
+    Docs,
     /// Measure the proxy, and others beside it
     Bench(bench::Options),
 }
@@ -64,6 +67,7 @@ fn run(command: &Command) -> Result<()> {
     match command {
         Command::Demo => demo::run(&workspace),
         Command::Test => test::run(&workspace),
+        Command::Docs => docs::write(&workspace),
         Command::Bench(options) => bench::run(&workspace, options),
         Command::Components => components::build(&workspace).map(drop),
         Command::Build { languages } => {

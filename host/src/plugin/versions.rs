@@ -111,6 +111,16 @@ mod tests {
     }
 
     #[test]
+    fn the_policy_names_the_versions_of_the_table() {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/versions.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        assert!(page.contains(&format!("**{}**", ContractVersion::SPOKEN)));
+        for ContractVersion { major, minor, .. } in RUN {
+            assert!(page.contains(&format!("\n| {major}.{minor} | ")), "{major}.{minor}");
+        }
+    }
+
+    #[test]
     fn every_version_that_is_run_and_not_spoken_has_frozen_components() {
         for ContractVersion { major, minor, .. } in
             RUN.into_iter().filter(|&version| version != ContractVersion::SPOKEN)
