@@ -3,20 +3,17 @@
 use std::fmt::Write;
 use std::io::Write as _;
 use std::path::Path;
-use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use serde_json::{Value, json};
 
 use sluice::plugin::{
-    CommandSet, Component, ConfigureError, Grant, Interest, Limits, NoSessions, Phases, Plugin, Runtime,
-    RuntimeOptions, Site, Spec, Transform, View, Wasi, standard,
+    CommandSet, Component, ConfigureError, Grant, Interest, Limits, Phases, Plugin, Runtime, RuntimeOptions, Site,
+    Spec, View, Wasi, standard,
 };
 
-/// How often an instance is started.
-const STARTS: usize = 21;
+use super::starting::Starting;
 
 /// How many commands are named before the rest is a number.
 const COMMANDS: usize = 12;
@@ -49,7 +46,7 @@ pub(crate) fn inspect(name: &str, config: Option<&Value>) -> anyhow::Result<()> 
     match plugin.configure(config.unwrap_or(&empty), site) {
         Ok(transform) => {
             section(&mut text, &format!("wants, with {}", config.unwrap_or(&empty)), &wants(transform.interest()));
-            costs.extend(started(&transform).with_context(|| name.to_owned())?);
+            costs.extend(started(Starting::of(&transform).with_context(|| name.to_owned())?));
         }
         // It need not do without a configuration.
         Err(ConfigureError::Refused { reason, .. }) if config.is_none() => {
@@ -139,23 +136,12 @@ fn commands(set: &CommandSet) -> String {
     }
 }
 
-/// What an instance takes that is started: the median time, and the memory once it is configured.
-fn started(transform: &Arc<Transform>) -> anyhow::Result<[Row; 2]> {
-    let mut times = Vec::with_capacity(STARTS);
-    let mut memory = 0;
-    for _ in 0..STARTS {
-        let mut instance = transform.instantiate(Rc::new(NoSessions));
-        let begun = Instant::now();
-        instance.prepare().map_err(|fault| anyhow!("the component {fault}"))?;
-        times.push(begun.elapsed());
-        memory = instance.memory().unwrap_or_default();
-    }
-    times.sort();
-    let median = milliseconds(times[STARTS / 2]);
-    Ok([
-        ("starting", format!("{median} for each instance, the median of {STARTS}")),
+fn started(Starting { time, memory }: Starting) -> [Row; 2] {
+    let time = milliseconds(time);
+    [
+        ("starting", format!("{time} for each instance, the median of {}", Starting::COUNT)),
         ("memory", format!("{memory} bytes for each instance, once it is configured")),
-    ])
+    ]
 }
 
 fn sha256(plugin: &Plugin) -> String {

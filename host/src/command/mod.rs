@@ -9,6 +9,7 @@ mod files;
 mod inspect;
 mod new;
 mod run;
+mod starting;
 mod test;
 
 pub(crate) use bench::bench;

@@ -7,7 +7,7 @@ mod table;
 use std::io::Write;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use serde_json::Value;
@@ -16,18 +16,15 @@ use sluice::plugin::{
     Changes, Instance, Interest, Limits, NoSessions, Plugin, Runtime, Site, Spec, Transform, Verdicts,
 };
 use sluice::resp::{inline, reply};
-use sluice_commands::{Command, CommandId};
 
 use self::batch::{Requests, Responses};
 use self::table::{Column, Table};
 use super::cache::CacheChoice;
 use super::inspect::with_everything_granted;
+use super::starting::Starting;
 
 /// The sizes of the vectors.
 const VECTORS: [usize; 5] = [1, 4, 16, 64, 256];
-
-/// How often an instance is started.
-const STARTS: usize = 10;
 
 /// What is asked of a component that asks for everything.
 const COMMON: [&str; 2] =
@@ -52,7 +49,7 @@ pub(crate) fn bench(
     };
     let response = frame(response)?;
 
-    let starting = starting(&transform)?;
+    let starting = Starting::of(&transform)?;
     let subject = Subject { transform: &transform, interest: transform.interest() };
     // What does nothing is shown the very same bytes.
     let peer = Subject { transform: &nothing, interest: transform.interest() };
@@ -78,7 +75,7 @@ pub(crate) fn bench(
     writeln!(
         out,
         "an instance starts in {:.3} ms and has {} KiB of memory",
-        starting.as_secs_f64() * 1e3,
+        starting.time.as_secs_f64() * 1e3,
         memory >> 10
     )?;
     if cfg!(debug_assertions) {
@@ -112,20 +109,6 @@ fn unhurried(spec: Spec) -> Spec {
     Spec { limits, ..spec }
 }
 
-/// The median time from nothing to an instance that has answered a batch of no requests.
-fn starting(transform: &Arc<Transform>) -> anyhow::Result<Duration> {
-    let none = Requests::default();
-    let mut times = Vec::with_capacity(STARTS);
-    for _ in 0..STARTS {
-        let mut instance = transform.instantiate(Rc::new(NoSessions));
-        let begun = Instant::now();
-        instance.requests(&none.batch(), &mut Verdicts::new()).map_err(|fault| anyhow!("the component {fault}"))?;
-        times.push(begun.elapsed());
-    }
-    times.sort();
-    Ok(times[STARTS / 2])
-}
-
 /// Requests that a transform with this interest would see.
 fn suitable(interest: &Interest) -> Vec<Vec<Vec<u8>>> {
     let words = |line: &str| inline::split(line.as_bytes()).unwrap_or_default();
@@ -133,9 +116,12 @@ fn suitable(interest: &Interest) -> Vec<Vec<Vec<u8>>> {
     if !common.is_empty() {
         return common;
     }
-    let known = (0..).map_while(CommandId::from_index).filter(|id| interest.commands.contains(id.index()));
-    let names = known.filter_map(CommandId::get).map(Command::name).take(COMMON.len());
-    names.map(|name| words(&format!("{} key:000001 value", name.replace('|', " ")))).collect()
+    interest
+        .commands
+        .names()
+        .take(COMMON.len())
+        .map(|name| words(&format!("{} key:000001 value", name.replace('|', " "))))
+        .collect()
 }
 
 /// The bytes of a frame that was given with escapes; refused if it is not exactly one.
