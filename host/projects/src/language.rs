@@ -75,8 +75,8 @@ static JAVASCRIPT: Traits = Traits {
     name: "javascript",
     title: "JavaScript",
     source: "transform.js",
-    needs: "Node 20 or later with npm",
-    limits: "{ memory: 64MiB, crossing: 50ms }",
+    needs: "Node 20.19 or later with npm",
+    limits: "{ memory: 128MiB, crossing: 250ms }",
     unknown_setting: UNKNOWN_SETTING,
     templates: &[files::WORLD, files::JAVASCRIPT],
     support: files::JAVASCRIPT_SUPPORT,
@@ -88,7 +88,7 @@ static PYTHON: Traits = Traits {
     title: "Python",
     source: "transform.py",
     needs: "Python 3.10 or later with pip",
-    limits: "{ memory: 64MiB, crossing: 50ms }",
+    limits: "{ memory: 64MiB, crossing: 250ms }",
     unknown_setting: UNKNOWN_SETTING,
     templates: &[files::WORLD, files::PYTHON],
     support: files::PYTHON_SUPPORT,
@@ -97,7 +97,7 @@ static PYTHON: Traits = Traits {
 
 impl Language {
     /// All of them, the cheapest first.
-    pub const ALL: &[Self] = &[Self::Rust, Self::C];
+    pub const ALL: &[Self] = &[Self::Rust, Self::C, Self::Python, Self::JavaScript];
 
     pub(crate) fn traits(self) -> &'static Traits {
         match self {

@@ -63,7 +63,8 @@ impl Tools {
             if process::output(process::python()?.args(["-m", "pip", "--version"])).is_err() {
                 bail!("Python has no pip: install it (Debian: apt-get install python3-pip)");
             }
-            process::run(&mut python)
+            // In a container one is root, and nothing is written outside of the directory.
+            process::run(python.env("PIP_ROOT_USER_ACTION", "ignore"))
         })
     }
 
@@ -72,9 +73,7 @@ impl Tools {
         let key = name.rsplit('/').next().unwrap_or(name);
         self.install(&format!("{key}-{version}"), |directory| {
             if !process::is_there("npm") {
-                bail!(
-                    "there is no npm: install Node 20 or later, which brings it (Debian: apt-get install nodejs npm)"
-                );
+                bail!("there is no npm: install Node 20.19 or later, which brings it, https://nodejs.org");
             }
             let options = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", "--prefix"];
             process::run(
