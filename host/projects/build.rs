@@ -15,9 +15,11 @@ const TABLES: &[(&str, &[(&str, &str)])] = &[
     ("WORLD", &[("templates/world", "")]),
     ("RUST", &[("templates/rust", "")]),
     ("C", &[("templates/c", "")]),
+    ("GO", &[("templates/go", "")]),
     ("JAVASCRIPT", &[("templates/javascript", "")]),
     ("PYTHON", &[("templates/python", "")]),
     ("C_SUPPORT", &[("support/c", "")]),
+    ("GO_SUPPORT", &[("support/go", "")]),
     ("JAVASCRIPT_SUPPORT", &[("support/javascript", "")]),
     ("PYTHON_SUPPORT", &[("support/python", "")]),
 ];

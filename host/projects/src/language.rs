@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::build::{c, javascript, python, rust};
+use crate::build::{c, go, javascript, python, rust};
 use crate::files::{self, File};
 use crate::project::Project;
 use crate::tools::Tools;
@@ -16,6 +16,8 @@ pub enum Language {
     Rust,
     /// C or C++, with `sluice.h`.
     C,
+    /// Go, with the package `sluice`.
+    Go,
     /// JavaScript, in an engine that comes along.
     JavaScript,
     /// Python, in an interpreter that comes along.
@@ -71,6 +73,18 @@ static C: Traits = Traits {
     build: c::build,
 };
 
+static GO: Traits = Traits {
+    name: "go",
+    title: "Go",
+    source: "transform.go",
+    needs: "Go 1.24 or later; or Python 3 with pip, which brings it",
+    limits: "{ memory: 64MiB, crossing: 50ms }",
+    unknown_setting: UNKNOWN_SETTING,
+    templates: &[files::WORLD, files::GO],
+    support: files::GO_SUPPORT,
+    build: go::build,
+};
+
 static JAVASCRIPT: Traits = Traits {
     name: "javascript",
     title: "JavaScript",
@@ -97,12 +111,13 @@ static PYTHON: Traits = Traits {
 
 impl Language {
     /// All of them, the cheapest first.
-    pub const ALL: &[Self] = &[Self::Rust, Self::C, Self::Python, Self::JavaScript];
+    pub const ALL: &[Self] = &[Self::Rust, Self::C, Self::Go, Self::Python, Self::JavaScript];
 
     pub(crate) fn traits(self) -> &'static Traits {
         match self {
             Self::Rust => &RUST,
             Self::C => &C,
+            Self::Go => &GO,
             Self::JavaScript => &JAVASCRIPT,
             Self::Python => &PYTHON,
         }

@@ -113,7 +113,7 @@ mod tests {
             format!("{:#}", Project::open(directory.path()).unwrap_err())
         };
         let cases = [
-            ("language: cobol\ncomponent: x.wasm\n", "language: found \"cobol\", expected one of rust, c"),
+            ("language: cobol\ncomponent: x.wasm\n", "language: found \"cobol\", expected one of rust, c, go"),
             ("language: rust\ncomponent: x\n", "component: found \"x\", expected a file whose name ends with .wasm"),
             ("language: rust\ncomponent: x.wasm\n", "source: there is no file"),
             ("language: rust\n", "missing field `component`"),

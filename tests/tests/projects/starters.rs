@@ -52,6 +52,8 @@ fn a_name_or_a_language_that_will_not_do_is_refused_with_what_would() {
         text(&output)
     };
     assert!(refused("sluice plugin new KeyGuard --language rust").contains("such as \"key-guard\""));
-    assert!(refused("sluice plugin new x --language cobol").contains("expected one of rust, c, javascript, python"));
+    assert!(
+        refused("sluice plugin new x --language cobol").contains("expected one of rust, c, go, python, javascript")
+    );
     assert!(refused("sluice plugin build").contains("sluice plugin new NAME --language"));
 }

@@ -1,6 +1,7 @@
 //! From a project to a component: a file for each language.
 
 pub(crate) mod c;
+pub(crate) mod go;
 pub(crate) mod javascript;
 pub(crate) mod python;
 pub mod rust;

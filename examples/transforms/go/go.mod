@@ -1,0 +1,3 @@
+module example.com/card-mask
+
+go 1.24
