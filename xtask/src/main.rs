@@ -39,17 +39,31 @@ enum Command {
     /// Get what the tests need, and run them all
     Test,
     /// Build the components alone, into target/components
-    Components,
+    Components(Components),
     /// Build the release host and every component
-    Build {
-        /// Build the transforms in other languages too (examples/transforms); their tools come from the registries
-        #[arg(long)]
-        languages: bool,
-    },
+    Build(Components),
     /// Write the reference of the contract, docs/contract.md, from the interfaces
     Docs,
     /// Measure the proxy, and others beside it
     Bench(bench::Options),
+}
+
+/// Which components.
+#[derive(clap::Args)]
+struct Components {
+    /// Build the transforms in all languages too (examples/transforms); their tools come from the registries
+    #[arg(long)]
+    languages: bool,
+}
+
+impl Components {
+    fn build(&self, workspace: &Workspace) -> Result<()> {
+        components::build(workspace)?;
+        if self.languages {
+            languages::build(workspace)?;
+        }
+        Ok(())
+    }
 }
 
 fn main() -> ExitCode {
@@ -69,12 +83,9 @@ fn run(command: &Command) -> Result<()> {
         Command::Test => test::run(&workspace),
         Command::Docs => docs::write(&workspace),
         Command::Bench(options) => bench::run(&workspace, options),
-        Command::Components => components::build(&workspace).map(drop),
-        Command::Build { languages } => {
-            components::build(&workspace)?;
-            if *languages {
-                languages::build(&workspace)?;
-            }
+        Command::Components(options) => options.build(&workspace),
+        Command::Build(options) => {
+            options.build(&workspace)?;
             process::run(workspace.cargo().args(["build", "--release", "--package", "sluice"]))?;
             println!("built {}", workspace.sluice("release").display());
             Ok(())
