@@ -91,6 +91,11 @@ impl Project {
         self.language.write_support(&self.directory.join(SUPPORT))
     }
 
+    /// A path as one types it in the project's directory.
+    pub(crate) fn near<'p>(&self, path: &'p Path) -> &'p Path {
+        path.strip_prefix(&self.directory).unwrap_or(path)
+    }
+
     /// The directory of what the tools make on the way.
     pub(crate) fn derived(&self) -> Result<PathBuf> {
         let derived = self.directory.join(DERIVED);

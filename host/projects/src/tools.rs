@@ -65,6 +65,7 @@ impl Tools {
             }
             // In a container one is root, and nothing is written outside of the directory.
             process::run(python.env("PIP_ROOT_USER_ACTION", "ignore"))
+                .context("is there a way to PyPI, or to the index that PIP_INDEX_URL names?")
         })
     }
 
@@ -79,6 +80,7 @@ impl Tools {
             process::run(
                 Command::new("npm").arg("install").args(options).arg(directory).arg(format!("{name}@{version}")),
             )
+            .context("is there a way to the registry of npm, or to the one that `npm config get registry` names?")
         })
     }
 

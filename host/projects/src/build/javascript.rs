@@ -41,9 +41,10 @@ pub(crate) fn build(project: &Project, tools: &Tools) -> Result<Vec<u8>> {
     write_if_changed(&driver, DRIVER.as_bytes())?;
     write_if_changed(&module, text(&interfaces, source(project)?).as_bytes())?;
     let mut node = Command::new("node");
-    // Imports are looked for below the working directory.
-    node.current_dir(&project.directory).arg(&driver).arg(&packages).arg(&module).arg(&wit);
-    process::show_and_run(node.arg(world::NAME).arg(&draft))?;
+    // Modules are looked for below the working directory.
+    node.current_dir(&project.directory).arg(project.near(&driver)).arg(&packages);
+    node.arg(project.near(&module)).arg(project.near(&wit)).arg(world::NAME).arg(project.near(&draft));
+    process::show_and_run(&mut node)?;
     fs::read(&draft).with_context(|| format!("cannot read {}", draft.display()))
 }
 

@@ -36,18 +36,19 @@ pub(crate) fn build(project: &Project, tools: &Tools) -> Result<Vec<u8>> {
     let packages = tools.python_package(name, version)?;
     let module = module(project)?;
     let derived = project.derived()?;
-    let (driver, draft) = (derived.join("componentize.py"), derived.join("component.wasm"));
-    write_if_changed(&driver, DRIVER.as_bytes())?;
+    let draft = derived.join("component.wasm");
+    write_if_changed(&derived.join("componentize.py"), DRIVER.as_bytes())?;
     write_if_changed(&derived.join("component.py"), MODULE.replace(PLACEHOLDER, module).as_bytes())?;
     let mut python = process::python()?;
     // Frames of the tool itself would bury what it says of the transform.
-    python.env("PYTHONPATH", &packages).env("RUST_BACKTRACE", "0").current_dir(&project.directory).arg(&driver);
-    python.args(["--quiet", "--wit-path"]).arg(&wit).args(["--world", world::NAME, "componentize", "--stub-wasi"]);
-    let beside = project.source.parent().filter(|parent| *parent != project.directory);
-    for path in [project.directory.as_path(), &derived].into_iter().chain(beside) {
-        python.arg("--python-path").arg(path);
+    python.env("PYTHONPATH", &packages).env("RUST_BACKTRACE", "0").current_dir(&project.directory);
+    python.arg(project.near(&derived.join("componentize.py"))).arg("--quiet");
+    python.arg("--wit-path").arg(project.near(&wit)).args(["--world", world::NAME]);
+    python.args(["componentize", "--stub-wasi", "--python-path", ".", "--python-path"]).arg(project.near(&derived));
+    if let Some(beside) = project.source.parent().filter(|parent| *parent != project.directory) {
+        python.arg("--python-path").arg(project.near(beside));
     }
-    process::show_and_run(python.arg("--output").arg(&draft).arg("component"))?;
+    process::show_and_run(python.arg("--output").arg(project.near(&draft)).arg("component"))?;
     fs::read(&draft).with_context(|| format!("cannot read {}", draft.display()))
 }
 
