@@ -138,3 +138,22 @@ fn the_example_gives_the_same_bytes_in_every_language() {
         }
     }
 }
+
+/// The cases of an example, without what differs between languages: limits, and in Rust, whose library words them, refusals.
+fn common_cases(language: Language) -> String {
+    let cases = std::fs::read_to_string(directory(language).join("cases.yaml")).unwrap();
+    let (_, cases) = cases.split_once("\nconfig: ").unwrap();
+    match language {
+        Language::Rust => cases.split_once("  - name: a setting that there is not").unwrap().0.to_owned(),
+        _ => cases.to_owned(),
+    }
+}
+
+#[test]
+fn every_example_is_held_to_the_same_cases() {
+    let all = common_cases(Language::C);
+    for &language in Language::ALL {
+        let cases = common_cases(language);
+        assert!(!cases.is_empty() && all.starts_with(&cases), "{} has cases of its own", language.name());
+    }
+}
