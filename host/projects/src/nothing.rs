@@ -83,6 +83,8 @@ fn text(handlers: &Handlers, version: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]
