@@ -20,6 +20,22 @@ if (write !== undefined) {
   }
 }
 
+// Without WASI the engine would go on with the time, and with the randomness, of the moment when the component was built.
+const none = (what, instead) => () => {
+  throw new Error(`there is no ${what} here: import sluice:transform/${instead} in world.wit, grant it, and use that`);
+};
+Math.random = none('Math.random()', 'random');
+crypto.getRandomValues = none('crypto.getRandomValues()', 'random');
+crypto.randomUUID = none('crypto.randomUUID()', 'random');
+performance.now = none('performance.now()', 'clock');
+globalThis.Date = class extends Date {
+  static now = none('Date.now()', 'clock');
+  constructor(...moment) {
+    if (moment.length === 0) none('new Date()', 'clock')();
+    super(...moment);
+  }
+};
+
 /** A value as a line shows it. */
 function shown(value) {
   if (typeof value === 'string') return value;

@@ -3,7 +3,9 @@
 `sluice plugin build` has the component made of this module, with the transform's name in it.
 """
 
+import os
 import sys
+import time
 
 sys.dont_write_bytecode = True
 
@@ -53,6 +55,15 @@ def log_exception(_kind, exception, _traceback):
         exception = exception.__cause__ or (None if exception.__suppress_context__ else exception.__context__)
 
 
+def none(what, instead):
+    """What is called in the place of a function that would need WASI, and trap without a word."""
+
+    def call(*_, **__):
+        raise RuntimeError(f"there is no {what} here: import sluice:transform/{instead} in world.wit, grant it, and use that")
+
+    return call
+
+
 def check_exports():
     """Every interface that the world exports is a class here, and has its functions."""
     for name, protocol in vars(wit_world.exports).items():
@@ -69,6 +80,9 @@ def check_exports():
 
 # Last, so that what goes wrong while the component is built is shown there.
 check_exports()
+os.urandom = none("os.urandom()", "random")
+for clock in ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns"):
+    setattr(time, clock, none(f"time.{clock}()", "clock"))
 if log is not None:
     sys.stdout = LogLines(log.Level.INFO)
     sys.stderr = LogLines(log.Level.ERROR)
