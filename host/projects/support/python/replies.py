@@ -13,7 +13,7 @@ and builds the verdicts and changes that a transform returns:
 | boolean          | `bool`                     | `bool`                                              |
 | double           | `float`                    | `float`                                             |
 | array            | `list`                     | `list`, `tuple`, any other iterable                 |
-| map              | `dict`                     | `dict`                                              |
+| map              | `dict`, rarely `Pairs`     | `dict`, `Pairs`                                     |
 | set              | `Set` (a `list`)           | `set`, `frozenset`, `Set`                           |
 | push             | `Push` (a `list`)          | nothing: it cannot be returned                      |
 | simple string, error, bulk error, big number, verbatim string: `Simple`, `Error`, `BulkError`, `BigNumber`, `Verbatim`,
@@ -105,6 +105,10 @@ class Set(list):
     """RESP3's set, in the order in which the server gave it."""
 
 
+class Pairs(list):
+    """A map that cannot be a `dict`, since a key of it is a list or a map itself: the pairs of key and value."""
+
+
 class Push(list):
     """RESP3's out-of-band data. A transform may see it but not return it."""
 
@@ -150,9 +154,10 @@ def to_nodes(value: Any) -> list[Node]:
             nodes.append(node.Node_Integer(value) if fits else node.Node_BigNumber(b"%d" % value))
         elif isinstance(value, float):
             nodes.append(node.Node_Double(value))
-        elif isinstance(value, Mapping):
-            nodes.append(node.Node_Map(len(value)))
-            for key, entry in reversed(value.items()):
+        elif isinstance(value, (Mapping, Pairs)):
+            pairs = list(value.items() if isinstance(value, Mapping) else value)
+            nodes.append(node.Node_Map(len(pairs)))
+            for key, entry in reversed(pairs):
                 rest += (entry, key)
         elif isinstance(value, (bytearray, memoryview)):
             nodes.append(node.Node_Bulk(bytes(value)))
@@ -173,8 +178,7 @@ def to_nodes(value: Any) -> list[Node]:
 def from_nodes(nodes: list[Node]) -> Any:
     """The value of a whole reply; see the table above.
 
-    Attributes are left out. The keys of a map that are themselves aggregates become tuples. Of equal keys the last one wins:
-    where every byte counts, look at the nodes.
+    Attributes are left out, and of equal keys the last one wins: where every byte counts, look at the nodes.
     """
     # From the last node to the first: the elements of an aggregate are then the last values that were made.
     values = []
@@ -186,9 +190,9 @@ def from_nodes(nodes: list[Node]) -> Any:
             continue
         count = here.value
         if isinstance(here, (node.Node_Map, node.Node_Attribute)):
-            pairs = [(_key(values.pop()), values.pop()) for _ in range(count)]
+            pairs = [(values.pop(), values.pop()) for _ in range(count)]
             if isinstance(here, node.Node_Map):
-                values.append(dict(pairs))
+                values.append(_map(pairs))
         else:
             elements = values[len(values) - count :]
             del values[len(values) - count :]
@@ -247,6 +251,13 @@ _VALUES = {
 }
 
 _LISTS = {node.Node_Array: list, node.Node_Set: Set, node.Node_Push: Push}
+
+
+def _map(pairs: list[tuple[Any, Any]]) -> dict | Pairs:
+    try:
+        return dict(pairs)
+    except TypeError:  # A key cannot be hashed.
+        return Pairs(pairs)
 
 
 def _text_node(text: bytes | str) -> Node:
