@@ -38,7 +38,7 @@ pub enum Reply<'a> {
     Map(Vec<(Reply<'a>, Reply<'a>)>),
     /// RESP3: a set.
     Set(Vec<Reply<'a>>),
-    /// RESP3: out-of-band data. A transform may receive it but not give it as a whole reply.
+    /// RESP3: out-of-band data. A transform may receive it as a response, and then give another in its place, but not make one of its own.
     Push(Vec<Reply<'a>>),
 }
 

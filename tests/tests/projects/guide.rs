@@ -47,7 +47,7 @@ fn the_transform_of_the_guide_works_in_rust() {
     let desk = Desk::new();
     let project = desk.new_project("size-limit", "rust");
     put(&project, "src/lib.rs", &block("rust/src/lib.rs"));
-    let limits = "limits: { memory: 64MiB, crossing: 50ms }\n";
+    let limits = "limits: { memory: 64MiB, crossing: 250ms }\n";
     let cases = block("cases.yaml").replace(limits, "");
     put(
         &project,

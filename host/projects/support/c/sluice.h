@@ -245,7 +245,7 @@ enum {
     SLUICE_ARRAY = 11,     /* count: of elements */
     SLUICE_MAP = 12,       /* count: of entries; twice as many elements follow */
     SLUICE_SET = 13,       /* count: of elements */
-    SLUICE_PUSH = 14,      /* count: of elements; never a reply of your own */
+    SLUICE_PUSH = 14,      /* count: of elements; only in the place of another */
     SLUICE_ATTRIBUTE = 15, /* count: of entries; then comes the element that they describe */
 };
 

@@ -18,7 +18,7 @@ const (
 	KindArray                 // Count: of elements
 	KindMap                   // Count: of entries; twice as many elements follow
 	KindSet                   // Count: of elements
-	KindPush                  // Count: of elements; never a reply of your own
+	KindPush                  // Count: of elements; only in the place of another
 	KindAttribute             // Count: of entries; then comes the element that they describe
 )
 

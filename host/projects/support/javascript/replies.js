@@ -16,7 +16,7 @@
  * | array             | `Array`                                     | `Array`                                       |
  * | map               | `Map`                                       | `Map`, plain object                           |
  * | set               | `Set`                                       | `Set`                                         |
- * | push              | `Array`                                     | nothing: it cannot be returned                |
+ * | push              | `Array`                                     | nothing; `mapStrings` keeps it one            |
  * | all other strings | `Node`                                      | `simple()`, `error()`, `verbatim()`, `Node`   |
  *
  * Keys of maps and members of sets that are strings in UTF-8 are read as strings, so that they can be found.

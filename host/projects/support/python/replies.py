@@ -15,7 +15,7 @@ and builds the verdicts and changes that a transform returns:
 | array            | `list`                     | `list`, `tuple`, any other iterable                 |
 | map              | `dict`, rarely `Pairs`     | `dict`, `Pairs`                                     |
 | set              | `Set` (a `list`)           | `set`, `frozenset`, `Set`                           |
-| push             | `Push` (a `list`)          | nothing: it cannot be returned                      |
+| push             | `Push` (a `list`)          | `Push`, in the place of another                     |
 | simple string, error, bulk error, big number, verbatim string: `Simple`, `Error`, `BulkError`, `BigNumber`, `Verbatim`,
 | which are `bytes` that know their kind.
 """
@@ -110,7 +110,7 @@ class Pairs(list):
 
 
 class Push(list):
-    """RESP3's out-of-band data. A transform may see it but not return it."""
+    """RESP3's out-of-band data. A transform may return it only in the place of another."""
 
 
 class _NullArray:
@@ -163,11 +163,13 @@ def to_nodes(value: Any) -> list[Node]:
             nodes.append(node.Node_Bulk(bytes(value)))
         elif value is NULL_ARRAY:
             nodes.append(node.Node_NullArray())
-        elif isinstance(value, Push):
-            raise TypeError("a transform cannot return out-of-band data")
         elif isinstance(value, Iterable):
             elements = list(value)
-            kind = node.Node_Set if isinstance(value, (Set, AbstractSet)) else node.Node_Array
+            kind = node.Node_Array
+            if isinstance(value, (Set, AbstractSet)):
+                kind = node.Node_Set
+            elif isinstance(value, Push):
+                kind = node.Node_Push
             nodes.append(kind(len(elements)))
             rest += reversed(elements)
         else:

@@ -129,8 +129,20 @@ fn verbatim(bytes: &[u8]) -> Node<&[u8], &str> {
         .map_or(Node::Bulk(bytes), Node::Verbatim)
 }
 
-/// Write nodes as one frame in a protocol (2 or 3).
+/// Write the nodes of a reply as one frame in a protocol (2 or 3).
 pub(super) fn encode<B: AsRef<[u8]>, S: AsRef<str>>(
+    nodes: &[Node<B, S>],
+    protocol: u8,
+    out: &mut Vec<u8>,
+) -> Result<(), Problem> {
+    match nodes {
+        [Node::Push(_), ..] => Err(Problem::Push),
+        nodes => encode_response(nodes, protocol, out),
+    }
+}
+
+/// The same for what takes the place of a response, which may be out-of-band data as a whole: whether it may here, is not known here.
+pub(super) fn encode_response<B: AsRef<[u8]>, S: AsRef<str>>(
     nodes: &[Node<B, S>],
     protocol: u8,
     out: &mut Vec<u8>,
@@ -139,14 +151,15 @@ pub(super) fn encode<B: AsRef<[u8]>, S: AsRef<str>>(
     // Elements still to come, and how many of those belong to attributes that are left out.
     let mut pending = 1u64;
     let mut skipped = 0u64;
-    for node in nodes {
+    for (at, node) in nodes.iter().enumerate() {
         if pending == 0 {
             return Err(Problem::Trailing);
         }
         let elements = match *node {
             Node::Array(count) | Node::Set(count) => u64::from(count),
             Node::Map(count) | Node::Attribute(count) => 2 * u64::from(count),
-            Node::Push(_) => return Err(Problem::Push),
+            Node::Push(_) if at > 0 => return Err(Problem::Push),
+            Node::Push(count) => u64::from(count),
             _ => 0,
         };
         let is_attribute = matches!(node, Node::Attribute(_));
@@ -185,7 +198,7 @@ impl Writer<'_> {
             Node::Double(number) => self.bulk(b'$', wire::double(*number).as_bytes()),
             Node::BigNumber(digits) => {
                 let digits = digits.as_ref();
-                let unsigned = digits.strip_prefix(b"-").unwrap_or(digits);
+                let unsigned = digits.strip_prefix(b"-").or(digits.strip_prefix(b"+")).unwrap_or(digits);
                 if unsigned.is_empty() || !unsigned.iter().all(u8::is_ascii_digit) {
                     return Err(Problem::BigNumber);
                 }
@@ -218,7 +231,7 @@ impl Writer<'_> {
             Node::Set(count) if self.resp3 => self.aggregate(b'~', u64::from(*count)),
             Node::Set(count) => self.aggregate(b'*', u64::from(*count)),
             Node::Attribute(count) => self.aggregate(b'|', u64::from(*count)),
-            Node::Push(_) => return Err(Problem::Push),
+            Node::Push(count) => self.aggregate(if self.resp3 { b'>' } else { b'*' }, u64::from(*count)),
         }
         Ok(())
     }

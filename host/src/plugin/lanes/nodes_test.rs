@@ -46,6 +46,13 @@ fn a_list_of_nodes_must_be_exactly_one_reply() {
     assert_eq!(encoded(&[Node::Attribute(0)], 2), Err(Problem::Incomplete));
     assert_eq!(encoded(&[Node::Push(0)], 3), Err(Problem::Push));
     assert_eq!(encoded(&[Node::Array(1), Node::Push(0)], 3), Err(Problem::Push));
+    let response = |nodes: &[Owned], protocol| {
+        let mut out = Vec::new();
+        encode_response(nodes, protocol, &mut out).map(|()| out)
+    };
+    assert_eq!(response(&[Node::Push(1), Node::Integer(1)], 3), Ok(b">1\r\n:1\r\n".to_vec()));
+    assert_eq!(response(&[Node::Push(1), Node::Integer(1)], 2), Ok(b"*1\r\n:1\r\n".to_vec()));
+    assert_eq!(response(&[Node::Push(1), Node::Push(0)], 3), Err(Problem::Push));
 }
 
 #[test]

@@ -122,7 +122,7 @@ impl Handlers {
             let session = batch.sessions.get(change.index as usize).copied();
             let protocol = session.map_or(3, protocol);
             let start = changes.bytes.len();
-            nodes::encode(&change.reply, protocol, &mut changes.bytes)
+            nodes::encode_response(&change.reply, protocol, &mut changes.bytes)
                 .map_err(|problem| Failure::Answer(format!("change {at} has a reply that {problem}")))?;
             changes.indices.push(change.index);
             changes.lengths.push(length(changes.bytes.len() - start)?);

@@ -160,10 +160,12 @@ fn every_kind_of_reply_goes_in_and_comes_back() {
 }
 
 #[test]
-fn a_push_may_be_shown_but_not_returned() {
+fn a_push_takes_the_place_of_a_push_and_of_nothing_else() {
     let push: &[u8] = b">2\r\n+message\r\n+x\r\n";
     assert!(cross_back(&mut instance(&Guest::rows()), &[push]).unwrap().is_empty());
-    let fault = cross_back(&mut instance(&echo()), &[push]).unwrap_err();
+    assert_eq!(cross_back(&mut instance(&echo()), &[push]).unwrap(), [(0, push.to_vec())]);
+    let inside: &[u8] = b"*1\r\n>1\r\n+x\r\n";
+    let fault = cross_back(&mut instance(&echo()), &[inside]).unwrap_err();
     assert!(fault.to_string().contains("change 0 has a reply that contains out-of-band data"), "{fault}");
 }
 
