@@ -6,4 +6,5 @@
 mod desk;
 mod examples;
 mod guide;
+mod helpers;
 mod starters;

@@ -140,7 +140,7 @@ def simple(text: bytes | str) -> Simple:
 def to_nodes(value: Any) -> list[Node]:
     """The nodes of a value; see the table above."""
     nodes = []
-    rest = [value]  # What is still to be written, the next one last: nesting has no bound.
+    rest = [value]  # What is still to be written, the next one last.
     while rest:
         value = rest.pop()
         if isinstance(value, (bytes, str)):
@@ -181,6 +181,7 @@ def from_nodes(nodes: list[Node]) -> Any:
     """The value of a whole reply; see the table above.
 
     Attributes are left out, and of equal keys the last one wins: where every byte counts, look at the nodes.
+    A reply that is nested thousands of levels deep is a fault: the interpreter frees such a value by recursion.
     """
     # From the last node to the first: the elements of an aggregate are then the last values that were made.
     values = []
