@@ -6,6 +6,19 @@ use anyhow::{Result, ensure};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name(String);
 
+/// Names that a topology, or a build, already knows something else by: what ships with Sluice, sinks, and the SDK's crates.
+const TAKEN: [&str; 9] = [
+    "command-filter",
+    "key-prefix",
+    "memory-store",
+    "request-logger",
+    "null-sink",
+    "valkey-sink-cluster",
+    "valkey-sink-single",
+    "sluice-commands",
+    "sluice-plugin",
+];
+
 /// No file system, and no plugin in a topology, takes a name that is much longer.
 const LONGEST: usize = 64;
 
@@ -14,13 +27,14 @@ impl Name {
     ///
     /// # Errors
     ///
-    /// It is not of the form above; the message suggests one that is.
+    /// It is not of the form above (the message suggests one that is), or is taken.
     pub fn parse(text: &str) -> Result<Self> {
         ensure!(
             is_name(text),
             "the name {text:?} will not do: expected words of lower-case letters and digits, joined by hyphens, such as {:?}",
             suggestion(text)
         );
+        ensure!(!TAKEN.contains(&text), "the name {text:?} is taken: what ships with Sluice has it; choose another");
         Ok(Self(text.to_owned()))
     }
 
@@ -111,5 +125,11 @@ mod tests {
             Name::parse(better).unwrap();
         }
         assert!(Name::parse(&"a".repeat(65)).is_err());
+    }
+
+    #[test]
+    fn a_name_that_something_else_has_is_not_given_again() {
+        let error = Name::parse("memory-store").unwrap_err().to_string();
+        assert!(error.starts_with("the name \"memory-store\" is taken"), "{error}");
     }
 }

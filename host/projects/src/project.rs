@@ -1,6 +1,6 @@
 //! A project on disk: `plugin.yaml` and the directories beside it.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -94,6 +94,15 @@ impl Project {
     /// A path as one types it in the project's directory.
     pub(crate) fn near<'p>(&self, path: &'p Path) -> &'p Path {
         path.strip_prefix(&self.directory).unwrap_or(path)
+    }
+
+    /// Wait until no other build of this project runs, and keep others waiting for as long as the result lives.
+    pub(crate) fn lock(&self) -> Result<File> {
+        let path = self.derived()?.join("lock");
+        let failed = || format!("cannot lock {}", path.display());
+        let file = File::create(&path).with_context(failed)?;
+        file.lock().with_context(failed)?;
+        Ok(file)
     }
 
     /// The directory of what the tools make on the way.

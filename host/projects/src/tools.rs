@@ -25,13 +25,20 @@ impl Tools {
     ///
     /// # Errors
     ///
-    /// Neither `SLUICE_TOOLS` nor `XDG_CACHE_HOME` nor `HOME` is set.
+    /// `SLUICE_TOOLS` is a relative path, or neither it nor `XDG_CACHE_HOME` nor `HOME` is set.
     pub fn of_the_user() -> Result<Self> {
+        if let Some(relative) =
+            env::var_os(VARIABLE).map(PathBuf::from).filter(|path| path.is_relative() && path != Path::new(""))
+        {
+            bail!("{VARIABLE}: found {relative:?}, expected the absolute path of a directory");
+        }
         let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let directory = absolute(VARIABLE)
             .or_else(|| Some(absolute("XDG_CACHE_HOME")?.join("sluice/tools")))
             .or_else(|| Some(absolute("HOME")?.join(".cache/sluice/tools")))
-            .ok_or_else(|| anyhow!("there is no place for tools: set {VARIABLE} to the path of a directory"))?;
+            .ok_or_else(|| {
+                anyhow!("there is no place for tools: set {VARIABLE} to the absolute path of a directory")
+            })?;
         Ok(Self { directory, cargo_target: absolute("CARGO_TARGET_DIR") })
     }
 

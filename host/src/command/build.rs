@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use sluice_projects::{Project, Tools};
 
 use super::cache::CacheChoice;
-use super::inspect::with_everything_granted;
+use super::component::with_everything_granted;
 
 /// Builds a project's component, and loads it as the proxy would: what the contract asks for is missed here, not at the first start.
 pub(crate) fn build(directory: &Path, cache: &CacheChoice) -> anyhow::Result<()> {

@@ -2,17 +2,16 @@
 
 use std::fmt::Write;
 use std::io::Write as _;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use serde_json::{Value, json};
 
 use sluice::plugin::{
-    CommandSet, Component, ConfigureError, Grant, Interest, Limits, Phases, Plugin, Runtime, RuntimeOptions, Site,
-    Spec, View, Wasi, standard,
+    CommandSet, Component, ConfigureError, Grant, Interest, Phases, Plugin, Runtime, RuntimeOptions, Site, View,
 };
 
+use super::component::with_everything_granted;
 use super::starting::Starting;
 
 /// How many commands are named before the rest is a number.
@@ -69,17 +68,6 @@ fn section(text: &mut String, title: &str, rows: &[Row]) {
     for (label, value) in rows {
         let _ = writeln!(text, "  {label:<9} {value}");
     }
-}
-
-/// Nothing that the component may need keeps it from being looked at. What it would log stays out of what is said of it: it is set up
-/// many times.
-pub(super) fn with_everything_granted(name: &str) -> Spec {
-    let spec = match standard::find(name) {
-        Some(standard) if !Path::new(name).exists() => standard.spec(),
-        _ => Spec::from_path(name, name),
-    };
-    let limits = Limits { log_lines: 0, ..spec.limits };
-    Spec { grants: Grant::ALL.into_iter().collect(), wasi: Wasi::Stub, limits, ..spec }
 }
 
 fn size(component: &Component) -> anyhow::Result<u64> {

@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod cache;
 mod check;
+mod component;
 mod explain;
 mod files;
 mod inspect;

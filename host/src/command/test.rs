@@ -5,10 +5,9 @@ use std::path::Path;
 
 use anyhow::anyhow;
 
-use sluice::cases::{Case, Cases, Outcome};
-use sluice::plugin::{Spec, standard};
-
 use super::cache::CacheChoice;
+use super::component::spec;
+use sluice::cases::{Case, Cases, Outcome};
 
 /// Runs a component against the cases of a file, or those whose name contains `part`. `component` is a file or the name of a standard
 /// plugin.
@@ -47,19 +46,6 @@ fn choose<'c>(cases: &'c [Case], part: Option<&str>, file: &Path) -> anyhow::Res
         return Err(anyhow!("{file} has no case whose name contains {part:?}; there are\n{}", names.join("\n")));
     }
     Ok(chosen)
-}
-
-/// The component as it is declared where nothing is said of it. One from a file goes by the file's name.
-fn spec(component: &str) -> Spec {
-    let path = Path::new(component);
-    match standard::find(component) {
-        Some(standard) if !path.exists() => standard.spec(),
-        _ => {
-            let name =
-                path.file_stem().map_or_else(|| component.to_owned(), |stem| stem.to_string_lossy().into_owned());
-            Spec::from_path(name, path)
-        }
-    }
 }
 
 /// `ok` or `FAILED`, the name of the case, and what was not as expected.

@@ -1,7 +1,7 @@
 //! From a declaration to a plugin that can be configured: read, check, compile.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
@@ -246,8 +246,13 @@ const LARGEST: u64 = 256 << 20;
 fn read_file(path: &Path, origin: &str) -> Result<Vec<u8>, LoadProblem> {
     let component = || origin.to_owned();
     let unreadable = |error| LoadProblem::Read { component: component(), error };
+    // Before it is opened: opening a pipe waits for whoever is to write into it.
+    let metadata = fs::metadata(path).map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(LoadProblem::NotAComponent { component: component(), problem: "is not a regular file" });
+    }
     let file = File::open(path).map_err(unreadable)?;
-    let found = file.metadata().map_err(unreadable)?.len();
+    let found = metadata.len();
     if found > LARGEST {
         return Err(LoadProblem::TooLarge { component: component(), found });
     }

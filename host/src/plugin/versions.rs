@@ -57,7 +57,8 @@ impl FromStr for ContractVersion {
         let mut parts = text.split('.').map(|part| part.parse().map_err(drop));
         let mut next = || parts.next().unwrap_or(Err(()));
         let version = version(next()?, next()?, next()?);
-        if parts.next().is_none() { Ok(version) } else { Err(()) }
+        // `00.2` and `+0.2` are no versions.
+        if version.to_string() == text { Ok(version) } else { Err(()) }
     }
 }
 

@@ -120,9 +120,9 @@ impl Worker {
     fn returns(&mut self) {
         for source in &mut self.sources {
             if !source.responses.is_empty() {
-                source.chain.responses(&mut source.responses, &mut self.trails);
-                for old in &mut source.retired {
-                    old.responses(&mut source.responses, &mut self.trails);
+                // The oldest first: a transform that several chains have sees the responses of a session in the order of its requests.
+                for chain in source.retired.iter_mut().chain([&mut source.chain]) {
+                    chain.responses(&mut source.responses, &mut self.trails);
                 }
                 emit_staged(&mut source.responses, &mut self.sessions, &mut self.trails, &self.directory);
             }

@@ -19,6 +19,7 @@ use crate::tools::Tools;
 ///
 /// A tool is missing and cannot be installed, or fails: it has then printed why.
 pub fn build(project: &Project, tools: &Tools) -> Result<Vec<u8>> {
+    let _alone = project.lock()?;
     let component = (project.language.traits().build)(project, tools)?;
     write_if_changed(&project.component, &component)?;
     Ok(component)

@@ -20,7 +20,7 @@ use sluice::resp::{inline, reply};
 use self::batch::{Requests, Responses};
 use self::table::{Column, Table};
 use super::cache::CacheChoice;
-use super::inspect::with_everything_granted;
+use super::component::with_everything_granted;
 use super::starting::Starting;
 
 /// The sizes of the vectors.

@@ -23,7 +23,7 @@ use super::spec::{Spec, Wasi};
 use super::state::StateMap;
 use super::store::Data;
 use super::transform::Site;
-use super::versions::{self, ContractVersion, PACKAGE};
+use super::versions::{ContractVersion, PACKAGE};
 use sessions::SessionDirectory;
 
 /// The traits that wasmtime derives from the world `host`.
@@ -69,16 +69,17 @@ pub(super) fn interfaces() -> impl Iterator<Item = &'static str> {
     const { &ALL }.iter().map(|capability| capability.interface)
 }
 
-/// A linker that has what a plugin was granted, and nothing else: under the name of each version of the contract that this host
-/// runs. As versions only add, what serves the newest serves them all.
+/// A linker that has what a plugin imports of the contract and was granted, and nothing else: under the very names that the component
+/// imports, whose versions have been checked. As versions only add, what serves the newest serves them all.
 pub(super) fn linker(engine: &Engine, component: &Component, spec: &Spec) -> wasmtime::Result<Linker<Data>> {
     let mut linker = Linker::new(engine);
-    for capability in &ALL {
-        if capability.grant.is_none_or(|grant| spec.grants.contains(grant)) {
-            for version in versions::RUN {
-                let name = format!("{PACKAGE}{}@{version}", capability.interface);
-                (capability.link)(&mut linker.instance(&name)?)?;
-            }
+    for (name, _) in component.component_type().imports(engine) {
+        let interface =
+            name.strip_prefix(PACKAGE).and_then(|rest| rest.split_once('@')).map(|(interface, _)| interface);
+        if let Some(capability) = interface.and_then(find)
+            && capability.grant.is_none_or(|grant| spec.grants.contains(grant))
+        {
+            (capability.link)(&mut linker.instance(name)?)?;
         }
     }
     if spec.wasi == Wasi::Stub {

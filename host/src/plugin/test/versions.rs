@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::guest::Guest;
 use super::harness::{Requests, Speaks, cross, cross_back, load, load_bytes, site};
-use crate::plugin::{ContractVersion, Grant, Instance, KEY, Lane, Phases, Plugin, Spec};
+use crate::plugin::{ContractVersion, Grant, Instance, KEY, Lane, Phases, Plugin, Spec, Wasi};
 
 /// The lanes, each with the frozen component of it.
 const LANES: [(Lane, &str); 2] = [(Lane::Columns, "witness_columns.wasm"), (Lane::Rows, "witness_rows.wasm")];
@@ -155,10 +155,13 @@ fn the_version_of_an_import_is_judged_before_what_it_is() {
 #[test]
 fn what_differs_in_its_patch_alone_is_the_same_version() {
     let guest = Guest::columns().import("log", "enabled", "(param i32) (result i32)");
-    let newer = guest.of_version("0.2.9");
-    let plugin = load(&newer, |_| ()).unwrap();
-    assert_eq!(plugin.contract().to_string(), "0.2.9");
-    cross(&mut started(&plugin), &request(&["GET", "k"], &[])).unwrap();
+    let calling = "(drop (call $enabled (i32.const 0))) (i32.const 0x100)";
+    let newer = guest.requests(calling).of_version("0.2.9");
+    for wasi in [Wasi::None, Wasi::Stub] {
+        let plugin = load(&newer, |spec| spec.wasi = wasi).unwrap();
+        assert_eq!(plugin.contract().to_string(), "0.2.9");
+        cross(&mut started(&plugin), &request(&["GET", "k"], &[])).unwrap();
+    }
 }
 
 #[test]
