@@ -24,6 +24,7 @@ pub(crate) fn build(workspace: &Workspace) -> Result<Tools> {
         // The contract may have changed since the last time.
         project.renew_support()?;
         let component = sluice_projects::build(&project, &tools).with_context(|| directory.display().to_string())?;
+        write_if_changed(&project.component, &component)?;
         let name = project.component.file_stem().unwrap_or_default().display();
         let path = workspace.components().join(format!("{name}_{}.wasm", project.language.name()));
         if write_if_changed(&path, &component)? {

@@ -96,6 +96,15 @@ impl Project {
         path.strip_prefix(&self.directory).unwrap_or(path)
     }
 
+    /// Where a component can be put that is still to be looked at.
+    ///
+    /// # Errors
+    ///
+    /// The directory for it cannot be made.
+    pub fn draft(&self) -> Result<PathBuf> {
+        Ok(self.derived()?.join("draft.wasm"))
+    }
+
     /// Wait until no other build of this project runs, and keep others waiting for as long as the result lives.
     pub(crate) fn lock(&self) -> Result<File> {
         let path = self.derived()?.join("lock");

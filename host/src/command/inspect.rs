@@ -118,6 +118,9 @@ fn commands(set: &CommandSet) -> String {
         return "all, those that the host does not know included".to_owned();
     }
     let names: Vec<&str> = set.names().collect();
+    if names.is_empty() {
+        return "not one".to_owned();
+    }
     match names.len().checked_sub(COMMANDS) {
         Some(more @ 1..) => format!("{} and {more} more", list(&names[..COMMANDS])),
         _ => list(&names),

@@ -8,19 +8,16 @@ pub mod rust;
 
 use anyhow::Result;
 
-use crate::output::write_if_changed;
 use crate::project::Project;
 use crate::tools::Tools;
 
-/// Build a project's component with the tools of its language, write it to where `plugin.yaml` says, and give its bytes. Every command
-/// that is run is printed first.
+/// Build a project's component with the tools of its language, and give its bytes: whoever asked looks at it before it takes the place of
+/// the one that is there. Every command that is run is printed first.
 ///
 /// # Errors
 ///
 /// A tool is missing and cannot be installed, or fails: it has then printed why.
 pub fn build(project: &Project, tools: &Tools) -> Result<Vec<u8>> {
     let _alone = project.lock()?;
-    let component = (project.language.traits().build)(project, tools)?;
-    write_if_changed(&project.component, &component)?;
-    Ok(component)
+    (project.language.traits().build)(project, tools)
 }
