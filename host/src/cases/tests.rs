@@ -248,3 +248,14 @@ fn large_requests_and_requests_typed_by_hand_cross_like_others() {
     assert_eq!(run(&with_step(&large), &plugin), "");
     assert_eq!(run(&with_step("{ request: { raw: 'GET \"a b\"\\r\\n' }, fault: trap }"), &plugin), "");
 }
+
+#[test]
+fn a_deep_reply_is_carried_compared_and_shown() {
+    let plugin = load(&talkative());
+    let raw = format!("{{ raw: '{}:1\\r\\n' }}", "*1\\r\\n".repeat(20_000));
+    assert_eq!(run(&with_step(&format!("{{ request: PING, response: {raw} }}")), &plugin), "");
+    let report = run(&with_step(&format!("{{ request: PING, response: {raw}, result: a }}")), &plugin);
+    assert!(report.contains("expected  result: a\n    actual    result: { raw: "), "{}", &report[..200]);
+    let report = run(&with_step(&format!("{{ request: PING, verdict: {{ reply: {raw} }} }}")), &plugin);
+    assert!(report.contains("expected  verdict: { reply: { raw: "), "{}", &report[..200]);
+}
