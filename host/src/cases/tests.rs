@@ -108,6 +108,8 @@ fn a_step_that_makes_no_sense_is_refused() {
         ("{ request: PING, verdict: { reply: a, close: b } }", "a verdict is one thing, found `reply`, `close`"),
         ("{ request: PING, verdict: { reply: a, watch: 1 } }", "verdict.watch: nothing is watched here"),
         ("{ request: PING, verdict: { watch: -1 } }", "expected a tag"),
+        ("{ request: PING, verdict: { watch: } }", "verdict.watch: expected a tag"),
+        ("{ request: PING, verdict: { rewrite: PING, watch: } }", "verdict.watch: expected a tag"),
         ("{ request: PING, verdict: { fan_out: [] } }", "fanned out into at least one"),
         ("{ request: PING, verdict: forward, fault: trap }", "leave out one of `verdict` and `fault`"),
         ("{ request: PING, fault: trapp }", "found \"trapp\" (did you mean `trap`?)"),

@@ -58,7 +58,7 @@ impl Verdict {
         }
         let fields = node.fields(&KEYS, problems)?;
         let given: Vec<&str> = KEYS.iter().map(|key| key.name()).filter(|key| fields.given(key).is_some()).collect();
-        let watch = match fields.get("watch") {
+        let watch = match fields.given("watch") {
             Some(node) => watch(&node, problems)?,
             None => Watch::No,
         };
