@@ -62,6 +62,9 @@ const KEYS: [Key; 9] = [
     Key::read("metrics"),
 ];
 
+/// Those that say what is expected.
+const EXPECTATIONS: [&str; 5] = ["refuses", "fault", "steps", "log", "metrics"];
+
 const A_NAME: &str = "a name: one line that says what is promised";
 
 impl Case {
@@ -72,6 +75,7 @@ impl Case {
 
     pub(super) fn read(node: &Node<'_>, shared: &Shared, origin: Origin<'_>, problems: &mut Problems) -> Option<Self> {
         let fields = node.fields(&KEYS, problems)?;
+        fields.refuse_empty(&EXPECTATIONS, problems);
         let name = fields.require("name", A_NAME, problems).and_then(|node| match node.text(A_NAME, problems)? {
             text if text.trim().is_empty() || text.chars().any(char::is_control) => node.unexpected(A_NAME, problems),
             text => Some(text.to_owned()),
@@ -156,10 +160,11 @@ fn steps(node: &Node<'_>, origin: Origin<'_>, problems: &mut Problems) -> Option
 }
 
 fn step(node: &Node<'_>, origin: Origin<'_>, problems: &mut Problems) -> Option<Step> {
-    if !node.has("vector") {
+    if node.value.get("vector").is_none() {
         return Some(Step { exchanges: vec![Exchange::read(node, origin, problems)?] });
     }
     let fields = node.fields(&[Key::read("vector")], problems)?;
+    fields.refuse_empty(&["vector"], problems);
     let vector = fields.get("vector")?;
     let entries = vector.list("a list of requests that cross together, each beginning with `- request:`", problems)?;
     if entries.is_empty() {

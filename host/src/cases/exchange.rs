@@ -52,11 +52,15 @@ const KEYS: [Key; 8] = [
     Key::read("pushes"),
 ];
 
+/// Those that say what is expected, but for replies: `null` is one.
+const EXPECTATIONS: [&str; 4] = ["verdict", "responses", "fault", "pushes"];
+
 const PUSH: [Key; 3] = [Key::read("response"), Key::read("result"), Key::read("fault")];
 
 impl Exchange {
     pub(super) fn read(node: &Node<'_>, origin: Origin<'_>, problems: &mut Problems) -> Option<Self> {
         let fields = node.fields(&KEYS, problems)?;
+        fields.refuse_empty(&EXPECTATIONS, problems);
         let request = fields
             .require("request", "what the client sends, such as `GET key`", problems)
             .and_then(|node| Request::read(&node, problems));
@@ -213,6 +217,7 @@ fn result(fields: &Fields<'_>, expected: &Expected, problems: &mut Problems) -> 
 
 fn push(node: &Node<'_>, problems: &mut Problems) -> Option<Return> {
     let fields = node.fields(&PUSH, problems)?;
+    fields.refuse_empty(&["fault"], problems);
     let Some(response) = fields.given("response") else {
         fields.require("response", "what the server sends, such as { push: [message, channel, text] }", problems);
         return None;

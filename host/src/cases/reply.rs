@@ -95,8 +95,16 @@ fn blob(kind: u8, bytes: &[u8], out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
+/// A list that is there: nothing at all is no empty one.
+fn list<'a>(node: &Node<'a>, what: &str, problems: &mut Problems) -> Option<Vec<Node<'a>>> {
+    if node.value.is_null() {
+        return node.unexpected(what, problems);
+    }
+    node.list(what, problems)
+}
+
 fn aggregate(kind: u8, node: &Node<'_>, out: &mut Vec<u8>, problems: &mut Problems) -> Option<()> {
-    let entries = node.list("a list of replies", problems)?;
+    let entries = list(node, "a list of replies", problems)?;
     encode::header(out, kind, entries.len());
     let read: Vec<_> = entries.iter().map(|entry| read(entry, out, problems)).collect();
     read.into_iter().collect()
@@ -104,7 +112,7 @@ fn aggregate(kind: u8, node: &Node<'_>, out: &mut Vec<u8>, problems: &mut Proble
 
 fn map(node: &Node<'_>, out: &mut Vec<u8>, problems: &mut Problems) -> Option<()> {
     let what = "a list of entries, each a list of a key and its value: { map: [[key, value]] }";
-    let entries = node.list(what, problems)?;
+    let entries = list(node, what, problems)?;
     encode::header(out, b'%', entries.len());
     for entry in &entries {
         let pair = entry.list(what, problems)?;
@@ -241,6 +249,8 @@ mod tests {
             ("{ raw: 'OK\\r\\n' }", "no reply type begins with 'O'"),
             ("{ raw: '\\q' }", "`\\q` is no escape"),
             ("{ map: [a] }", "a list of entries"),
+            ("{ map: }", "a list of entries"),
+            ("{ set: }", "expected a list of replies"),
             ("{ map: [[a]] }", "a list of two"),
             ("{ verbatim: text }", "begins with its format"),
             ("{ big_number: 1x }", "decimal digits"),

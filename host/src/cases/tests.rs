@@ -140,6 +140,31 @@ fn a_step_that_makes_no_sense_is_refused() {
 }
 
 #[test]
+fn an_expectation_with_nothing_behind_it_is_refused_and_not_taken_for_none() {
+    let nothing = "there is nothing behind this key";
+    for key in ["refuses", "fault", "steps", "log", "metrics"] {
+        let other = if key == "log" { "metrics: { a: 1 }" } else { "log: []" };
+        let report = report(&format!("cases:\n- name: a\n  {other}\n  {key}:\n    # - info: x\n"));
+        assert!(report.starts_with(&format!("c.yaml:4:3: cases[0].{key}: {nothing}")), "{key}\n{report}");
+    }
+    for key in ["verdict", "fault", "pushes", "responses"] {
+        let report = report(&with_step(&format!("{{ request: PING, {key}: }}")));
+        assert!(report.contains(&format!("cases[0].steps[0].{key}: {nothing}")), "{key}\n{report}");
+    }
+    for (step, words) in [
+        ("{ vector: }", "steps[0].vector: there is nothing"),
+        (
+            "{ request: PING, verdict: { watch: 1 }, pushes: [{ response: a, fault: }] }",
+            "pushes[0].fault: there is nothing",
+        ),
+    ] {
+        let report = report(&with_step(step));
+        assert!(report.contains(words), "{step}\n{report}");
+    }
+    assert!(report("cases: [{ name: a, metrics: {} }]").contains("metrics: nothing is checked"));
+}
+
+#[test]
 fn every_problem_of_a_file_is_reported_at_once() {
     let report = report("grants: 5\ncases:\n- name: a\n  steps:\n  - request: 5\n  - reqest: PING\n");
     assert!(report.starts_with("c.yaml has 4 problems\n"), "{report}");
