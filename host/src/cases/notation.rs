@@ -3,7 +3,8 @@
 use serde_yaml::Value;
 
 use super::reply::Reply;
-use super::scalar::{self, yaml};
+use super::scalar::yaml;
+use crate::resp::escapes::{escape, is_shown};
 use crate::resp::{encode, reply};
 use crate::yaml::node::Node;
 use crate::yaml::path::Path;
@@ -25,7 +26,7 @@ fn shallow(frame: &[u8], protocol: u8) -> String {
 }
 
 fn raw_notation(frame: &[u8]) -> String {
-    format!("{{ raw: {} }}", yaml(&scalar::escape(frame)))
+    format!("{{ raw: {} }}", yaml(&escape(frame)))
 }
 
 /// Whether the notation would have more brackets around each other than [`DEEPEST`]. This needs no recursion: a component decides
@@ -107,8 +108,8 @@ fn notation(frame: &[u8], protocol: u8) -> Option<String> {
         b'_' => "null".to_owned(),
         b'$' if line == "-1" => "null".to_owned(),
         b'$' => match std::str::from_utf8(content()?) {
-            Ok(text) if text.chars().all(|c| scalar::is_shown(c) || c == '\n') => yaml(text),
-            _ => format!("{{ bytes: {} }}", yaml(&scalar::escape(content()?))),
+            Ok(text) if text.chars().all(|c| is_shown(c) || c == '\n') => yaml(text),
+            _ => format!("{{ bytes: {} }}", yaml(&escape(content()?))),
         },
         b'=' => format!("{{ verbatim: {} }}", yaml(std::str::from_utf8(content()?).ok()?)),
         b'!' => format!("{{ bulk_error: {} }}", yaml(std::str::from_utf8(content()?).ok()?)),
