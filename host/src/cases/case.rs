@@ -99,7 +99,11 @@ impl Case {
                 None
             }
         };
-        let steps = fields.get("steps").map_or(Some(Vec::new()), |node| steps(&node, origin, problems));
+        let steps = fields.get("steps").map_or(Some(Vec::new()), |node| {
+            let read =
+                |node: &Node<'_>, problems: &mut Problems| Exchange::read(node, shared.bypasses, origin, problems);
+            steps(&node, &read, problems)
+        });
         let log = fields.get("log").map(|node| {
             let entries = node.list("a list of log lines", problems).unwrap_or_default();
             let it = entries.iter().filter_map(|entry| ExpectedLine::read(entry, problems)).collect();
@@ -138,9 +142,12 @@ impl Case {
     }
 }
 
-fn steps(node: &Node<'_>, origin: Origin<'_>, problems: &mut Problems) -> Option<Vec<Step>> {
+/// Reads an exchange.
+type Read<'a> = &'a dyn Fn(&Node<'_>, &mut Problems) -> Option<Exchange>;
+
+fn steps(node: &Node<'_>, read: Read<'_>, problems: &mut Problems) -> Option<Vec<Step>> {
     let entries = node.list("a list of steps, each beginning with `- request:` or `- vector:`", problems)?;
-    let steps: Vec<_> = entries.iter().map(|entry| step(entry, origin, problems)).collect();
+    let steps: Vec<_> = entries.iter().map(|entry| step(entry, read, problems)).collect();
     let steps: Vec<Step> = steps.into_iter().collect::<Option<_>>()?;
     let mut closed: BTreeMap<u64, usize> = BTreeMap::new();
     for (number, (step, entry)) in (1..).zip(steps.iter().zip(&entries)) {
@@ -159,9 +166,9 @@ fn steps(node: &Node<'_>, origin: Origin<'_>, problems: &mut Problems) -> Option
     Some(steps)
 }
 
-fn step(node: &Node<'_>, origin: Origin<'_>, problems: &mut Problems) -> Option<Step> {
+fn step(node: &Node<'_>, read: Read<'_>, problems: &mut Problems) -> Option<Step> {
     if node.value.get("vector").is_none() {
-        return Some(Step { exchanges: vec![Exchange::read(node, origin, problems)?] });
+        return Some(Step { exchanges: vec![read(node, problems)?] });
     }
     let fields = node.fields(&[Key::read("vector")], problems)?;
     fields.refuse_empty(&["vector"], problems);
@@ -170,6 +177,6 @@ fn step(node: &Node<'_>, origin: Origin<'_>, problems: &mut Problems) -> Option<
     if entries.is_empty() {
         problems.value(&vector.path, "a vector has at least one request");
     }
-    let exchanges: Vec<_> = entries.iter().map(|entry| Exchange::read(entry, origin, problems)).collect();
+    let exchanges: Vec<_> = entries.iter().map(|entry| read(entry, problems)).collect();
     Some(Step { exchanges: exchanges.into_iter().collect::<Option<_>>()? })
 }

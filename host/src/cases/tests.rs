@@ -286,3 +286,40 @@ fn a_deep_reply_is_carried_compared_and_shown() {
     let report = run(&with_step(&format!("{{ request: PING, verdict: {{ reply: {raw} }} }}")), &plugin);
     assert!(report.contains("expected  verdict: { reply: { raw: "), "{}", &report[..200]);
 }
+
+#[test]
+fn a_server_answers_a_request_that_was_bypassed() {
+    let case = |step: &str| format!("on_fault: bypass\n{}", with_step(step));
+    // It traps on requests of session 2.
+    let guest = talkative().build();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("guest.wasm");
+    std::fs::write(&file, guest).unwrap();
+    let run = |step: &str| {
+        let cases = good(&case(step));
+        let mut spec = Spec::from_path("Guest", file.clone());
+        cases.apply(&mut spec);
+        let plugin = Runtime::new(RuntimeOptions::default()).unwrap().load(&spec).unwrap();
+        run(&case(step), &plugin)
+    };
+    assert_eq!(run("{ request: PING, session: 2, fault: trap, response: a }"), "");
+    assert_eq!(run("{ request: PING, session: 2, fault: trap, response: a, result: a }"), "");
+    assert_eq!(run("{ request: PING, session: 2, fault: trap }"), "");
+    for (step, words) in [
+        ("{ request: PING, session: 2, fault: trap, response: a, result: b }", "actual    result: a"),
+        ("{ request: PING, session: 2, fault: stack, response: a }", "expected  fault: stack"),
+        ("{ request: PING, fault: trap, response: a }", "actual    verdict: forward"),
+    ] {
+        let report = run(step);
+        assert!(report.contains(words), "{step}\n{report}\nshould contain: {words}");
+    }
+    for (step, words) in [
+        ("{ request: PING, fault: trap, responses: [a] }", "give `response`"),
+        ("{ request: PING, fault: trap, result: a }", "`response` is missing"),
+        ("{ request: PING, verdict: forward, fault: trap, response: a }", "fault: only a watched response crosses"),
+    ] {
+        let report = report(&case(step));
+        assert!(report.contains(words), "{step}\n{report}\nshould contain: {words}");
+    }
+    good(&case("{ request: PING, verdict: { watch: 1 }, fault: trap, response: a }"));
+}
