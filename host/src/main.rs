@@ -85,7 +85,7 @@ enum PluginCommand {
         /// the component asks for.
         #[arg(long = "request", value_name = "LINE", value_parser = line)]
         requests: Vec<Line>,
-        /// The frame that comes back for a watched request, with the escapes \r and \n.
+        /// The frame that comes back for a watched request, with the escapes \r, \n, \t, \\ and \xHH.
         #[arg(long, value_name = "FRAME", default_value = "$16\r\n0123456789abcdef\r\n")]
         response: String,
         #[command(flatten)]

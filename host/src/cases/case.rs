@@ -62,6 +62,9 @@ const KEYS: [Key; 9] = [
     Key::read("metrics"),
 ];
 
+/// Those that say what is expected.
+const EXPECTATIONS: [&str; 5] = ["refuses", "fault", "steps", "log", "metrics"];
+
 const A_NAME: &str = "a name: one line that says what is promised";
 
 impl Case {
@@ -72,6 +75,7 @@ impl Case {
 
     pub(super) fn read(node: &Node<'_>, shared: &Shared, origin: Origin<'_>, problems: &mut Problems) -> Option<Self> {
         let fields = node.fields(&KEYS, problems)?;
+        fields.refuse_empty(&EXPECTATIONS, problems);
         let name = fields.require("name", A_NAME, problems).and_then(|node| match node.text(A_NAME, problems)? {
             text if text.trim().is_empty() || text.chars().any(char::is_control) => node.unexpected(A_NAME, problems),
             text => Some(text.to_owned()),
@@ -95,7 +99,11 @@ impl Case {
                 None
             }
         };
-        let steps = fields.get("steps").map_or(Some(Vec::new()), |node| steps(&node, origin, problems));
+        let steps = fields.get("steps").map_or(Some(Vec::new()), |node| {
+            let read =
+                |node: &Node<'_>, problems: &mut Problems| Exchange::read(node, shared.bypasses, origin, problems);
+            steps(&node, &read, problems)
+        });
         let log = fields.get("log").map(|node| {
             let entries = node.list("a list of log lines", problems).unwrap_or_default();
             let it = entries.iter().filter_map(|entry| ExpectedLine::read(entry, problems)).collect();
@@ -134,9 +142,12 @@ impl Case {
     }
 }
 
-fn steps(node: &Node<'_>, origin: Origin<'_>, problems: &mut Problems) -> Option<Vec<Step>> {
+/// Reads an exchange.
+type Read<'a> = &'a dyn Fn(&Node<'_>, &mut Problems) -> Option<Exchange>;
+
+fn steps(node: &Node<'_>, read: Read<'_>, problems: &mut Problems) -> Option<Vec<Step>> {
     let entries = node.list("a list of steps, each beginning with `- request:` or `- vector:`", problems)?;
-    let steps: Vec<_> = entries.iter().map(|entry| step(entry, origin, problems)).collect();
+    let steps: Vec<_> = entries.iter().map(|entry| step(entry, read, problems)).collect();
     let steps: Vec<Step> = steps.into_iter().collect::<Option<_>>()?;
     let mut closed: BTreeMap<u64, usize> = BTreeMap::new();
     for (number, (step, entry)) in (1..).zip(steps.iter().zip(&entries)) {
@@ -155,16 +166,17 @@ fn steps(node: &Node<'_>, origin: Origin<'_>, problems: &mut Problems) -> Option
     Some(steps)
 }
 
-fn step(node: &Node<'_>, origin: Origin<'_>, problems: &mut Problems) -> Option<Step> {
-    if !node.has("vector") {
-        return Some(Step { exchanges: vec![Exchange::read(node, origin, problems)?] });
+fn step(node: &Node<'_>, read: Read<'_>, problems: &mut Problems) -> Option<Step> {
+    if node.value.get("vector").is_none() {
+        return Some(Step { exchanges: vec![read(node, problems)?] });
     }
     let fields = node.fields(&[Key::read("vector")], problems)?;
+    fields.refuse_empty(&["vector"], problems);
     let vector = fields.get("vector")?;
     let entries = vector.list("a list of requests that cross together, each beginning with `- request:`", problems)?;
     if entries.is_empty() {
         problems.value(&vector.path, "a vector has at least one request");
     }
-    let exchanges: Vec<_> = entries.iter().map(|entry| Exchange::read(entry, origin, problems)).collect();
+    let exchanges: Vec<_> = entries.iter().map(|entry| read(entry, problems)).collect();
     Some(Step { exchanges: exchanges.into_iter().collect::<Option<_>>()? })
 }

@@ -52,24 +52,29 @@ const KEYS: [Key; 8] = [
     Key::read("pushes"),
 ];
 
+/// Those that say what is expected, but for replies: `null` is one.
+const EXPECTATIONS: [&str; 4] = ["verdict", "responses", "fault", "pushes"];
+
 const PUSH: [Key; 3] = [Key::read("response"), Key::read("result"), Key::read("fault")];
 
 impl Exchange {
-    pub(super) fn read(node: &Node<'_>, origin: Origin<'_>, problems: &mut Problems) -> Option<Self> {
+    /// `bypasses`: a request whose crossing faults goes on to the server.
+    pub(super) fn read(node: &Node<'_>, bypasses: bool, origin: Origin<'_>, problems: &mut Problems) -> Option<Self> {
         let fields = node.fields(&KEYS, problems)?;
+        fields.refuse_empty(&EXPECTATIONS, problems);
         let request = fields
             .require("request", "what the client sends, such as `GET key`", problems)
             .and_then(|node| Request::read(&node, problems));
         let session = fields.get("session").map_or(Some(1), |node| session(&node, problems));
-        let expected = expected(&fields, problems);
+        let expected = expected(&fields, bypasses, problems);
         let pushes = fields.get("pushes").map_or(Some(Vec::new()), |node| {
             let entries = node.list("a list of what the server sends by itself", problems)?;
             let pushes: Vec<_> = entries.iter().map(|entry| push(entry, problems)).collect();
             pushes.into_iter().collect()
         });
         let expected = expected?;
-        let back = back(&fields, &expected, problems);
-        let result = if has_response(&fields) { Some(None) } else { result(&fields, &expected, problems) };
+        let back = back(&fields, &expected, bypasses, problems);
+        let result = if has_response(&fields) { Some(None) } else { result(&fields, &expected, bypasses, problems) };
         let pushes = pushes?;
         if !pushes.is_empty() && !expected.is_watched_single() {
             let message = "what a server sends by itself comes to a transform only where the request that asked for it is watched";
@@ -120,9 +125,11 @@ fn has_response(fields: &Fields<'_>) -> bool {
     fields.given("response").is_some() || fields.given("responses").is_some()
 }
 
-/// What is expected of the request. A fault beside a response is the response's.
-fn expected(fields: &Fields<'_>, problems: &mut Problems) -> Option<Expected> {
-    let fault = fields.get("fault").filter(|_| !has_response(fields));
+/// What is expected of the request. A fault beside a response is the response's, unless that is one to a bypassed request: no verdict is
+/// expected of that.
+fn expected(fields: &Fields<'_>, bypasses: bool, problems: &mut Problems) -> Option<Expected> {
+    let is_bypassed = bypasses && fields.get("verdict").is_none();
+    let fault = fields.get("fault").filter(|_| is_bypassed || !has_response(fields));
     match (fields.get("verdict"), fault) {
         (None, None) => Some(Expected::Verdict(Verdict::FORWARD)),
         (Some(verdict), None) => Verdict::read(&verdict, problems).map(Expected::Verdict),
@@ -137,7 +144,7 @@ fn expected(fields: &Fields<'_>, problems: &mut Problems) -> Option<Expected> {
 }
 
 /// What comes back from the server. The outer `None`: it was given, and makes no sense.
-fn back(fields: &Fields<'_>, expected: &Expected, problems: &mut Problems) -> Option<Option<Return>> {
+fn back(fields: &Fields<'_>, expected: &Expected, bypasses: bool, problems: &mut Problems) -> Option<Option<Return>> {
     let refuse = |key: &str, message: &str, problems: &mut Problems| {
         problems.key(&fields.path.key(key), message);
         None
@@ -146,6 +153,10 @@ fn back(fields: &Fields<'_>, expected: &Expected, problems: &mut Problems) -> Op
         (_, None, None) => return Some(None),
         (_, Some(_), Some(_)) => {
             return refuse("responses", "`response` and `responses` exclude each other", problems);
+        }
+        (None, Some(node), None) if bypasses => vec![Reply::read(&node, problems)?],
+        (None, None, Some(_)) if bypasses => {
+            return refuse("responses", "give `response`: a request that is bypassed is one", problems);
         }
         (None | Some(Action::Reply(_) | Action::Close(_)), one, _) => {
             let key = if one.is_some() { "response" } else { "responses" };
@@ -172,15 +183,22 @@ fn back(fields: &Fields<'_>, expected: &Expected, problems: &mut Problems) -> Op
         }
         (Some(_), Some(node), None) => vec![Reply::read(&node, problems)?],
     };
-    if fields.get("fault").is_some() && !expected.is_watched() {
+    // The request's own has been read.
+    let fault = fields.get("fault").filter(|_| expected.action().is_some());
+    if fault.is_some() && !expected.is_watched() {
         let message = "only a watched response crosses: without `watch` in the verdict there can be no fault of it";
         return refuse("fault", message, problems);
     }
-    returned(fields, frames, problems).map(Some)
+    returned(fields, frames, fault, problems).map(Some)
 }
 
-fn returned(fields: &Fields<'_>, frames: Vec<Reply>, problems: &mut Problems) -> Option<Return> {
-    let fault = match fields.get("fault") {
+fn returned(
+    fields: &Fields<'_>,
+    frames: Vec<Reply>,
+    fault: Option<Node<'_>>,
+    problems: &mut Problems,
+) -> Option<Return> {
+    let fault = match fault {
         None => None,
         Some(node) => Some(ExpectedFault::read(&node, problems)?),
     };
@@ -192,15 +210,16 @@ fn returned(fields: &Fields<'_>, frames: Vec<Reply>, problems: &mut Problems) ->
 }
 
 /// What the client gets without a server. The outer `None`: it was given, and makes no sense.
-fn result(fields: &Fields<'_>, expected: &Expected, problems: &mut Problems) -> Option<Option<Reply>> {
+fn result(fields: &Fields<'_>, expected: &Expected, bypasses: bool, problems: &mut Problems) -> Option<Option<Reply>> {
     let Some(node) = fields.given("result") else { return Some(None) };
     match expected.action() {
-        None | Some(Action::Reply(_) | Action::Close(Some(_))) => Reply::read(&node, problems).map(Some),
+        Some(Action::Reply(_) | Action::Close(Some(_))) => Reply::read(&node, problems).map(Some),
+        None if !bypasses => Reply::read(&node, problems).map(Some),
         Some(Action::Close(None)) => {
             problems.key(&node.path, "the session is closed without a last reply: there is no result");
             None
         }
-        Some(_) => {
+        _ => {
             let missing = if matches!(expected.action(), Some(Action::FanOut(_))) { "responses" } else { "response" };
             problems.key(
                 &node.path,
@@ -213,12 +232,13 @@ fn result(fields: &Fields<'_>, expected: &Expected, problems: &mut Problems) -> 
 
 fn push(node: &Node<'_>, problems: &mut Problems) -> Option<Return> {
     let fields = node.fields(&PUSH, problems)?;
+    fields.refuse_empty(&["fault"], problems);
     let Some(response) = fields.given("response") else {
         fields.require("response", "what the server sends, such as { push: [message, channel, text] }", problems);
         return None;
     };
     let frame = Reply::read(&response, problems)?;
-    returned(&fields, vec![frame], problems)
+    returned(&fields, vec![frame], fields.get("fault"), problems)
 }
 
 /// Where an exchange stands among the others, for messages.

@@ -23,6 +23,8 @@ pub(super) struct Shared {
     /// A JSON object.
     pub(super) config: serde_json::Value,
     pub(super) sessions: BTreeMap<u64, SessionInfo>,
+    /// Whether a request goes on whose crossing faults.
+    pub(super) bypasses: bool,
 }
 
 const OWN: [Key; 3] = [Key::read("config"), Key::read("sessions"), Key::read("cases")];
@@ -83,7 +85,7 @@ fn read(top: &Node<'_>, origin: Origin<'_>, problems: &mut Problems) -> Option<C
     if entries.is_empty() {
         problems.value(&node.path, "there must be at least one case");
     }
-    let shared = Shared { config: config?, sessions };
+    let shared = Shared { config: config?, sessions, bypasses: terms.bypasses() };
     // Each case is looked at, so that the problems of all are found.
     let cases: Vec<_> = entries.iter().map(|entry| Case::read(entry, &shared, origin, problems)).collect();
     let cases: Vec<Case> = cases.into_iter().collect::<Option<_>>()?;

@@ -2,9 +2,10 @@
 
 use super::exchange::{Exchange, Expected, Return};
 use super::fault;
+use super::notation;
 use super::notes::Seen;
 use super::outcome::Difference;
-use super::reply::{self, Reply};
+use super::reply::Reply;
 use super::verdict::{Action, Verdict};
 use crate::chain::Outcome;
 use crate::ids::{MessageId, TrailId};
@@ -76,7 +77,7 @@ impl Sent<'_> {
 
     /// What is wrong with what has become of what a server sent.
     pub(super) fn return_difference(&self, about: String, back: &Return, came: &Came) -> Option<Difference> {
-        let response = |reply: &Reply| reply::show(&reply.frame(self.protocol), self.protocol);
+        let response = |reply: &Reply| notation::show(&reply.frame(self.protocol), self.protocol);
         let is_expected = match (&back.fault, &came.fault) {
             (Some(expected), Some(fault)) => expected.is(fault),
             (None, None) => true,
@@ -125,13 +126,13 @@ impl Sent<'_> {
         if came.frame.as_deref() == Some(expected) {
             return None;
         }
-        let expected = format!("result: {}", reply::show(expected, self.protocol));
+        let expected = format!("result: {}", notation::show(expected, self.protocol));
         Some(self.describe(about).row("expected", expected).row("actual", self.shown(came)))
     }
 
     fn shown(&self, came: &Came) -> String {
         match &came.frame {
-            Some(frame) => format!("result: {}", reply::show(frame, self.protocol)),
+            Some(frame) => format!("result: {}", notation::show(frame, self.protocol)),
             None => "nothing for the client".to_owned(),
         }
     }

@@ -10,6 +10,7 @@
 //! | `case` | a case |
 //! | `exchange` | a request and what is to become of it |
 //! | `verdict`, `fault`, `reply`, `words`, `lines`, `series` | the things that are expected, in the notation of the file: read and shown |
+//! | `notation` | replies in the notation of the file |
 //! | `scalar` | text in that notation |
 //! | `run` | a case from its configuration to its metrics |
 //! | `stage` | what a component is made to believe in: a chain, sessions, a server |
@@ -23,6 +24,7 @@ mod fault;
 mod file;
 mod judge;
 mod lines;
+mod notation;
 mod notes;
 mod outcome;
 mod reply;

@@ -2,11 +2,9 @@
 
 use serde_yaml::Value;
 
-use super::scalar::{self, yaml};
 use super::words::{bytes, unescaped};
 use crate::resp::{downgrade, encode, reply};
 use crate::yaml::node::{Key, Node};
-use crate::yaml::path::Path;
 use crate::yaml::problem::Problems;
 
 /// One whole reply, as RESP3 has it.
@@ -97,8 +95,16 @@ fn blob(kind: u8, bytes: &[u8], out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
+/// A list that is there: nothing at all is no empty one.
+fn list<'a>(node: &Node<'a>, what: &str, problems: &mut Problems) -> Option<Vec<Node<'a>>> {
+    if node.value.is_null() {
+        return node.unexpected(what, problems);
+    }
+    node.list(what, problems)
+}
+
 fn aggregate(kind: u8, node: &Node<'_>, out: &mut Vec<u8>, problems: &mut Problems) -> Option<()> {
-    let entries = node.list("a list of replies", problems)?;
+    let entries = list(node, "a list of replies", problems)?;
     encode::header(out, kind, entries.len());
     let read: Vec<_> = entries.iter().map(|entry| read(entry, out, problems)).collect();
     read.into_iter().collect()
@@ -106,7 +112,7 @@ fn aggregate(kind: u8, node: &Node<'_>, out: &mut Vec<u8>, problems: &mut Proble
 
 fn map(node: &Node<'_>, out: &mut Vec<u8>, problems: &mut Problems) -> Option<()> {
     let what = "a list of entries, each a list of a key and its value: { map: [[key, value]] }";
-    let entries = node.list(what, problems)?;
+    let entries = list(node, what, problems)?;
     encode::header(out, b'%', entries.len());
     for entry in &entries {
         let pair = entry.list(what, problems)?;
@@ -156,68 +162,14 @@ fn raw(node: &Node<'_>, out: &mut Vec<u8>, problems: &mut Problems) -> Option<()
     None
 }
 
-/// A frame in the notation: what is read as this very frame again, for a session that speaks this protocol.
-pub(super) fn show(frame: &[u8], protocol: u8) -> String {
-    let raw = || format!("{{ raw: {} }}", yaml(&scalar::escape(frame)));
-    notation(frame, protocol).filter(|text| is_same(text, frame, protocol)).unwrap_or_else(raw)
-}
-
-/// Whether what is written reads as this frame.
-fn is_same(text: &str, frame: &[u8], protocol: u8) -> bool {
-    let Ok(value) = serde_yaml::from_str::<Value>(text) else { return false };
-    let node = Node { value: &value, path: Path::default() };
-    Reply::read(&node, &mut Problems::default()).is_some_and(|reply| reply.frame(protocol) == frame)
-}
-
-fn notation(frame: &[u8], protocol: u8) -> Option<String> {
-    let (&kind, rest) = frame.split_first()?;
-    let end = rest.iter().position(|&byte| byte == b'\r')?;
-    let line = std::str::from_utf8(rest.get(..end)?).ok()?;
-    let elements = || reply::elements(frame).map(|element| show(element, protocol)).collect::<Vec<_>>();
-    let list = || format!("[{}]", elements().join(", "));
-    let content = || rest.get(end + 2..)?.strip_suffix(b"\r\n");
-    Some(match kind {
-        b'+' => format!("{{ simple: {} }}", yaml(line)),
-        b'-' => format!("{{ error: {} }}", yaml(line)),
-        b':' => line.to_owned(),
-        b'#' => (line == "t").to_string(),
-        b',' => double(line.parse().ok()?),
-        b'(' => format!("{{ big_number: {} }}", yaml(line)),
-        b'_' => "null".to_owned(),
-        b'$' if line == "-1" => "null".to_owned(),
-        b'$' => match std::str::from_utf8(content()?) {
-            Ok(text) if text.chars().all(|c| scalar::is_shown(c) || c == '\n') => yaml(text),
-            _ => format!("{{ bytes: {} }}", yaml(&scalar::escape(content()?))),
-        },
-        b'=' => format!("{{ verbatim: {} }}", yaml(std::str::from_utf8(content()?).ok()?)),
-        b'!' => format!("{{ bulk_error: {} }}", yaml(std::str::from_utf8(content()?).ok()?)),
-        b'*' => list(),
-        b'~' => format!("{{ set: {} }}", list()),
-        b'>' => format!("{{ push: {} }}", list()),
-        b'%' => {
-            let pairs: Vec<String> = elements().chunks(2).map(|pair| format!("[{}]", pair.join(", "))).collect();
-            format!("{{ map: [{}] }}", pairs.join(", "))
-        }
-        _ => return None,
-    })
-}
-
-/// A number with a point, so that it is none without.
-fn double(number: f64) -> String {
-    match number {
-        number if number.is_nan() => ".nan".to_owned(),
-        f64::INFINITY => ".inf".to_owned(),
-        f64::NEG_INFINITY => "-.inf".to_owned(),
-        number => format!("{number:?}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
     use proptest::prelude::*;
 
+    use super::super::notation::show;
     use super::*;
+    use crate::yaml::path::Path;
 
     fn parse(text: &str) -> Result<Reply, String> {
         let value: Value = serde_yaml::from_str(text).unwrap();
@@ -264,6 +216,28 @@ mod tests {
     }
 
     #[test]
+    fn a_deep_reply_is_shown_by_its_bytes_and_none_is_too_deep() {
+        let nested = |kind: &str, levels: usize| format!("{}:1\r\n", kind.repeat(levels)).into_bytes();
+        assert_eq!(show(&nested("*1\r\n", 64), 3), format!("{}1{}", "[".repeat(64), "]".repeat(64)));
+        // A set is written with two brackets, a map with three.
+        for (kind, levels) in [("*1\r\n", 64), ("~1\r\n", 32), (">1\r\n", 32), ("%1\r\n+k\r\n", 21)] {
+            for (levels, is_raw) in [(levels, false), (levels + 1, true), (5_000, true), (20_000, true)] {
+                let frame = nested(kind, levels);
+                let text = show(&frame, 3);
+                assert_eq!(text.starts_with("{ raw: "), is_raw, "{levels} levels of {kind:?}");
+                // As it stands in a case file.
+                let read: Vec<Vec<Value>> = serde_yaml::from_str(&format!("[[{text}]]")).unwrap();
+                let node = Node { value: &read[0][0], path: Path::default() };
+                assert_eq!(Reply::read(&node, &mut Problems::default()).unwrap().frame(3), frame);
+            }
+        }
+        let wide = format!("*1000\r\n{}", "*1\r\n:1\r\n".repeat(1000));
+        assert!(show(wide.as_bytes(), 3).starts_with("[[1], [1], "), "what is wide is not deep");
+        let attributed = format!("{}:1\r\n", "|1\r\n+a\r\n:1\r\n".repeat(5_000)).into_bytes();
+        assert_eq!(parse(&show(&attributed, 3)).unwrap().frame(3), attributed);
+    }
+
+    #[test]
     fn what_is_no_reply_is_refused() {
         for (text, words) in [
             ("{ simpel: OK }", "simpel: unknown key (did you mean `simple`?)"),
@@ -275,6 +249,8 @@ mod tests {
             ("{ raw: 'OK\\r\\n' }", "no reply type begins with 'O'"),
             ("{ raw: '\\q' }", "`\\q` is no escape"),
             ("{ map: [a] }", "a list of entries"),
+            ("{ map: }", "a list of entries"),
+            ("{ set: }", "expected a list of replies"),
             ("{ map: [[a]] }", "a list of two"),
             ("{ verbatim: text }", "begins with its format"),
             ("{ big_number: 1x }", "decimal digits"),

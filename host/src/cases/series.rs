@@ -113,7 +113,12 @@ pub(super) fn show(series: &Series, reading: &Reading) -> String {
 
 /// The series that a case expects, with their readings.
 pub(super) fn expected(node: &Node<'_>, problems: &mut Problems) -> Option<Vec<(Series, Reading)>> {
-    let entries = node.entries("a map from series to what they come to", problems);
+    let what = "a map from series to what they come to";
+    let entries = node.entries(what, problems);
+    if entries.is_empty() && node.value.is_mapping() {
+        problems.value(&node.path, format!("nothing is checked: expected {what}, with at least one"));
+        return None;
+    }
     let read = |(name, node): &(&str, Node<'_>), problems: &mut Problems| {
         let Some(series) = Series::parse(name) else {
             problems.key(&node.path, format!("expected {A_SERIES}"));

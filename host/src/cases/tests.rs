@@ -108,6 +108,8 @@ fn a_step_that_makes_no_sense_is_refused() {
         ("{ request: PING, verdict: { reply: a, close: b } }", "a verdict is one thing, found `reply`, `close`"),
         ("{ request: PING, verdict: { reply: a, watch: 1 } }", "verdict.watch: nothing is watched here"),
         ("{ request: PING, verdict: { watch: -1 } }", "expected a tag"),
+        ("{ request: PING, verdict: { watch: } }", "verdict.watch: expected a tag"),
+        ("{ request: PING, verdict: { rewrite: PING, watch: } }", "verdict.watch: expected a tag"),
         ("{ request: PING, verdict: { fan_out: [] } }", "fanned out into at least one"),
         ("{ request: PING, verdict: forward, fault: trap }", "leave out one of `verdict` and `fault`"),
         ("{ request: PING, fault: trapp }", "found \"trapp\" (did you mean `trap`?)"),
@@ -135,6 +137,31 @@ fn a_step_that_makes_no_sense_is_refused() {
         let report = report(&with_step(step));
         assert!(report.contains(words), "{step}\n{report}\nshould contain: {words}");
     }
+}
+
+#[test]
+fn an_expectation_with_nothing_behind_it_is_refused_and_not_taken_for_none() {
+    let nothing = "there is nothing behind this key";
+    for key in ["refuses", "fault", "steps", "log", "metrics"] {
+        let other = if key == "log" { "metrics: { a: 1 }" } else { "log: []" };
+        let report = report(&format!("cases:\n- name: a\n  {other}\n  {key}:\n    # - info: x\n"));
+        assert!(report.starts_with(&format!("c.yaml:4:3: cases[0].{key}: {nothing}")), "{key}\n{report}");
+    }
+    for key in ["verdict", "fault", "pushes", "responses"] {
+        let report = report(&with_step(&format!("{{ request: PING, {key}: }}")));
+        assert!(report.contains(&format!("cases[0].steps[0].{key}: {nothing}")), "{key}\n{report}");
+    }
+    for (step, words) in [
+        ("{ vector: }", "steps[0].vector: there is nothing"),
+        (
+            "{ request: PING, verdict: { watch: 1 }, pushes: [{ response: a, fault: }] }",
+            "pushes[0].fault: there is nothing",
+        ),
+    ] {
+        let report = report(&with_step(step));
+        assert!(report.contains(words), "{step}\n{report}");
+    }
+    assert!(report("cases: [{ name: a, metrics: {} }]").contains("metrics: nothing is checked"));
 }
 
 #[test]
@@ -247,4 +274,52 @@ fn large_requests_and_requests_typed_by_hand_cross_like_others() {
     let large = format!("{{ request: SET k {}, fault: trap }}", "x".repeat(100_000));
     assert_eq!(run(&with_step(&large), &plugin), "");
     assert_eq!(run(&with_step("{ request: { raw: 'GET \"a b\"\\r\\n' }, fault: trap }"), &plugin), "");
+}
+
+#[test]
+fn a_deep_reply_is_carried_compared_and_shown() {
+    let plugin = load(&talkative());
+    let raw = format!("{{ raw: '{}:1\\r\\n' }}", "*1\\r\\n".repeat(20_000));
+    assert_eq!(run(&with_step(&format!("{{ request: PING, response: {raw} }}")), &plugin), "");
+    let report = run(&with_step(&format!("{{ request: PING, response: {raw}, result: a }}")), &plugin);
+    assert!(report.contains("expected  result: a\n    actual    result: { raw: "), "{}", &report[..200]);
+    let report = run(&with_step(&format!("{{ request: PING, verdict: {{ reply: {raw} }} }}")), &plugin);
+    assert!(report.contains("expected  verdict: { reply: { raw: "), "{}", &report[..200]);
+}
+
+#[test]
+fn a_server_answers_a_request_that_was_bypassed() {
+    let case = |step: &str| format!("on_fault: bypass\n{}", with_step(step));
+    // It traps on requests of session 2.
+    let guest = talkative().build();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("guest.wasm");
+    std::fs::write(&file, guest).unwrap();
+    let run = |step: &str| {
+        let cases = good(&case(step));
+        let mut spec = Spec::from_path("Guest", file.clone());
+        cases.apply(&mut spec);
+        let plugin = Runtime::new(RuntimeOptions::default()).unwrap().load(&spec).unwrap();
+        run(&case(step), &plugin)
+    };
+    assert_eq!(run("{ request: PING, session: 2, fault: trap, response: a }"), "");
+    assert_eq!(run("{ request: PING, session: 2, fault: trap, response: a, result: a }"), "");
+    assert_eq!(run("{ request: PING, session: 2, fault: trap }"), "");
+    for (step, words) in [
+        ("{ request: PING, session: 2, fault: trap, response: a, result: b }", "actual    result: a"),
+        ("{ request: PING, session: 2, fault: stack, response: a }", "expected  fault: stack"),
+        ("{ request: PING, fault: trap, response: a }", "actual    verdict: forward"),
+    ] {
+        let report = run(step);
+        assert!(report.contains(words), "{step}\n{report}\nshould contain: {words}");
+    }
+    for (step, words) in [
+        ("{ request: PING, fault: trap, responses: [a] }", "give `response`"),
+        ("{ request: PING, fault: trap, result: a }", "`response` is missing"),
+        ("{ request: PING, verdict: forward, fault: trap, response: a }", "fault: only a watched response crosses"),
+    ] {
+        let report = report(&case(step));
+        assert!(report.contains(words), "{step}\n{report}\nshould contain: {words}");
+    }
+    good(&case("{ request: PING, verdict: { watch: 1 }, fault: trap, response: a }"));
 }

@@ -1,6 +1,7 @@
 //! A verdict in the notation of case files.
 
-use super::reply::{self, Reply};
+use super::notation;
+use super::reply::Reply;
 use super::scalar::yaml;
 use super::words::Words;
 use crate::yaml::node::{Key, Node, quoted};
@@ -57,7 +58,7 @@ impl Verdict {
         }
         let fields = node.fields(&KEYS, problems)?;
         let given: Vec<&str> = KEYS.iter().map(|key| key.name()).filter(|key| fields.given(key).is_some()).collect();
-        let watch = match fields.get("watch") {
+        let watch = match fields.given("watch") {
             Some(node) => watch(&node, problems)?,
             None => Watch::No,
         };
@@ -158,12 +159,12 @@ fn show(action: &Action<Vec<u8>>, watch: Option<String>, protocol: u8) -> String
         Action::Close(None) => return "close".to_owned(),
         Action::Forward => None,
         Action::Rewrite(words) => Some(format!("rewrite: {}", line(words))),
-        Action::Reply(frame) => Some(format!("reply: {}", reply::show(frame, protocol))),
+        Action::Reply(frame) => Some(format!("reply: {}", notation::show(frame, protocol))),
         Action::FanOut(requests) => {
             let requests: Vec<String> = requests.iter().map(line).collect();
             Some(format!("fan_out: [{}]", requests.join(", ")))
         }
-        Action::Close(Some(frame)) => Some(format!("close: {}", reply::show(frame, protocol))),
+        Action::Close(Some(frame)) => Some(format!("close: {}", notation::show(frame, protocol))),
     };
     let parts: Vec<String> = what.into_iter().chain(watch.map(|tag| format!("watch: {tag}"))).collect();
     format!("{{ {} }}", parts.join(", "))

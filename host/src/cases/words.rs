@@ -1,6 +1,6 @@
 //! A request: its arguments, or its very bytes.
 
-use super::scalar;
+use crate::resp::escapes::{self, is_shown};
 use crate::resp::request::{Form, RequestScanner};
 use crate::resp::{Scan, encode, inline};
 use crate::yaml::node::{Key, Node};
@@ -107,10 +107,10 @@ pub(super) fn bytes(node: &Node<'_>, what: &str, problems: &mut Problems) -> Opt
 /// The bytes of a text with escapes.
 pub(super) fn unescaped(node: &Node<'_>, problems: &mut Problems) -> Option<Vec<u8>> {
     let text = node.text("text, in which \\r, \\n, \\t, \\\\ and \\xHH stand for bytes", problems)?;
-    match scalar::unescape(text) {
+    match escapes::unescape(text) {
         Ok(bytes) => Some(bytes),
-        Err(escape) => {
-            problems.value(&node.path, format!("{escape} is no escape; there are \\r, \\n, \\t, \\\\ and \\xHH"));
+        Err(error) => {
+            problems.value(&node.path, error);
             None
         }
     }
@@ -119,11 +119,11 @@ pub(super) fn unescaped(node: &Node<'_>, problems: &mut Problems) -> Option<Vec<
 /// A word of a line: in quotes where it needs them.
 pub(super) fn quote(word: &[u8]) -> String {
     let is_plain = |text: &str| {
-        !text.is_empty() && text.chars().all(|c| c != ' ' && c != '"' && c != '\'' && c != '\\' && scalar::is_shown(c))
+        !text.is_empty() && text.chars().all(|c| c != ' ' && c != '"' && c != '\'' && c != '\\' && is_shown(c))
     };
     match std::str::from_utf8(word) {
         Ok(text) if is_plain(text) => text.to_owned(),
-        _ => format!("\"{}\"", scalar::escape(word).replace('"', "\\\"")),
+        _ => format!("\"{}\"", escapes::escape(word).replace('"', "\\\"")),
     }
 }
 

@@ -12,11 +12,13 @@
 //! | `reply` | where a reply ends |
 //! | `encode` | writing requests and replies |
 //! | `downgrade` | RESP3 values for a client that speaks RESP2 |
+//! | `escapes` | bytes as text that people read and write |
 //! | `error` | what a peer did wrong, in the server's words |
 
 pub mod downgrade;
 pub mod encode;
 mod error;
+pub mod escapes;
 pub mod inline;
 mod number;
 pub mod reply;

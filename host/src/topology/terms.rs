@@ -69,6 +69,11 @@ impl Terms {
         }
     }
 
+    /// Whether it is said that requests go on without a plugin that faults.
+    pub(crate) fn bypasses(&self) -> bool {
+        self.on_fault == Some(OnFault::Bypass)
+    }
+
     /// Put what was said in the place of what `spec` says.
     pub(crate) fn apply(&self, spec: &mut Spec) {
         spec.grants = self.grants.unwrap_or(spec.grants);

@@ -74,6 +74,19 @@ impl<'a> Fields<'a> {
         Some(Node { value, path })
     }
 
+    /// Refuses those of these keys that stand there with nothing behind them: where a key says what must hold, taking it for
+    /// absent would let anything hold.
+    pub(crate) fn refuse_empty(&self, keys: &[&str], problems: &mut Problems) {
+        for key in keys {
+            if self.given(key).is_some_and(|node| node.value.is_null()) {
+                problems.key(
+                    &self.path.key(key),
+                    "there is nothing behind this key: say what is expected, or leave it out",
+                );
+            }
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.map.is_none_or(Mapping::is_empty)
     }

@@ -67,7 +67,15 @@ impl Problems {
     pub(crate) fn into_result<T>(self, read: Option<T>, origin: Origin<'_>) -> Result<T, DocumentError> {
         match read {
             Some(read) if self.is_empty() => Ok(read),
-            _ => Err(DocumentError::Invalid { file: origin.file.to_owned(), lines: self.lines(origin) }),
+            _ => {
+                let mut lines = self.lines(origin);
+                // Whoever gives nothing says why. Should that be forgotten somewhere, an empty report would say nothing at all.
+                if lines.is_empty() {
+                    let file = origin.file.display();
+                    lines.push(format!("{file}: this cannot be used, and Sluice fails to say why: please report it"));
+                }
+                Err(DocumentError::Invalid { file: origin.file.to_owned(), lines })
+            }
         }
     }
 
@@ -127,5 +135,18 @@ fn report(file: &FilePath, lines: &[String]) -> String {
     match lines {
         [line] => line.clone(),
         lines => format!("{} has {} problems\n{}", file.display(), lines.len(), lines.join("\n")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_report_is_never_empty() {
+        let origin = Origin { file: FilePath::new("a.yaml"), text: "" };
+        let error = Problems::default().into_result(None::<()>, origin).unwrap_err();
+        assert_eq!(error.to_string(), "a.yaml: this cannot be used, and Sluice fails to say why: please report it");
     }
 }

@@ -15,7 +15,7 @@ use serde_json::Value;
 use sluice::plugin::{
     Changes, Instance, Interest, Limits, NoSessions, Plugin, Runtime, Site, Spec, Transform, Verdicts,
 };
-use sluice::resp::{inline, reply};
+use sluice::resp::{escapes, inline, reply};
 
 use self::batch::{Requests, Responses};
 use self::table::{Column, Table};
@@ -126,7 +126,7 @@ fn suitable(interest: &Interest) -> Vec<Vec<Vec<u8>>> {
 
 /// The bytes of a frame that was given with escapes; refused if it is not exactly one.
 fn frame(text: &str) -> anyhow::Result<Vec<u8>> {
-    let frame = text.replace("\\r", "\r").replace("\\n", "\n").into_bytes();
+    let frame = escapes::unescape(text).map_err(|error| anyhow!("--response: {error}"))?;
     match reply::frame_length(&frame) {
         Ok(Some(length)) if length == frame.len() => Ok(frame),
         _ => bail!("--response: found {text:?}, expected exactly one RESP frame, such as \"$5\\r\\nhello\\r\\n\""),
@@ -187,5 +187,20 @@ impl Subject<'_> {
             times.push(clock::fastest(|| instance.responses(&batch, &mut changes))?);
         }
         Ok(Column::new("responses", times))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_response_is_given_with_the_escapes_of_case_files() {
+        assert_eq!(frame(r"$5\r\n\xff\t\\\x00n\r\n").unwrap(), b"$5\r\n\xff\t\\\0n\r\n");
+        let error = frame(r"+\q\r\n").unwrap_err().to_string();
+        assert!(error.starts_with(r"--response: `\q` is no escape"), "{error}");
+        let error = frame(r"+OK\r\n+OK\r\n").unwrap_err().to_string();
+        assert!(error.contains("expected exactly one RESP frame"), "{error}");
     }
 }
