@@ -35,6 +35,20 @@ fn the_helpers_of_javascript_keep_what_they_promise() {
 }
 
 #[test]
+fn the_header_of_c_keeps_what_it_promises() {
+    let cases = r"
+- name: a client's bytes cannot make a log line a fault
+  steps:
+  - request: { raw: '*2\r\n$3\r\nGET\r\n$3\r\na\xffz\r\n' }
+  log: [info: 3 checks, info: asked for a?z]
+- name: nor can a refusal be one
+  config: { bytes: any }
+  refuses: 'refused: ?'
+";
+    check("c", "transform.c", 3, cases);
+}
+
+#[test]
 fn the_package_of_go_and_what_stands_in_for_wasi_keep_what_they_promise() {
     let cases = format!(
         "\n- name: what is printed in pieces is logged in lines\n  \
