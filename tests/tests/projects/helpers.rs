@@ -31,7 +31,17 @@ fn the_helpers_of_python_keep_what_they_promise() {
 
 #[test]
 fn the_helpers_of_javascript_keep_what_they_promise() {
-    check("javascript", "transform.js", 7, "");
+    let cases = "
+- name: a node of the host's is the value that it stands for
+  steps:
+  - { request: GET key, verdict: { watch: 1 }, response: hello, result: [hello, hello] }
+  - { request: GET key, verdict: { watch: 1 }, response: { simple: OK }, result: [{ simple: OK }, { simple: OK }] }
+  - { request: GET key, verdict: { watch: 1 }, response: null, result: [null, null] }
+- name: a list's first node alone is a mistake
+  steps:
+  - { request: GET key, verdict: { watch: 1 }, response: [hello], fault: { trap: 'trapped: wasm `unreachable` instruction executed' } }
+";
+    check("javascript", "transform.js", 8, cases);
 }
 
 #[test]
