@@ -26,7 +26,18 @@ fn check(language: &str, source: &str, count: usize, more: &str) {
 
 #[test]
 fn the_helpers_of_python_keep_what_they_promise() {
-    check("python", "transform.py", 7, "");
+    let cases = "
+- name: what has no line break is a line where it is flushed, and where a crossing ends
+  steps:
+  - { request: GET key, fault: { trap: 'trapped: wasm `unreachable` instruction executed' } }
+  log:
+  - info: 7 checks
+  - info: two words
+  - info: 'begun, '
+  - error: 'ValueError: and then'
+  - error: '  transform.py:28, in RequestsRows.handle'
+";
+    check("python", "transform.py", 7, cases);
 }
 
 #[test]
