@@ -6,7 +6,7 @@ use anyhow::{Context, Result, anyhow};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
-use crate::stand_in;
+use crate::stand_in::{self, Start};
 use crate::world;
 
 /// The component of a core module with an embedded interface, validated.
@@ -24,12 +24,13 @@ pub fn encode(module: &[u8]) -> Result<Vec<u8>> {
 /// What an author is to write for an interface that the world exports and the module does not.
 pub(crate) type Remedy = (&'static str, &'static str);
 
-/// The component of a core module in the world of the directory `wit`. What it imports of WASI is answered by [`stand_in`].
+/// The component of a core module in the world of the directory `wit`. What it imports of WASI is answered by [`stand_in`],
+/// as the language's runtime `start`s.
 ///
 /// # Errors
 ///
 /// The world is wrong, or the module does not fit it: says what to write where, with the help of `remedies`, which name the interfaces.
-pub(crate) fn encode_in_world(module: &[u8], wit: &Path, remedies: &[Remedy]) -> Result<Vec<u8>> {
+pub(crate) fn encode_in_world(module: &[u8], wit: &Path, start: Start, remedies: &[Remedy]) -> Result<Vec<u8>> {
     let mut resolve = Resolve::default();
     let world = resolve
         .push_path(wit)
@@ -39,7 +40,7 @@ pub(crate) fn encode_in_world(module: &[u8], wit: &Path, remedies: &[Remedy]) ->
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false)?;
     ComponentEncoder::default()
         .module(&module)
-        .and_then(|encoder| encoder.adapter(stand_in::NAME, &stand_in::module(&wit.join(world::CONTRACT))?))
+        .and_then(|encoder| encoder.adapter(stand_in::NAME, &stand_in::module(&wit.join(world::CONTRACT), start)?))
         .and_then(|encoder| encoder.validate(true).encode())
         .map_err(|error| explain(error, remedies))
 }
@@ -101,7 +102,7 @@ mod tests {
             format!("package plugin:x;\nworld transform {{ export sluice:transform/lifecycle@0.2.0; {world} }}");
         fs::write(place.path().join("world.wit"), world).unwrap();
         let module = wat::parse_str(format!("(module {module} {LIFECYCLE})")).unwrap();
-        encode_in_world(&module, place.path(), &[("requests-rows", "write it")])
+        encode_in_world(&module, place.path(), Start::Bare, &[("requests-rows", "write it")])
     }
 
     #[test]

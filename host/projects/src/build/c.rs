@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::encode::{Remedy, encode_in_world};
 use crate::project::Project;
+use crate::stand_in::Start;
 use crate::tools::Tools;
 use crate::{process, world};
 
@@ -66,7 +67,7 @@ pub(crate) fn build(project: &Project, tools: &Tools) -> Result<Vec<u8>> {
     compiler.arg("-I").arg(relative(&project.support()?)).arg(relative(&project.source));
     process::show_and_run(compiler.arg("-o").arg(relative(&draft)))?;
     let module = fs::read(&draft).with_context(|| format!("cannot read {}", draft.display()))?;
-    encode_in_world(&module, &wit, &REMEDIES)
+    encode_in_world(&module, &wit, Start::Bare, &REMEDIES)
 }
 
 /// The compiler, made to compile for wasm: of the wasi-sdk that is named, the clang that is named, or the pinned one.

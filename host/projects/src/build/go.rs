@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::encode::{Remedy, encode_in_world};
 use crate::project::Project;
+use crate::stand_in::Start;
 use crate::tools::Tools;
 use crate::{process, world};
 
@@ -38,7 +39,7 @@ pub(crate) fn build(project: &Project, tools: &Tools) -> Result<Vec<u8>> {
     go.arg(draft.strip_prefix(&project.directory).unwrap_or(&draft)).arg(".");
     process::show_and_run(&mut go)?;
     let module = fs::read(&draft).with_context(|| format!("cannot read {}", draft.display()))?;
-    encode_in_world(&module, &wit, &REMEDIES)
+    encode_in_world(&module, &wit, Start::Seeded, &REMEDIES)
 }
 
 /// The Go of the machine, if it is young enough, or else the pinned one.

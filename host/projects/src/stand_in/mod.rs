@@ -16,17 +16,33 @@ const TEXT: &str = include_str!("wasi.wat");
 /// Stands for the contract's version.
 const VERSION: &str = "{{contract}}";
 
+/// Stands for how often randomness is answered.
+const SEEDS: &str = "{{seeds}}";
+
+/// Whether the runtime of a language starts without randomness.
+#[derive(Clone, Copy)]
+pub(crate) enum Start {
+    /// It does: all randomness is refused, so that no code of the transform's takes fixed bytes for random ones.
+    Bare,
+    /// It asks once, before any code of the transform's runs, and ends if there is none: it gets fixed bytes. All else is refused.
+    Seeded,
+}
+
 /// What it imports itself.
 const WORLD: &str = "package sluice:stand-in;\nworld stand-in { import sluice:transform/log@{{contract}}; }\n";
 
 /// The module, for a component of the contract in this directory.
-pub(crate) fn module(contract: &Path) -> Result<Vec<u8>> {
+pub(crate) fn module(contract: &Path, start: Start) -> Result<Vec<u8>> {
     let mut resolve = Resolve::default();
     let (package, _) = resolve.push_path(contract).with_context(|| format!("{} is wrong", contract.display()))?;
     let version = resolve.packages[package].name.version.as_ref().context("the contract has no version")?.to_string();
     let own = resolve.push_str("stand-in.wit", &WORLD.replace(VERSION, &version))?;
     let world = resolve.select_world(&[own], None)?;
-    let mut module = wat::parse_str(TEXT.replace(VERSION, &version))?;
+    let seeds = match start {
+        Start::Bare => "0",
+        Start::Seeded => "1",
+    };
+    let mut module = wat::parse_str(TEXT.replace(VERSION, &version).replace(SEEDS, seeds))?;
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false)?;
     Ok(module)
 }

@@ -1,16 +1,24 @@
-;; What a module that was made for WASI preview 1 finds in its place: no files, no arguments, no environment, no sockets, no sleep.
+;; What a module that was made for WASI preview 1 finds in its place: no files, no arguments, no environment, no sockets.
 ;;
-;; - What it writes to its standard output and error goes to the log, a line for each write.
-;; - Its clocks stand nearly still: each look at one is a microsecond after the last.
-;; - Randomness answers once, with fixed bytes: a runtime that starts has its seed, and nobody takes the rest for secret.
+;; - What it writes to its standard output and error goes to the log: a line for each write, or, from a module that gives memory to gather
+;;   lines in, a line for each line.
+;; - Its clocks stand nearly still: each look at one is a microsecond after the last. A sleep passes at once, and they are put forward.
+;; - Randomness is refused. A runtime that does not start without it gets fixed bytes for its first {{seeds}} requests, as a seed of its
+;;   hash tables; nothing else is to come to these.
 ;; - All else is refused: 8 (EBADF) for files, 52 (ENOSYS) for what there is not.
 (module
   (import "env" "memory" (memory 0))
   (import "sluice:transform/log@{{contract}}" "write" (func $log (param i32 i32 i32)))
   (global $now (mut i64) (i64.const 0))
-  (global $seeded (mut i32) (i32.const 0))
+  (global $seeds (mut i32) (i32.const {{seeds}}))
+  (global $lines (mut i32) (i32.const 0)) ;; Where lines are gathered: an address,
+  (global $room (mut i32) (i32.const 0)) ;; how many bytes there are,
+  (global $begun (mut i32) (i32.const 0)) ;; how many of them the line has by now,
+  (global $of (mut i32) (i32.const 1)) ;; and the file that it was written to.
 
-  (func (export "proc_exit") (param i32) unreachable)
+  (func (export "proc_exit") (param i32)
+    (call $end_line)
+    unreachable)
   (func (export "sched_yield") (result i32) (i32.const 0))
   (func (export "args_get") (param i32 i32) (result i32) (i32.const 0))
   (func (export "environ_get") (param i32 i32) (result i32) (i32.const 0))
@@ -24,9 +32,30 @@
     (i64.store (local.get $time) (global.get $now))
     (i32.const 0))
 
+  ;; The first clock that is waited for has come; without one, this would wait forever. A subscription has 48 bytes (0: what to say with the
+  ;; event, 8: its kind, 0 for a clock, 24: when, 40: whether that is a time, rather than from now on), an event 32 (0: the same, 8: an error,
+  ;; 10: the kind).
+  (func (export "poll_oneoff") (param $wanted i32) (param $events i32) (param $count i32) (param $happened i32) (result i32)
+    (loop $next
+      (if (i32.eqz (local.get $count)) (then (return (i32.const 52))))
+      (if (i32.load8_u offset=8 (local.get $wanted)) (then
+        (local.set $wanted (i32.add (local.get $wanted) (i32.const 48)))
+        (local.set $count (i32.sub (local.get $count) (i32.const 1)))
+        (br $next))))
+    (if (i32.eqz (i32.and (i32.load16_u offset=40 (local.get $wanted)) (i32.const 1)))
+      (then (global.set $now (i64.add (global.get $now) (i64.load offset=24 (local.get $wanted)))))
+      (else (if (i64.gt_u (i64.load offset=24 (local.get $wanted)) (global.get $now)) (then
+        (global.set $now (i64.load offset=24 (local.get $wanted)))))))
+    (i64.store (local.get $events) (i64.load (local.get $wanted)))
+    (i64.store offset=8 (local.get $events) (i64.const 0))
+    (i64.store offset=16 (local.get $events) (i64.const 0))
+    (i64.store offset=24 (local.get $events) (i64.const 0))
+    (i32.store (local.get $happened) (i32.const 1))
+    (i32.const 0))
+
   (func (export "random_get") (param $at i32) (param $size i32) (result i32)
-    (if (global.get $seeded) (then (return (i32.const 52))))
-    (global.set $seeded (i32.const 1))
+    (if (i32.eqz (global.get $seeds)) (then (return (i32.const 52))))
+    (global.set $seeds (i32.sub (global.get $seeds) (i32.const 1)))
     (loop $next
       (if (local.get $size) (then
         (local.set $size (i32.sub (local.get $size) (i32.const 1)))
@@ -40,13 +69,48 @@
     (if (i32.gt_u (i32.sub (local.get $fd) (i32.const 1)) (i32.const 1)) (then (return (i32.const 8))))
     (loop $next
       (if (local.get $count) (then
-        (call $line (local.get $fd) (i32.load (local.get $pieces)) (i32.load offset=4 (local.get $pieces)))
+        (call $write (local.get $fd) (i32.load (local.get $pieces)) (i32.load offset=4 (local.get $pieces)))
         (local.set $sum (i32.add (local.get $sum) (i32.load offset=4 (local.get $pieces))))
         (local.set $pieces (i32.add (local.get $pieces) (i32.const 8)))
         (local.set $count (i32.sub (local.get $count) (i32.const 1)))
         (br $next))))
     (i32.store (local.get $written) (local.get $sum))
     (i32.const 0))
+
+  (func $write (param $fd i32) (param $at i32) (param $size i32)
+    (if (i32.eqz (global.get $room)) (then
+      (call $line (local.get $fd) (local.get $at) (local.get $size))
+      (return)))
+    (if (i32.ne (local.get $fd) (global.get $of)) (then
+      (call $end_line)
+      (global.set $of (local.get $fd))))
+    (loop $next
+      (if (local.get $size) (then
+        (call $gather (i32.load8_u (local.get $at)))
+        (local.set $at (i32.add (local.get $at) (i32.const 1)))
+        (local.set $size (i32.sub (local.get $size) (i32.const 1)))
+        (br $next)))))
+
+  ;; A line ends at its line break, or where there is no more room. `?` stands for a byte that is not ASCII.
+  (func $gather (param $byte i32)
+    (if (i32.eq (local.get $byte) (i32.const 10)) (then
+      (call $end_line)
+      (return)))
+    (if (i32.eq (global.get $begun) (global.get $room)) (then (call $end_line)))
+    (i32.store8
+      (i32.add (global.get $lines) (global.get $begun))
+      (select (local.get $byte) (i32.const 63) (i32.lt_u (local.get $byte) (i32.const 128))))
+    (global.set $begun (i32.add (global.get $begun) (i32.const 1))))
+
+  (func $end_line
+    (call $line (global.get $of) (global.get $lines) (global.get $begun))
+    (global.set $begun (i32.const 0)))
+
+  ;; Not of WASI. From now on lines are gathered in these bytes, which are the module's; one that has begun ends here.
+  (func (export "sluice_gather_lines") (param $at i32) (param $size i32)
+    (call $end_line)
+    (global.set $lines (local.get $at))
+    (global.set $room (local.get $size)))
 
   ;; To the log, without spaces at its end: output as `info`, errors as `warn`. A text that is not ASCII is left out: the log takes
   ;; UTF-8 only, and a piece may end within a character.
@@ -96,7 +160,6 @@
   (func (export "path_rename") (param i32 i32 i32 i32 i32 i32) (result i32) (i32.const 52))
   (func (export "path_symlink") (param i32 i32 i32 i32 i32) (result i32) (i32.const 52))
   (func (export "path_unlink_file") (param i32 i32 i32) (result i32) (i32.const 52))
-  (func (export "poll_oneoff") (param i32 i32 i32 i32) (result i32) (i32.const 52))
   (func (export "proc_raise") (param i32) (result i32) (i32.const 52))
   (func (export "sock_accept") (param i32 i32 i32) (result i32) (i32.const 52))
   (func (export "sock_recv") (param i32 i32 i32 i32 i32 i32) (result i32) (i32.const 52))

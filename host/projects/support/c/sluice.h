@@ -179,6 +179,50 @@ __attribute__((format(printf, 1, 2))) static inline sluice_bytes sluice_format(c
     return text;
 }
 
+/* How many bytes the character at the front of `bytes` has in UTF-8: 1 to 4, or 0 where there is none. */
+static inline size_t sluice_utf8_front(sluice_bytes bytes) {
+    const uint8_t *data = bytes.data;
+    if (bytes.size == 0) {
+        return 0;
+    }
+    if (data[0] < 0x80) {
+        return 1;
+    }
+    size_t size = data[0] < 0xe0 ? 2 : data[0] < 0xf0 ? 3 : 4;
+    if (data[0] < 0xc2 || data[0] > 0xf4 || size > bytes.size) {
+        return 0;
+    }
+    /* The second byte tells overlong forms, surrogates and what is beyond Unicode. */
+    uint8_t least = data[0] == 0xe0 ? 0xa0 : data[0] == 0xf0 ? 0x90 : 0x80;
+    uint8_t most = data[0] == 0xed ? 0x9f : data[0] == 0xf4 ? 0x8f : 0xbf;
+    if (data[1] < least || data[1] > most) {
+        return 0;
+    }
+    for (size_t i = 2; i < size; i++) {
+        if (data[i] < 0x80 || data[i] > 0xbf) {
+            return 0;
+        }
+    }
+    return size;
+}
+
+/* The same where it is UTF-8; else a copy until the end of the crossing, of the same size, with `?` for each byte that is part of no
+ * character. The host takes nothing else for text (log lines, refusals, names): everything below that is text to it goes through this. */
+static inline sluice_bytes sluice_utf8(sluice_bytes bytes) {
+    uint8_t *copy = NULL;
+    size_t at = 0;
+    while (at < bytes.size) {
+        size_t front = sluice_utf8_front(sluice_make_bytes(bytes.data + at, bytes.size - at));
+        if (front == 0) {
+            copy = copy != NULL ? copy : sluice_copy(bytes);
+            copy[at] = '?';
+            front = 1;
+        }
+        at += front;
+    }
+    return copy != NULL ? sluice_make_bytes(copy, bytes.size) : bytes;
+}
+
 /* ------------------------------------------------------------------------------------------------------------- names */
 
 /* A list of names, as of commands. An empty one is all zeros. */
@@ -318,7 +362,7 @@ static inline sluice_node sluice_double(double number) {
 /* `format` has three letters: "txt" or "mkd". */
 static inline sluice_node sluice_verbatim(sluice_bytes format, sluice_bytes bytes) {
     sluice_node node = sluice_make_node(SLUICE_VERBATIM);
-    node.value.verbatim.format = format;
+    node.value.verbatim.format = sluice_utf8(format);
     node.value.verbatim.bytes = bytes;
     return node;
 }
@@ -560,8 +604,12 @@ static inline bool sluice_log_enabled(int level) {
     return sluice_host_log_enabled(level) != 0;
 }
 
-/* Write a log line. It has to be UTF-8; the host cuts it at 4 KiB. */
+/* The host cuts log lines at 4 KiB. Of what is longer it is to get so much that it sees this, and the character at the cut whole. */
+#define SLUICE_LOG_SIZE ((size_t)4096 + 4)
+
+/* Write a log line. What is not UTF-8 in it is shown as `?`; the host cuts it at 4 KiB. */
 static inline void sluice_log(int level, sluice_bytes text) {
+    text = sluice_utf8(sluice_make_bytes(text.data, text.size < SLUICE_LOG_SIZE ? text.size : SLUICE_LOG_SIZE));
     sluice_host_log_write(level, text.data, text.size);
 }
 
@@ -614,6 +662,16 @@ SLUICE_IMPORT("metrics", "add") void sluice_host_add(uint32_t series, uint64_t a
 SLUICE_IMPORT("metrics", "set") void sluice_host_set(uint32_t series, double value);
 SLUICE_IMPORT("metrics", "observe") void sluice_host_observe(uint32_t series, double value);
 
+/* A copy of the labels, as text. */
+static inline const sluice_label *sluice_utf8_labels(const sluice_label *labels, size_t count) {
+    sluice_label *copy = (sluice_label *)sluice_alloc_array(count, sizeof *copy);
+    for (size_t i = 0; i < count; i++) {
+        copy[i].name = sluice_utf8(labels[i].name);
+        copy[i].value = sluice_utf8(labels[i].value);
+    }
+    return copy;
+}
+
 static inline sluice_series sluice_registered_series(const char *name, const struct sluice_registered *answer, sluice_bytes *refusal) {
     if (!answer->refused) {
         return answer->value.series;
@@ -630,27 +688,32 @@ static inline sluice_series sluice_registered_series(const char *name, const str
  * it is refused the answer is SLUICE_NO_SERIES, and `refusal`, unless it is NULL, becomes a sentence that says why. */
 static inline sluice_series sluice_counter(const char *name, const sluice_label *labels, size_t count, sluice_bytes *refusal) {
     struct sluice_registered answer;
-    sluice_host_counter((const uint8_t *)name, strlen(name), labels, count, &answer);
+    sluice_bytes text = sluice_utf8(sluice_text(name));
+    sluice_host_counter(text.data, text.size, sluice_utf8_labels(labels, count), count, &answer);
     return sluice_registered_series(name, &answer, refusal);
 }
 
 /* Register a gauge: it holds the last value. */
 static inline sluice_series sluice_gauge(const char *name, const sluice_label *labels, size_t count, sluice_bytes *refusal) {
     struct sluice_registered answer;
-    sluice_host_gauge((const uint8_t *)name, strlen(name), labels, count, &answer);
+    sluice_bytes text = sluice_utf8(sluice_text(name));
+    sluice_host_gauge(text.data, text.size, sluice_utf8_labels(labels, count), count, &answer);
     return sluice_registered_series(name, &answer, refusal);
 }
 
 /* Register a histogram. */
 static inline sluice_series sluice_histogram(const char *name, const sluice_label *labels, size_t count, sluice_bytes *refusal) {
     struct sluice_registered answer;
-    sluice_host_histogram((const uint8_t *)name, strlen(name), labels, count, &answer);
+    sluice_bytes text = sluice_utf8(sluice_text(name));
+    sluice_host_histogram(text.data, text.size, sluice_utf8_labels(labels, count), count, &answer);
     return sluice_registered_series(name, &answer, refusal);
 }
 
 /* Say what the series of a name measure, in one sentence, as /metrics shows it. */
 static inline void sluice_explain(const char *name, const char *help) {
-    sluice_host_explain((const uint8_t *)name, strlen(name), (const uint8_t *)help, strlen(help));
+    sluice_bytes text = sluice_utf8(sluice_text(name));
+    sluice_bytes sentence = sluice_utf8(sluice_text(help));
+    sluice_host_explain(text.data, text.size, sentence.data, sentence.size);
 }
 
 /* Add to a counter. */
@@ -1304,6 +1367,28 @@ static inline void *sluice_host_realloc(void *old, size_t old_size, size_t align
     return fresh;
 }
 
+static inline sluice_description sluice_utf8_description(sluice_description description) {
+    description.name = sluice_utf8(description.name);
+    description.version = sluice_utf8(description.version);
+    description.summary = sluice_utf8(description.summary);
+    return description;
+}
+
+static inline sluice_names sluice_utf8_names(sluice_names names) {
+    sluice_names copy = names;
+    copy.items = (sluice_bytes *)sluice_alloc_array(names.count, sizeof *copy.items);
+    for (size_t i = 0; i < names.count; i++) {
+        copy.items[i] = sluice_utf8(names.items[i]);
+    }
+    return copy;
+}
+
+static inline sluice_interest sluice_utf8_interest(sluice_interest interest) {
+    interest.commands = sluice_utf8_names(interest.commands);
+    interest.whole = sluice_utf8_names(interest.whole);
+    return interest;
+}
+
 static inline struct sluice_list *sluice_judge(const sluice_request *requests, size_t count,
                                                void (*on_request)(const sluice_request *, sluice_verdict *)) {
     sluice_verdict *verdicts = (sluice_verdict *)sluice_alloc_array(count, sizeof *verdicts);
@@ -1356,7 +1441,7 @@ static inline struct sluice_list *sluice_review(const sluice_response *responses
     SLUICE_EXPORT(SLUICE_OF("lifecycle", "describe")) sluice_description *sluice_export_describe(void);                          \
     sluice_description *sluice_export_describe(void) {                                                                           \
         sluice_description *answer = (sluice_description *)sluice_alloc(sizeof *answer);                                         \
-        *answer = describe();                                                                                                    \
+        *answer = sluice_utf8_description(describe());                                                                           \
         return answer;                                                                                                           \
     }                                                                                                                            \
     SLUICE_EXPORT("cabi_post_" SLUICE_OF("lifecycle", "describe")) void sluice_after_describe(void *answer);                     \
@@ -1375,9 +1460,9 @@ static inline struct sluice_list *sluice_review(const sluice_response *responses
         sluice_bytes refusal = sluice_text("the transform refuses this, and does not say why");                                  \
         answer->refused = !configure(sluice_make_bytes(config, size), &interest, &refusal);                                      \
         if (answer->refused) {                                                                                                   \
-            answer->value.refusal = refusal;                                                                                     \
+            answer->value.refusal = sluice_utf8(refusal);                                                                        \
         } else {                                                                                                                 \
-            answer->value.interest = interest;                                                                                   \
+            answer->value.interest = sluice_utf8_interest(interest);                                                             \
         }                                                                                                                        \
         return answer;                                                                                                           \
     }                                                                                                                            \

@@ -12,6 +12,13 @@ var registered Transform
 // What the last answer refers to: it is read after the function has returned.
 var answered any
 
+// Where lines of the standard output and error are gathered: the runtime writes them word by word.
+var line [1024]byte
+
+func init() { endLine() }
+
+func endLine() { gatherLines(unsafe.Pointer(&line), uint32(len(line))) }
+
 //go:wasmexport cabi_realloc
 func cabiRealloc(old unsafe.Pointer, oldSize, align, size uint32) unsafe.Pointer {
 	fresh := allocate(int(size), int(align))
@@ -121,8 +128,10 @@ func transform() Transform {
 	return registered
 }
 
-// report writes a panic to the log, and ends the instance: the host takes it for a fault, and makes a new one.
+// report ends a crossing, and the line that it may have begun. It writes a panic to the log, and ends the instance then: the host takes
+// it for a fault, and makes a new one.
 func report() {
+	endLine()
 	if reason := recover(); reason != nil {
 		Log(LevelError, fmt.Sprint("panic: ", reason))
 		os.Exit(2)

@@ -8,6 +8,12 @@ func logEnabled(level uint32) uint32
 //go:wasmimport sluice:transform/log@0.2.0 write
 func logWrite(level uint32, line unsafe.Pointer, size uint32)
 
+// Of what stands in for WASI: from now on, what is written to the standard output and error is gathered to lines in this memory, and a
+// line that has begun ends.
+//
+//go:wasmimport wasi_snapshot_preview1 sluice_gather_lines
+func gatherLines(memory unsafe.Pointer, size uint32)
+
 //go:wasmimport sluice:transform/metrics@0.2.0 counter
 func metricsCounter(name unsafe.Pointer, size uint32, labels unsafe.Pointer, count uint32, answer unsafe.Pointer)
 

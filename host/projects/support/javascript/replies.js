@@ -19,6 +19,9 @@
  * | push              | `Array`                                     | nothing; `mapStrings` keeps it one            |
  * | all other strings | `Node`                                      | `simple()`, `error()`, `verbatim()`, `Node`   |
  *
+ * A plain object of `tag` and `val` whose tag is a string's, a number's or the null's is a node of the contract, as `response.reply` has
+ * them, and stands for itself as a `Node` does. One whose tag is an aggregate's is refused: its elements are not in it.
+ *
  * Keys of maps and members of sets that are strings in UTF-8 are read as strings, so that they can be found.
  */
 
@@ -181,6 +184,7 @@ export function toNodes(value) {
     else if (Array.isArray(next)) open('array', next);
     else if (next instanceof Set) open('set', [...next]);
     else if (next instanceof Map) openMap([...next]);
+    else if (isPlain(next) && isRawNode(next)) nodes.push(next);
     else if (isPlain(next)) openMap(Object.entries(next));
     else nodes.push({ tag: 'bulk', val: bytes(next) });
   }
@@ -278,9 +282,28 @@ function findable(value) {
   }
 }
 
+/** The kinds of nodes, and whether such a node is a whole reply. */
+const KINDS = new Map([
+  ...['null', 'null-array', 'simple', 'error', 'integer', 'bulk', 'boolean', 'double'].map((tag) => [tag, true]),
+  ...['big-number', 'verbatim', 'bulk-error'].map((tag) => [tag, true]),
+  ...['array', 'map', 'set', 'push', 'attribute'].map((tag) => [tag, false]),
+]);
+
+/** Whether a plain object is a node as the host gives it, rather than an object that is to become a map. */
+function isRawNode(value) {
+  if (!Object.keys(value).every((key) => key === 'tag' || key === 'val')) return false;
+  const whole = KINDS.get(value.tag);
+  if (whole === false) {
+    const instead = 'use fromNodes(nodes) for the value of all of them, or { index, reply: nodes } to hand them on';
+    throw new TypeError(`expected a value, found a node of the kind ${value.tag}, which has no elements of its own: ${instead}`);
+  }
+  return whole === true;
+}
+
+/** Whether an object has no class. (Those that the host gives have another global object's `Object.prototype`: see `isBytes`.) */
 function isPlain(value) {
   const prototype = typeof value === 'object' ? Object.getPrototypeOf(value) : undefined;
-  return prototype === Object.prototype || prototype === null;
+  return prototype === null || (prototype !== undefined && Object.getPrototypeOf(prototype) === null);
 }
 
 function shown(value) {

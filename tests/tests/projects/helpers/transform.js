@@ -17,12 +17,15 @@ export const lifecycle = {
       }
     }
     log.write('info', `${Object.keys(checks).length} checks`);
-    return { commands: [], view: 'command', whole: [], keyPositions: false };
+    return { commands: ['get'], view: 'command', whole: [], keyPositions: false };
   },
 };
 
-export const requestsRows = { handle: () => [] };
-export const responsesRows = { handle: () => [] };
+/** Nodes of the host's own making, not of this file's: `[first, first]` in place of a reply. */
+export const requestsRows = { handle: (batch) => batch.map((_, index) => replies.watch(index, 1n)) };
+export const responsesRows = {
+  handle: (batch) => batch.map(({ reply: [first] }, index) => replies.change(index, [first, first])),
+};
 
 /** Everything about a value that can be compared, as text. */
 function shown(value) {
@@ -66,6 +69,20 @@ const checks = {
       }
       same(refused, true);
     }
+  },
+
+  aNodeOfTheHostsIsNoMap() {
+    const node = { tag: 'bulk', val: replies.bytes('x') };
+    same(replies.toNodes(node), [node]);
+    same(replies.toNodes([{ tag: 'null' }, node]), [{ tag: 'array', val: 2 }, { tag: 'null' }, node]);
+    same(thereAndBack({ tag: 'latest', val: 1 }), new Map([['tag', replies.bytes('latest')], ['val', 1]]));
+    let said = '';
+    try {
+      replies.toNodes({ tag: 'array', val: 2 });
+    } catch (error) {
+      said = `${error}`;
+    }
+    same(said.includes('fromNodes(nodes)'), true);
   },
 
   lineBreaksCannotBreakAReply() {

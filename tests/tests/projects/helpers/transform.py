@@ -3,7 +3,6 @@
 from componentize_py_types import Err
 from sluice import replies
 from wit_world.exports.lifecycle import Description, Interest, View
-from wit_world.imports import log
 from wit_world.imports import replies as node
 
 
@@ -18,13 +17,15 @@ class Lifecycle:
                 check()
             except Exception as error:
                 raise Err(f"{check.__name__}: {type(error).__name__}: {error}")
-        log.write(log.Level.INFO, f"{len(checks)} checks")
-        return Interest(commands=[], view=View.COMMAND, whole=[], key_positions=False)
+        print(f"{len(checks)} checks", end="")  # The end of the crossing is the end of the line.
+        return Interest(commands=["get"], view=View.COMMAND, whole=[], key_positions=False)
 
 
 class RequestsRows:
     def handle(self, _batch):
-        return []
+        print("two", "words", end="", flush=True)
+        print("begun,", end=" ")
+        raise ValueError("and then")
 
 
 class ResponsesRows:

@@ -6,6 +6,7 @@
 import os
 import sys
 import time
+import types
 
 sys.dont_write_bytecode = True
 
@@ -22,7 +23,7 @@ DEPTH = 20
 
 
 class LogLines:
-    """A file for text, whose lines go to the host's log."""
+    """A file for text, whose lines go to the host's log: what has no line break yet when it is flushed or a crossing ends is a line, too."""
 
     encoding = "utf-8"
 
@@ -37,7 +38,9 @@ class LogLines:
         return len(text)
 
     def flush(self):
-        pass
+        begun, self.begun = self.begun, ""
+        if begun:
+            log.write(self.level, begun)
 
 
 def log_exception(_kind, exception, _traceback):
@@ -48,11 +51,25 @@ def log_exception(_kind, exception, _traceback):
         traceback = exception.__traceback__
         while traceback is not None:
             code = traceback.tb_frame.f_code
-            calls.append(f"  {code.co_filename.lstrip('/0123456789')}:{traceback.tb_lineno}, in {code.co_qualname}")
+            if code.co_filename != __file__:  # A call of the transform's, not one from here.
+                calls.append(f"  {code.co_filename.lstrip('/0123456789')}:{traceback.tb_lineno}, in {code.co_qualname}")
             traceback = traceback.tb_next
         for call in reversed(calls[-DEPTH:]):
             log.write(log.Level.ERROR, call)
         exception = exception.__cause__ or (None if exception.__suppress_context__ else exception.__context__)
+
+
+def ending_lines(method):
+    """The method, with the end of its crossing also the end of the lines that were begun."""
+
+    def call(*args):
+        try:
+            return method(*args)
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+
+    return call
 
 
 def none(what, instead):
@@ -76,6 +93,9 @@ def check_exports():
         for function in sorted(functions):
             if not callable(getattr(found, function, None)):
                 raise ImportError(f"class `{name}` in TRANSFORM.py has no method `{function}`")
+            method = vars(found).get(function)
+            if log is not None and isinstance(method, types.FunctionType):
+                setattr(found, function, ending_lines(method))
 
 
 # Last, so that what goes wrong while the component is built is shown there.
