@@ -1245,6 +1245,9 @@ static inline const sluice_json *sluice_json_parse(sluice_bytes document, sluice
 
 /* A value on one line, without the space between its parts: for sentences that say what was found. */
 static inline sluice_bytes sluice_json_show(const sluice_json *value) {
+    if (value == NULL || value->source.size == 0) {
+        return sluice_text("null");
+    }
     uint8_t *out = (uint8_t *)sluice_alloc_aligned(value->source.size, 1);
     size_t size = 0;
     bool quoted = false;

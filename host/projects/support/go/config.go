@@ -46,9 +46,13 @@ func choice(names []string) string {
 	}
 }
 
-// Wrong is an error about a setting: what was found, as JSON on one line, and what was expected.
+// Wrong is an error about a setting: what was found, as JSON on one line, and what was expected. For a setting that is not there, that
+// is null.
 func Wrong(name string, found json.RawMessage, expected string) error {
 	var line bytes.Buffer
+	if len(found) == 0 {
+		found = json.RawMessage("null")
+	}
 	if json.Compact(&line, found) != nil {
 		line.Write(found)
 	}
