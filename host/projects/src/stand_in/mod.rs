@@ -22,11 +22,14 @@ const SEEDS: &str = "{{seeds}}";
 /// Whether the runtime of a language starts without randomness.
 #[derive(Clone, Copy)]
 pub(crate) enum Start {
-    /// It does: all randomness is refused, so that no code of the transform's takes fixed bytes for random ones.
+    /// It does: randomness is a fault, so that no code of the transform's takes fixed bytes for random ones.
     Bare,
-    /// It asks once, before any code of the transform's runs, and ends if there is none: it gets fixed bytes. All else is refused.
+    /// It asks once, before any code of the transform's runs, and ends if there is none: it gets fixed bytes, and later an error.
     Seeded,
 }
+
+/// Stands for whether more of it is an error, 1, or a fault, 0.
+const REFUSES: &str = "{{refuses}}";
 
 /// What it imports itself.
 const WORLD: &str = "package sluice:stand-in;\nworld stand-in { import sluice:transform/log@{{contract}}; }\n";
@@ -38,11 +41,12 @@ pub(crate) fn module(contract: &Path, start: Start) -> Result<Vec<u8>> {
     let version = resolve.packages[package].name.version.as_ref().context("the contract has no version")?.to_string();
     let own = resolve.push_str("stand-in.wit", &WORLD.replace(VERSION, &version))?;
     let world = resolve.select_world(&[own], None)?;
-    let seeds = match start {
-        Start::Bare => "0",
-        Start::Seeded => "1",
+    let (seeds, refuses) = match start {
+        Start::Bare => ("0", "0"),
+        Start::Seeded => ("1", "1"),
     };
-    let mut module = wat::parse_str(TEXT.replace(VERSION, &version).replace(SEEDS, seeds))?;
+    let text = TEXT.replace(VERSION, &version).replace(SEEDS, seeds).replace(REFUSES, refuses);
+    let mut module = wat::parse_str(text)?;
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false)?;
     Ok(module)
 }

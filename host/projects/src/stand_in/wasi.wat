@@ -3,8 +3,8 @@
 ;; - What it writes to its standard output and error goes to the log: a line for each write, or, from a module that gives memory to gather
 ;;   lines in, a line for each line.
 ;; - Its clocks stand nearly still: each look at one is a microsecond after the last. A sleep passes at once, and they are put forward.
-;; - Randomness is refused. A runtime that does not start without it gets fixed bytes for its first {{seeds}} requests, as a seed of its
-;;   hash tables; nothing else is to come to these.
+;; - There is no randomness. Asking for it is a fault: the C library's arc4random takes no notice of an error, and gives numbers that
+;;   anybody knows. A runtime that does not start without it gets fixed bytes {{seeds}} times, as a seed of its hash tables, and then an error.
 ;; - All else is refused: 8 (EBADF) for files, 52 (ENOSYS) for what there is not.
 (module
   (import "env" "memory" (memory 0))
@@ -54,7 +54,9 @@
     (i32.const 0))
 
   (func (export "random_get") (param $at i32) (param $size i32) (result i32)
-    (if (i32.eqz (global.get $seeds)) (then (return (i32.const 52))))
+    (if (i32.eqz (global.get $seeds)) (then
+      (if (i32.const {{refuses}}) (then (return (i32.const 52))))
+      (call $no_randomness)))
     (global.set $seeds (i32.sub (global.get $seeds) (i32.const 1)))
     (loop $next
       (if (local.get $size) (then
@@ -62,6 +64,18 @@
         (i32.store8 (i32.add (local.get $at) (local.get $size)) (i32.mul (local.get $size) (i32.const 0x9d)))
         (br $next))))
     (i32.const 0))
+
+  ;; A fault, and a line that says why: at the module's address 0, for its memory goes with it.
+  (func $no_randomness
+    (i64.store offset=0 (i32.const 0) (i64.const 0x7369206572656874)) ;; there is
+    (i64.store offset=8 (i32.const 0) (i64.const 0x646e6172206f6e20)) ;;  no rand
+    (i64.store offset=16 (i32.const 0) (i64.const 0x68207373656e6d6f)) ;; omness h
+    (i64.store offset=24 (i32.const 0) (i64.const 0x657375203a657265)) ;; ere: use
+    (i64.store offset=32 (i32.const 0) (i64.const 0x736f682065687420)) ;;  the hos
+    (i64.store offset=40 (i32.const 0) (i64.const 0x6e61726020732774)) ;; t's `ran
+    (i64.store offset=48 (i32.const 0) (i64.const 0x20202020606d6f64)) ;; dom`    
+    (call $log (i32.const 0) (i32.const 0) (i32.const 52))
+    unreachable)
 
   ;; The pieces of a write: `count` pairs of an address and a size at `pieces`.
   (func (export "fd_write") (param $fd i32) (param $pieces i32) (param $count i32) (param $written i32) (result i32)
