@@ -17,6 +17,9 @@ use super::starting::Starting;
 /// How many commands are named before the rest is a number.
 const COMMANDS: usize = 12;
 
+/// What is said of an interest in no command, which is rarely meant.
+const NEVER: &str = "none: it is never called";
+
 /// A line: what it is about, and what is said of that.
 type Row = (&'static str, String);
 
@@ -106,7 +109,7 @@ fn wants(interest: &Interest) -> Vec<Row> {
     let keys =
         if interest.key_positions { "it is told which arguments are keys" } else { "it is not told which these are" };
     vec![
-        ("commands", commands(&interest.commands)),
+        ("commands", if interest.commands.is_empty() { NEVER.to_owned() } else { commands(&interest.commands) }),
         ("view", view.to_owned()),
         ("whole", commands(&interest.whole)),
         ("keys", keys.to_owned()),
@@ -118,9 +121,6 @@ fn commands(set: &CommandSet) -> String {
         return "all, those that the host does not know included".to_owned();
     }
     let names: Vec<&str> = set.names().collect();
-    if names.is_empty() {
-        return "not one".to_owned();
-    }
     match names.len().checked_sub(COMMANDS) {
         Some(more @ 1..) => format!("{} and {more} more", list(&names[..COMMANDS])),
         _ => list(&names),

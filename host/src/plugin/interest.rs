@@ -111,6 +111,11 @@ impl CommandSet {
     pub fn is_all(&self) -> bool {
         self.bits.is_none()
     }
+
+    /// Whether it is the set of no command.
+    pub fn is_empty(&self) -> bool {
+        self.bits.as_ref().is_some_and(|bits| bits.iter().all(|word| *word == 0))
+    }
 }
 
 #[cfg(test)]
