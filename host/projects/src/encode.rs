@@ -4,7 +4,6 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
-use wit_parser::Resolve;
 
 use crate::stand_in::{self, Start};
 use crate::world;
@@ -31,11 +30,7 @@ pub(crate) type Remedy = (&'static str, &'static str);
 ///
 /// The world is wrong, or the module does not fit it: says what to write where, with the help of `remedies`, which name the interfaces.
 pub(crate) fn encode_in_world(module: &[u8], wit: &Path, start: Start, remedies: &[Remedy]) -> Result<Vec<u8>> {
-    let mut resolve = Resolve::default();
-    let world = resolve
-        .push_path(wit)
-        .and_then(|(package, _)| resolve.select_world(&[package], Some(world::NAME)))
-        .context("world.wit is wrong")?;
+    let (resolve, world) = world::resolve(wit)?;
     let mut module = module.to_vec();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false)?;
     ComponentEncoder::default()

@@ -1,13 +1,11 @@
 //! A component that does nothing: what a crossing costs by itself.
 
-use std::path::Path;
-
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use wit_component::{StringEncoding, embed_component_metadata};
-use wit_parser::{PackageId, Resolve, SourceMap};
+use wit_parser::Resolve;
 
 use crate::encode::encode;
-use crate::files::CONTRACT;
+use crate::world::contract;
 
 /// The handlers of a lane: interface and number of its parameters, as core functions have them.
 type Handlers = [(&'static str, usize); 2];
@@ -33,16 +31,6 @@ pub fn nothing(lane: &str) -> Result<Vec<u8>> {
     let mut module = wat::parse_str(text(handlers, &version.to_string()))?;
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false)?;
     encode(&module)
-}
-
-/// The contract, as this crate carries it.
-fn contract(resolve: &mut Resolve) -> Result<PackageId> {
-    let mut sources = SourceMap::default();
-    for file in CONTRACT {
-        sources.push(Path::new(file.path), file.text);
-    }
-    let group = sources.parse().map_err(|(_, error)| anyhow!("{error}"))?;
-    Ok(resolve.push_group(group)?)
 }
 
 /// Every answer is at address 8, where there are zeroes: no text, an interest in everything with the view `command`, no verdict, no

@@ -64,8 +64,6 @@ impl Tools {
         self.install(&format!("{name}-{version}"), |directory| {
             let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-warn-script-location"];
             let mut python = process::python()?;
-            // That it writes into a directory of its own as root harms nobody.
-            python.env("PIP_ROOT_USER_ACTION", "ignore");
             python.args(pip).arg("--target").arg(directory).arg(format!("{name}=={version}"));
             if process::output(process::python()?.args(["-m", "pip", "--version"])).is_err() {
                 bail!("Python has no pip: install it (Debian: apt-get install python3-pip)");

@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
-use wit_parser::{Resolve, WorldItem};
+use anyhow::{Context, Result, anyhow, bail};
+use wit_parser::{PackageId, Resolve, SourceMap, WorldId, WorldItem};
 
+use crate::files;
 use crate::project::Project;
 
 /// The author's own file.
@@ -16,6 +17,16 @@ pub(crate) const NAME: &str = "transform";
 
 /// Where tools look for the contract, relative to the world.
 pub(crate) const CONTRACT: &str = "deps/sluice-transform";
+
+/// The contract, as this crate carries it.
+pub(crate) fn contract(resolve: &mut Resolve) -> Result<PackageId> {
+    let mut sources = SourceMap::default();
+    for file in files::CONTRACT {
+        sources.push(Path::new(file.path), file.text);
+    }
+    let group = sources.parse().map_err(|(_, error)| anyhow!("{error}"))?;
+    Ok(resolve.push_group(group)?)
+}
 
 /// Put the world and the contract into one directory, laid out as the tools of all languages expect it, and give that directory.
 pub(crate) fn assemble(project: &Project) -> Result<PathBuf> {
@@ -48,12 +59,12 @@ pub(crate) struct Interfaces {
     pub(crate) exports: Vec<(String, Vec<String>)>,
 }
 
-/// What the world in an assembled directory imports and exports.
+/// The world in an assembled directory, with the contract.
 ///
 /// # Errors
 ///
 /// It is not WIT, names what the contract does not have, or is not called as it should be; says where.
-pub(crate) fn interfaces(wit: &Path) -> Result<Interfaces> {
+pub(crate) fn resolve(wit: &Path) -> Result<(Resolve, WorldId)> {
     let mut resolve = Resolve::default();
     let (package, _) = match resolve.push_dir(wit) {
         Ok(pushed) => pushed,
@@ -63,6 +74,16 @@ pub(crate) fn interfaces(wit: &Path) -> Result<Interfaces> {
     let world = resolve
         .select_world(&[package], Some(NAME))
         .with_context(|| format!("{WORLD} must hold the world `{NAME}`"))?;
+    Ok((resolve, world))
+}
+
+/// What the world in an assembled directory imports and exports.
+///
+/// # Errors
+///
+/// See [`resolve`].
+pub(crate) fn interfaces(wit: &Path) -> Result<Interfaces> {
+    let (resolve, world) = resolve(wit)?;
     let world = &resolve.worlds[world];
     let interface = |item: &WorldItem| match item {
         WorldItem::Interface { id, .. } => Some(*id),
@@ -81,7 +102,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::files;
 
     fn directory(world: &str) -> tempfile::TempDir {
         let place = tempfile::tempdir().unwrap();

