@@ -26,6 +26,27 @@ pub struct Finished {
     pub output: String,
 }
 
+impl Finished {
+    /// It was refused with exit code 1 and one message: it is short, holds all of these, and tells nothing of the program's insides.
+    ///
+    /// # Panics
+    ///
+    /// If not.
+    #[track_caller]
+    pub fn assert_refused(&self, expected: &[&str]) {
+        let output = &self.output;
+        assert_eq!(self.status.code(), Some(1), "{output}");
+        for part in expected {
+            assert!(output.contains(part), "{part:?} is not in:\n{output}");
+        }
+        for insides in ["panicked", "stack backtrace", "RUST_BACKTRACE", "   0: ", ".rs:"] {
+            assert!(!output.contains(insides), "{insides:?} is in:\n{output}");
+        }
+        let lines = output.lines().filter(|line| !line.trim().is_empty()).count();
+        assert!((1..=6).contains(&lines), "{lines} lines:\n{output}");
+    }
+}
+
 /// A running proxy. Dropping it ends it with SIGTERM and checks that it ended well and never panicked.
 #[derive(Debug)]
 pub struct Sluice {

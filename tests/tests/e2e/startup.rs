@@ -4,27 +4,12 @@ use std::net::TcpListener;
 use std::path::Path;
 
 use sluice_tests::ports::free_addr;
-use sluice_tests::sluice::{Finished, finish};
+use sluice_tests::sluice::finish;
 use sluice_tests::{Topology, programs};
 
 /// A topology that would start.
 fn sound() -> Topology {
     Topology::new().transform("KeyPrefix: { prefix: 'a:' }").transform("NullSink: {}")
-}
-
-/// One message: it is short, holds all of these, and tells nothing of the program's insides.
-#[track_caller]
-fn assert_refused(finished: &Finished, expected: &[&str]) {
-    let output = &finished.output;
-    assert_eq!(finished.status.code(), Some(1), "{output}");
-    for part in expected {
-        assert!(output.contains(part), "{part:?} is not in:\n{output}");
-    }
-    for insides in ["panicked", "stack backtrace", "RUST_BACKTRACE", "   0: ", ".rs:"] {
-        assert!(!output.contains(insides), "{insides:?} is in:\n{output}");
-    }
-    let lines = output.lines().filter(|line| !line.trim().is_empty()).count();
-    assert!((1..=6).contains(&lines), "{lines} lines:\n{output}");
 }
 
 /// Refused by `sluice run` and by `sluice check` alike.
@@ -34,7 +19,7 @@ fn refused(yaml: &str, expected: &[&str]) {
     let file = directory.path().join("topology.yaml");
     std::fs::write(&file, yaml).unwrap();
     for command in ["run", "check"] {
-        assert_refused(&finish(&[command], &file), expected);
+        finish(&[command], &file).assert_refused(expected);
     }
 }
 
@@ -57,10 +42,8 @@ fn a_sound_topology_is_checked_without_running_it() {
 #[test]
 fn a_file_that_is_not_there_is_named() {
     for command in ["run", "check"] {
-        assert_refused(
-            &finish(&[command], Path::new("/nowhere/topology.yaml")),
-            &["/nowhere/topology.yaml", "No such file"],
-        );
+        finish(&[command], Path::new("/nowhere/topology.yaml"))
+            .assert_refused(&["/nowhere/topology.yaml", "No such file"]);
     }
 }
 
@@ -125,7 +108,7 @@ fn a_file_that_is_no_component_is_refused() {
         std::fs::write(&path, bytes).unwrap();
         refused(&with_component(&path, ""), &["plugins.Mine.component", "mine.wasm", what]);
         let inspected = finish(&["plugin", "inspect"], &path);
-        assert_refused(&inspected, &["mine.wasm", what]);
+        inspected.assert_refused(&["mine.wasm", what]);
     }
 }
 
@@ -150,7 +133,7 @@ fn a_component_of_a_newer_contract_is_refused_with_both_versions_and_what_to_do(
         "Run it with a Sluice that speaks 0.9.0",
     ];
     refused(&with_component(&path, ", wasi: stub"), &[&["plugins.Mine.component"][..], &said].concat());
-    assert_refused(&finish(&["plugin", "inspect"], &path), &said);
+    finish(&["plugin", "inspect"], &path).assert_refused(&said);
 }
 
 #[test]
@@ -197,10 +180,10 @@ fn a_port_that_is_in_use_is_refused_by_its_address() {
     let directory = tempfile::tempdir().unwrap();
     let topology = sound();
     let taken = TcpListener::bind(topology.addr()).unwrap();
-    assert_refused(&finish(&["run"], &topology.write(directory.path())), &[topology.addr(), "in use"]);
+    finish(&["run"], &topology.write(directory.path())).assert_refused(&[topology.addr(), "in use"]);
     drop(taken);
     let _taken = TcpListener::bind(topology.admin()).unwrap();
-    assert_refused(&finish(&["run"], &topology.write(directory.path())), &[topology.admin(), "in use"]);
+    finish(&["run"], &topology.write(directory.path())).assert_refused(&[topology.admin(), "in use"]);
 }
 
 #[test]
@@ -225,5 +208,5 @@ fn a_start_that_fails_leaves_no_listener_behind_and_serves_nobody() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("topology.yaml");
     std::fs::write(&file, yaml).unwrap();
-    assert_refused(&finish(&["run"], &file), &[&second, "in use"]);
+    finish(&["run"], &file).assert_refused(&[&second, "in use"]);
 }
