@@ -9,6 +9,7 @@
 //! Everything that is particular to a language is in its row of [`Language`]'s table and in its file below `build/`.
 
 mod build;
+mod caches;
 mod encode;
 mod files;
 mod language;
@@ -23,6 +24,7 @@ mod tools;
 mod world;
 
 pub use build::{build, rust};
+pub use caches::caches;
 pub use encode::encode;
 pub use language::Language;
 pub use name::Name;

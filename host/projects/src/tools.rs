@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, anyhow, bail};
 
+use crate::caches::caches;
 use crate::process;
 
 /// Says where tools are kept, if not among the user's caches.
@@ -34,8 +35,7 @@ impl Tools {
         }
         let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let directory = absolute(VARIABLE)
-            .or_else(|| Some(absolute("XDG_CACHE_HOME")?.join("sluice/tools")))
-            .or_else(|| Some(absolute("HOME")?.join(".cache/sluice/tools")))
+            .or_else(|| Some(caches(|name| env::var_os(name).map(PathBuf::from))?.join("tools")))
             .ok_or_else(|| {
                 anyhow!("there is no place for tools: set {VARIABLE} to the absolute path of a directory")
             })?;

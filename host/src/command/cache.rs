@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use sluice::plugin::{Runtime, RuntimeError, RuntimeOptions};
+use sluice_projects::caches;
 
 /// What the operator says of the compile cache.
 #[derive(Clone, Debug)]
@@ -27,7 +28,7 @@ impl CacheChoice {
             Self::At(dir) => with(dir),
             Self::Nowhere => without(),
             Self::Default => {
-                let Some(dir) = default_dir(|name| std::env::var_os(name).map(PathBuf::from)) else {
+                let Some(dir) = caches(|name| std::env::var_os(name).map(PathBuf::from)) else {
                     tracing::warn!(
                         "compiled components are not kept: neither XDG_CACHE_HOME nor HOME is set (--cache-dir says where)"
                     );
@@ -48,32 +49,4 @@ fn with(dir: &Path) -> Result<Runtime, RuntimeError> {
 
 fn without() -> Result<Runtime, RuntimeError> {
     Runtime::new(RuntimeOptions::default())
-}
-
-/// The user's caches, as the XDG base directory specification says: relative paths do not count.
-fn default_dir(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
-    let absolute = |name| variable(name).filter(|path| path.is_absolute());
-    let caches = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
-    Some(caches.join("sluice"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn dir(xdg: Option<&str>, home: Option<&str>) -> Option<PathBuf> {
-        default_dir(|name| match name {
-            "XDG_CACHE_HOME" => xdg.map(PathBuf::from),
-            _ => home.map(PathBuf::from),
-        })
-    }
-
-    #[test]
-    fn the_cache_is_where_the_user_s_caches_are() {
-        assert_eq!(dir(Some("/c"), Some("/h")), Some("/c/sluice".into()));
-        assert_eq!(dir(None, Some("/h")), Some("/h/.cache/sluice".into()));
-        assert_eq!(dir(Some("relative"), Some("/h")), Some("/h/.cache/sluice".into()));
-        assert_eq!(dir(Some(""), Some("")), None);
-        assert_eq!(dir(None, None), None);
-    }
 }

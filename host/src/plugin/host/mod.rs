@@ -23,7 +23,7 @@ use super::spec::{Spec, Wasi};
 use super::state::StateMap;
 use super::store::Data;
 use super::transform::Site;
-use super::versions::{ContractVersion, PACKAGE};
+use super::versions::{self, ContractVersion};
 use sessions::SessionDirectory;
 
 /// The traits that wasmtime derives from the world `host`.
@@ -74,9 +74,7 @@ pub(super) fn interfaces() -> impl Iterator<Item = &'static str> {
 pub(super) fn linker(engine: &Engine, component: &Component, spec: &Spec) -> wasmtime::Result<Linker<Data>> {
     let mut linker = Linker::new(engine);
     for (name, _) in component.component_type().imports(engine) {
-        let interface =
-            name.strip_prefix(PACKAGE).and_then(|rest| rest.split_once('@')).map(|(interface, _)| interface);
-        if let Some(capability) = interface.and_then(find)
+        if let Some(capability) = versions::split(name).and_then(|(interface, _)| find(interface))
             && capability.grant.is_none_or(|grant| spec.grants.contains(grant))
         {
             (capability.link)(&mut linker.instance(name)?)?;
