@@ -39,6 +39,7 @@ pub mod bell;
 pub mod buffer;
 pub mod cases;
 pub mod chain;
+pub mod cluster;
 pub mod ids;
 pub mod logging;
 pub mod net;

@@ -22,6 +22,21 @@ pub fn bulk(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
+/// Appends an integer.
+pub fn integer(out: &mut Vec<u8>, number: i64) {
+    out.push(b':');
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// An array, or a set, of these frames.
+pub fn aggregate(kind: u8, elements: &[&[u8]]) -> Vec<u8> {
+    let mut out = Vec::new();
+    header(&mut out, kind, elements.len());
+    elements.iter().for_each(|element| out.extend_from_slice(element));
+    out
+}
+
 /// An error reply. `text` begins with the error's code (`ERR …`); line breaks in it become spaces.
 pub fn error(text: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len() + 3);

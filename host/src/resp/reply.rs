@@ -127,6 +127,11 @@ pub fn text(frame: &[u8]) -> Option<&[u8]> {
     text.strip_suffix(b"\r\n").filter(|_| is_one)
 }
 
+/// The value of an integer; `None`: it is no integer.
+pub fn integer(frame: &[u8]) -> Option<i64> {
+    std::str::from_utf8(frame.strip_prefix(b":")?.strip_suffix(b"\r\n")?).ok()?.parse().ok()
+}
+
 /// Behind the CR LF that ends the line, or `None` if it is not there yet.
 #[inline]
 fn line_end(frame: &[u8], from: usize) -> Result<Option<usize>, ProtocolError> {

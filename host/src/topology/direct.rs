@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::connection::{self, A_NODE};
 use super::node::{Key, Node};
 use super::problem::{Origin, Problems};
+use crate::cluster::Rewrite;
 use crate::net::Endpoint;
 use crate::upstream::SinglePlan;
-use crate::upstream::cluster::Rewrite;
 
 const OWN: &[Key] = &[
     Key::read("direct_destination"),

@@ -9,7 +9,7 @@ use super::problem::{Origin, Problems};
 use super::terms::one_of;
 use crate::net::Endpoint;
 use crate::upstream::ClusterPlan;
-use crate::upstream::cluster::ReadFrom;
+use crate::upstream::ReadFrom;
 
 const OWN: &[Key] = &[
     Key::read("first_contact_points"),

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use sluice_commands::CommandId;
 
-use super::cluster::Slot;
+use crate::cluster::Slot;
 use crate::resp::encode::{self, QUEUED};
 use crate::resp::{Protocol, reply};
 

@@ -3,7 +3,7 @@
 //! A [`Connection`] is a queue of requests that were written and not answered yet, over one socket: replies belong to requests by
 //! their order. Sessions of a worker that are the same to the server share connections ([`Identity`], `shared`); one whose commands
 //! would disturb the others is lent a connection of its own from a bounded pool (`private`), where `exchange` knows how replies belong
-//! to requests. What becomes of requests when a connection is lost is written in [`Failure`]. The nodes of a cluster ([`cluster`]) may
+//! to requests. What becomes of requests when a connection is lost is written in [`Failure`]. The nodes of a cluster (`nodes`) may
 //! send requests elsewhere: on connections to them, requests are kept until they are answered (`kept`).
 //!
 //! ```text
@@ -18,9 +18,9 @@
 //! ```
 
 mod back_off;
-pub mod cluster;
 mod connection;
 mod dial;
+mod discovery;
 mod exchange;
 mod failure;
 mod gate;
@@ -29,6 +29,8 @@ mod identity;
 mod kept;
 mod listening;
 mod loss;
+mod node_view;
+mod nodes;
 mod pending;
 mod private;
 mod pulse;
@@ -37,15 +39,17 @@ mod shared;
 mod single;
 mod ticket;
 
-pub use cluster::{Cluster, ClusterPlan};
 pub use connection::{Cause, Connection, ConnectionRef, Payload, Phase, Receiver};
 pub use dial::Ready;
+pub use discovery::Discovery;
 pub use exchange::{Expect, Subscription, Subscriptions, recounted, withdrawn};
 pub use failure::Failure;
 pub use gate::{InFlight, Pipelining};
 pub use identity::{Credentials, Identity, Profile};
 pub use kept::requests;
 pub use loss::Lost;
+pub use node_view::{ClusterNode, NodeView, ReadFrom};
+pub use nodes::{Cluster, ClusterPlan};
 pub use private::{Introduction, Opening, PrivateLimits};
 pub use single::{Single, SinglePlan};
 pub use ticket::Ticket;

@@ -2,10 +2,10 @@
 
 use bytes::{Buf, BytesMut};
 
-use super::cluster::Redirect;
 use super::connection::{Cause, Connection, Payload, Private, Receiver};
 use super::exchange::{Belongs, Expect};
 use crate::buffer::LARGE;
+use crate::cluster::Redirect;
 use crate::ids::SessionId;
 use crate::resp::Scan;
 use crate::resp::reply::{self, ReplyScanner};

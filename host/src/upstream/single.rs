@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::cluster::Rewrite;
 use super::connection::{ConnectionRef, Receiver};
 use super::dial::{Ready, Servers};
 use super::exchange::Subscriptions;
@@ -14,6 +13,7 @@ use super::gate::{InFlight, Pipelining};
 use super::identity::Identity;
 use super::private::{Introduction, PrivateLimits, Privates};
 use super::shared::{Shared, Sharing};
+use crate::cluster::Rewrite;
 use crate::ids::SessionId;
 use crate::net::Remote;
 

@@ -7,8 +7,8 @@ use std::rc::Rc;
 use sluice_commands::CommandId;
 
 use crate::chain::vector::Arguments;
+use crate::cluster::Form;
 use crate::resp::{Protocol, encode, reply};
-use crate::upstream::cluster::Form;
 use crate::upstream::{Credentials, Identity, Profile};
 
 /// One change.

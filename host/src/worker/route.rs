@@ -12,9 +12,10 @@ use super::session::{Errand, Held, Pushes, Route, Session};
 use super::sink::Sink;
 use crate::chain::vector::Request;
 use crate::chain::{Answer, Frame, Kind, Outcome, Vector};
+use crate::cluster::Target;
 use crate::ids::SessionId;
 use crate::resp::encode;
-use crate::upstream::cluster::{View, Way};
+use crate::upstream::NodeView;
 use crate::upstream::{Expect, Receiver, Single, Ticket};
 
 /// Send the requests of a vector on, and answer those that have ended. Empties the vector.
@@ -44,7 +45,7 @@ struct Run<'a, 'd> {
     vector: &'a Vector,
     sink: &'a Sink,
     /// The cluster, where it is known.
-    view: Option<&'a Rc<View>>,
+    view: Option<&'a Rc<NodeView>>,
     /// Whether requests that lie side by side may leave as one.
     together: bool,
     delivery: &'a mut Delivery<'d>,
@@ -214,13 +215,13 @@ impl Run<'_, '_> {
 impl Session {
     /// Whether a request with nothing special about it may leave at once; if so, to which node, where there are several.
     #[inline]
-    fn straight(&mut self, view: Option<&Rc<View>>, request: &Request, vector: &Vector) -> Option<u16> {
+    fn straight(&mut self, view: Option<&Rc<NodeView>>, request: &Request, vector: &Vector) -> Option<u16> {
         match (&self.route, view) {
             (Route::Shared(_), _) => {
                 (self.held.is_empty() && self.resubscribe.is_none() && !self.dismissed).then_some(0)
             }
             (Route::Cluster(_), Some(view)) if self.goes_straight(view) => {
-                let slot = Way::straight(request.command, &vector.arguments(request))?;
+                let slot = Target::straight(request.command, &vector.arguments(request))?;
                 let (owner, id) = (view.owner(slot)?, self.id);
                 let Route::Cluster(route) = &mut self.route else { return None };
                 Some(route.node_for(view, owner, request.command, id))

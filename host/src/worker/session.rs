@@ -26,11 +26,11 @@ use super::order::Order;
 use super::plan::{OutputLimits, SessionLimits};
 use crate::buffer::{Flush, Outbox};
 use crate::chain::{Frame, Place};
+use crate::cluster::Target;
 use crate::ids::{MessageId, Sequence, SessionId};
 use crate::net::WriteHalf;
 use crate::resp::request::RequestScanner;
 use crate::resp::{Protocol, Span, reply};
-use crate::upstream::cluster::Way;
 use crate::upstream::{ConnectionRef, Expect, Identity, Subscriptions, Ticket};
 
 /// The memory that an idle session keeps for replies, in bytes: enough for a short one, so that it needs no allocation.
@@ -174,7 +174,7 @@ pub(super) struct Errand {
     pub(super) change: Option<Change>,
     pub(super) expect: Expect,
     /// Where in a cluster it goes.
-    pub(super) way: Way,
+    pub(super) way: Target,
     /// Whether it has several keys, which may be at two nodes while their slot moves.
     pub(super) several: bool,
 }

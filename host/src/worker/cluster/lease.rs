@@ -12,9 +12,10 @@ use super::super::lease::Lease;
 use super::super::session::{Errand, Held, Route, Session};
 use super::send::{later, pass};
 use super::{ClusterRoute, Tenure};
+use crate::cluster::Target;
 use crate::ids::{Sequence, SessionId, TrailId};
-use crate::upstream::cluster::{ClusterNode, View, Way};
 use crate::upstream::{Cluster, Failure, Introduction, Opening, Phase, Receiver};
+use crate::upstream::{ClusterNode, NodeView};
 
 /// Which of the private connections a request is for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -40,7 +41,7 @@ pub(super) fn place(held: &Held) -> Where {
 pub(super) fn go(
     id: SessionId,
     cluster: &Cluster,
-    view: &Rc<View>,
+    view: &Rc<NodeView>,
     held: Held,
     place: Where,
     delivery: &mut Delivery<'_>,
@@ -72,7 +73,7 @@ pub(super) fn go(
     };
     let Route::Cluster(route) = &mut session.route else { return None };
     let Held { ticket, frame, errand: Errand { affinity, change, expect, way, .. }, trial } = held;
-    let slot = if let Way::To(slot) = way { Some(slot) } else { None };
+    let slot = if let Target::To(slot) = way { Some(slot) } else { None };
     if let Some(trial) = trial {
         route.tried(*trial);
     }
@@ -133,7 +134,7 @@ impl ClusterRoute {
     }
 
     /// The private connection that a request is for, if there is one.
-    fn tenure(&self, place: Where, held: &Held, view: &View, id: SessionId) -> Option<usize> {
+    fn tenure(&self, place: Where, held: &Held, view: &NodeView, id: SessionId) -> Option<usize> {
         let target = || self.target(held, view, id).and_then(|node| view.nodes().get(usize::from(node)));
         let redirected = held.trial.as_ref().is_some_and(|trial| trial.to.is_some());
         match place {

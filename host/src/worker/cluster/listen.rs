@@ -16,9 +16,10 @@ use super::super::lease::Lease;
 use super::super::session::{Held, Route};
 use super::super::sink::Sink;
 use super::{ClusterRoute, Tenure};
+use crate::cluster::{Slot, Target};
 use crate::ids::{MessageId, Sequence, SessionId, TrailId};
 use crate::resp::{Protocol, reply};
-use crate::upstream::cluster::{ClusterNode, Slot, Way};
+use crate::upstream::ClusterNode;
 use crate::upstream::{
     Cluster, Connection, ConnectionRef, Failure, Introduction, Lost, Opening, Phase, Subscriptions, Ticket, recounted,
     withdrawn,
@@ -92,7 +93,7 @@ impl ClusterRoute {
     pub(super) fn listener(&self, held: &Held, node: Option<&ClusterNode>) -> Option<usize> {
         let engaged = |tenure: &Tenure| tenure.lease.connection.borrow().is_engaged();
         let of_no_shard = |tenure: &Tenure| tenure.lease.connection.borrow().channels_of_no_shard() > 0;
-        if let Way::To(_) = held.errand.way {
+        if let Target::To(_) = held.errand.way {
             // Channels of a shard are where their slot is.
             let there = |tenure: &Tenure| node.is_some_and(|node| std::ptr::eq(node, &*tenure.node));
             return self.tenures.iter().position(|tenure| engaged(tenure) && there(tenure));

@@ -40,9 +40,10 @@ pub(super) use trial::Trial;
 
 use super::change::Change;
 use super::lease::Lease;
+use crate::cluster::Slot;
 use crate::ids::{Sequence, SessionId, TrailId};
-use crate::upstream::cluster::{ClusterNode, Slot, View};
 use crate::upstream::{Cluster, ConnectionRef, Identity, Phase};
+use crate::upstream::{ClusterNode, NodeView};
 use listen::Listening;
 use parts::Gathering;
 use transaction::Transaction;
@@ -55,7 +56,7 @@ pub(super) struct ClusterRoute {
     /// The same on those to replicas, which may be read from.
     reader: Rc<Identity>,
     /// The map that it goes by.
-    view: Option<Rc<View>>,
+    view: Option<Rc<NodeView>>,
     /// The connections that it shares, by the nodes' positions.
     links: Vec<Option<ConnectionRef>>,
     /// The connections that it has to itself, but for that of the transaction.
@@ -136,7 +137,7 @@ impl ClusterRoute {
     }
 
     /// Go by this map, as this identity. Returns whether it was another one before.
-    fn follow(&mut self, view: &Rc<View>, identity: &Rc<Identity>) -> bool {
+    fn follow(&mut self, view: &Rc<NodeView>, identity: &Rc<Identity>) -> bool {
         let same = self.view.as_ref().is_some_and(|known| Rc::ptr_eq(known, view));
         if same && Rc::ptr_eq(&self.identity, identity) {
             return false;
@@ -164,7 +165,7 @@ impl ClusterRoute {
     }
 
     /// The node that a request goes to which only reads: the best that is connected to, or the primary.
-    pub(super) fn read_from(&mut self, view: &View, primary: u16, session: SessionId) -> u16 {
+    pub(super) fn read_from(&mut self, view: &NodeView, primary: u16, session: SessionId) -> u16 {
         let is_ready = |link: &ConnectionRef| link.borrow().phase() == Phase::Ready;
         view.readers(primary, session.place())
             .into_iter()

@@ -6,8 +6,8 @@ use sluice_commands::{Args, CommandId, table};
 use super::super::affinity::Affinity;
 use super::super::session::{Errand, Held, Session};
 use crate::chain::vector::Arguments;
+use crate::cluster::{Slot, Target, VirtualAnswer, VirtualNode, refusal};
 use crate::resp::encode;
-use crate::upstream::cluster::{Slot, VirtualAnswer, VirtualNode, Way, refusal};
 
 /// What becomes of a request that does not go its way.
 pub(super) enum Own {
@@ -26,13 +26,13 @@ pub(super) fn answer(session: &Session, held: &Held) -> Option<Own> {
     }
     let command = held.errand.command;
     let frame = match (&held.errand.way, held.errand.affinity) {
-        (Way::Incomplete, _) => wrong_number(command),
-        (Way::Refused, _) | (_, Affinity::Tracking) if !is_complete(held) => wrong_number(command),
-        (Way::Refused, _) => refusal(command),
+        (Target::Incomplete, _) => wrong_number(command),
+        (Target::Refused, _) | (_, Affinity::Tracking) if !is_complete(held) => wrong_number(command),
+        (Target::Refused, _) => refusal(command),
         (_, Affinity::Tracking) => encode::error(TRACKING),
         // There is nowhere to ask.
         (_, Affinity::Asking) => encode::OK.to_vec(),
-        (Way::Anywhere, Affinity::Shared | Affinity::Nodes) if asks_for_nodes(command) => {
+        (Target::Anywhere, Affinity::Shared | Affinity::Nodes) if asks_for_nodes(command) => {
             let mut spans = Vec::new();
             let arguments = Arguments::of(&held.frame, &mut spans);
             match VirtualNode::new(session.found_at()).answer(command, &arguments, session.protocol) {
@@ -49,7 +49,7 @@ pub(super) fn answer(session: &Session, held: &Held) -> Option<Own> {
 /// What a subscriber that speaks RESP2 is answered where a server would first look for the slot, in the server's words; `None`: the server
 /// knows what it may say.
 pub(super) fn out_of_mode(errand: &Errand) -> Option<Vec<u8>> {
-    let keyed = matches!(errand.way, Way::To(_) | Way::Parts(_) | Way::Apart);
+    let keyed = matches!(errand.way, Target::To(_) | Target::Parts(_) | Target::Apart);
     if errand.affinity == Affinity::Listen || !keyed {
         return None;
     }
@@ -66,11 +66,11 @@ pub(super) fn beyond_transactions(held: &Held) -> Option<Vec<u8>> {
         return None;
     }
     match held.errand.way {
-        Way::Refused => return Some(refusal(command)),
+        Target::Refused => return Some(refusal(command)),
         // It does not wait there, and speaks of the node that has the keys.
         _ if held.errand.affinity == Affinity::Blocking => return None,
-        Way::Primaries | Way::Nodes | Way::Scan | Way::RandomKey => {}
-        Way::Anywhere if asks_for_nodes(command) || is_retold(command) => {}
+        Target::Primaries | Target::Nodes | Target::Scan | Target::RandomKey => {}
+        Target::Anywhere if asks_for_nodes(command) || is_retold(command) => {}
         _ => return None,
     }
     let name = command.get().map_or("", |command| command.name()).replace('|', " ").to_uppercase();

@@ -15,12 +15,11 @@ use super::listen::{self, OWN};
 use super::send::share;
 use super::{ClusterRoute, lease};
 use crate::chain::vector::Arguments;
+use crate::cluster::{Cursor, Leg, Merge, Part, Slot, Target, VirtualNode, merge_rule, random_key};
 use crate::ids::{SessionId, TrailId};
 use crate::resp::reply;
-use crate::upstream::cluster::{
-    ClusterNode, Cursor, Gather, Leg, Part, Slot, View, VirtualNode, Way, gather, random_key,
-};
 use crate::upstream::{Cluster, Expect, Opening, Payload, Receiver, Ticket};
+use crate::upstream::{ClusterNode, NodeView};
 
 /// A request that was taken apart.
 #[derive(Debug)]
@@ -61,7 +60,7 @@ enum How {
     /// As the elements for keys.
     ByKey(Vec<Part>),
     /// As a rule says.
-    By(Gather<'static>),
+    By(Merge<'static>),
     /// SCAN: with the cursor of the whole cluster.
     Scan(Leg),
     /// RANDOMKEY: in pairs with those to DBSIZE.
@@ -83,7 +82,13 @@ struct Gathered {
 }
 
 /// Take a request apart, and send its parts.
-pub(super) fn take_apart(id: SessionId, cluster: &Cluster, view: &Rc<View>, held: Held, delivery: &mut Delivery<'_>) {
+pub(super) fn take_apart(
+    id: SessionId,
+    cluster: &Cluster,
+    view: &Rc<NodeView>,
+    held: Held,
+    delivery: &mut Delivery<'_>,
+) {
     let Some(session) = delivery.sessions.get(id) else { return };
     let Route::Cluster(route) = &mut session.route else { return };
     let home = route.target(&held, view, id);
@@ -94,21 +99,21 @@ pub(super) fn take_apart(id: SessionId, cluster: &Cluster, view: &Rc<View>, held
     let node = |at: u16| view.nodes().get(usize::from(at)).map(|node| Place::Node(node.address.clone()));
     let shards = || view.shards().iter().copied().map(Place::Slot);
     let (how, parts): (How, Vec<(Place, Bytes)>) = match errand.way {
-        Way::Parts(parts) => {
+        Target::Parts(parts) => {
             let part = |part: &Part| {
                 let mut frame = Vec::new();
                 part.encode(&arguments, &mut frame);
                 (Place::Slot(part.slot), Bytes::from(frame))
             };
             let frames = parts.iter().map(part).collect();
-            let how = match gather(command, &arguments) {
+            let how = match merge_rule(command, &arguments) {
                 // A list of replies is one for each key.
-                Gather::By(ResponsePolicy::Default) => How::ByKey(parts),
+                Merge::By(ResponsePolicy::Default) => How::ByKey(parts),
                 rule => How::By(rule),
             };
             (how, frames)
         }
-        Way::Scan => {
+        Target::Scan => {
             let leg = match Cursor::parse(arguments.get(1).unwrap_or_default()).map(|cursor| cursor.leg(view.map())) {
                 Some(Some(leg)) => leg,
                 other => {
@@ -121,23 +126,23 @@ pub(super) fn take_apart(id: SessionId, cluster: &Cluster, view: &Rc<View>, held
             let part = node(leg.node as u16).map(|place| (place, frame.into()));
             (How::Scan(leg), part.into_iter().collect())
         }
-        Way::RandomKey => {
+        Target::RandomKey => {
             let pair = |place: Place| [(place.clone(), frame.clone()), (place, Bytes::from_static(DBSIZE))];
             (How::RandomKey, shards().flat_map(pair).collect())
         }
-        Way::Nodes => {
+        Target::Nodes => {
             let all = (0..view.nodes().len()).filter_map(|at| node(at as u16));
-            (How::By(gather(command, &arguments)), all.map(|place| (place, frame.clone())).collect())
+            (How::By(merge_rule(command, &arguments)), all.map(|place| (place, frame.clone())).collect())
         }
-        Way::Anywhere => {
+        Target::Anywhere => {
             let part = home.and_then(node).map(|place| (place, frame.clone()));
             (How::Info(VirtualNode::new(session.found_at())), part.into_iter().collect())
         }
-        _ => (How::By(gather(command, &arguments)), shards().map(|place| (place, frame.clone())).collect()),
+        _ => (How::By(merge_rule(command, &arguments)), shards().map(|place| (place, frame.clone())).collect()),
     };
     let (portions, frames): (Vec<Portion>, Vec<Bytes>) =
         parts.into_iter().map(|(place, frame)| (Portion { place, reply: Bytes::new(), gone: false }, frame)).unzip();
-    let ways: Vec<Way> = portions.iter().map(|portion| portion.place.way()).collect();
+    let ways: Vec<Target> = portions.iter().map(|portion| portion.place.way()).collect();
     let Some(session) = delivery.sessions.get(id) else { return };
     let Route::Cluster(route) = &mut session.route else { return };
     let gathering = Gathering { whole: ticket, how, left: portions.len(), parts: portions };
@@ -145,7 +150,7 @@ pub(super) fn take_apart(id: SessionId, cluster: &Cluster, view: &Rc<View>, held
     session.changes.extend(errand.change.map(|change| (ticket.sequence, change)));
     for (at, (frame, way)) in frames.into_iter().zip(ways).enumerate() {
         let ticket = Ticket { trail: TrailId::NONE, part: at as u16 + 1, ..ticket };
-        let several = matches!(way, Way::To(_)) && several;
+        let several = matches!(way, Target::To(_)) && several;
         let errand = Errand { command, affinity: Affinity::Shared, change: None, expect: Expect::One, way, several };
         // What cannot go now is among those that are tried again.
         let _ = share(id, cluster, view, Held { ticket, frame, errand, trial: None }, delivery);
@@ -160,7 +165,7 @@ const DBSIZE: &[u8] = b"*1\r\n$6\r\nDBSIZE\r\n";
 pub(super) fn send_to_each(
     id: SessionId,
     cluster: &Cluster,
-    view: &Rc<View>,
+    view: &Rc<NodeView>,
     held: Held,
     delivery: &mut Delivery<'_>,
     granted: Option<&Rc<ClusterNode>>,
@@ -198,7 +203,7 @@ pub(super) fn send_to_each(
     if let Some(trial) = trial {
         route.tried(*trial);
     }
-    let how = if listens { How::Confirmations } else { How::By(gather(command, &[frame.as_ref()][..])) };
+    let how = if listens { How::Confirmations } else { How::By(merge_rule(command, &[frame.as_ref()][..])) };
     let portion = |&at: &usize| {
         let place = Place::Node(route.tenures[at].node.address.clone());
         Portion { place, reply: Bytes::new(), gone: false }
@@ -220,10 +225,10 @@ pub(super) fn send_to_each(
 }
 
 impl Place {
-    fn way(&self) -> Way {
+    fn way(&self) -> Target {
         match self {
-            Self::Slot(slot) => Way::To(*slot),
-            Self::Node(_) => Way::Anywhere,
+            Self::Slot(slot) => Target::To(*slot),
+            Self::Node(_) => Target::Anywhere,
         }
     }
 }
@@ -237,12 +242,12 @@ impl Gathering {
 
 impl ClusterRoute {
     /// Where a part of a request goes that was taken apart.
-    pub(super) fn way_of_part(&self, ticket: &Ticket) -> Option<Way> {
+    pub(super) fn way_of_part(&self, ticket: &Ticket) -> Option<Target> {
         Some(self.portion(ticket)?.place.way())
     }
 
     /// The node that a part of a request is for, where it is for one node; `None` where that is no node any more.
-    pub(super) fn of_part(&self, ticket: &Ticket, view: &View) -> Option<u16> {
+    pub(super) fn of_part(&self, ticket: &Ticket, view: &NodeView) -> Option<u16> {
         match &self.portion(ticket)?.place {
             Place::Node(address) => view.at(address),
             Place::Slot(_) => None,
@@ -254,7 +259,7 @@ impl ClusterRoute {
     }
 
     /// Whether a part of a request is for a node that is none any more.
-    pub(super) fn is_gone(&self, ticket: &Ticket, view: &View) -> bool {
+    pub(super) fn is_gone(&self, ticket: &Ticket, view: &NodeView) -> bool {
         let portion = self.portion(ticket);
         portion.is_some_and(|portion| matches!(&portion.place, Place::Node(address) if view.at(address).is_none()))
     }
@@ -278,8 +283,8 @@ impl ClusterRoute {
         let several = matches!(how, How::Confirmations);
         let ends = matches!(how, How::Scan(_)) && Leg::is_last(first());
         let reply = match how {
-            How::ByKey(parts) => Gather::ByKey(&parts).gather(&replies),
-            How::By(gather) => gather.gather(&replies),
+            How::ByKey(parts) => Merge::ByKey(&parts).merge(&replies),
+            How::By(rule) => rule.merge(&replies),
             How::Scan(leg) => match &self.view {
                 Some(view) => leg.reply(first(), view.map()),
                 None => GONE.to_vec(),

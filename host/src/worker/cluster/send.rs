@@ -17,15 +17,16 @@ use super::trial::{Trial, Verdict, unreachable};
 use super::{ClusterRoute, parts, transaction};
 use crate::chain::vector::{Arguments, lookup};
 use crate::chain::{Answer, Frame, Kind};
+use crate::cluster::{Slot, Target};
 use crate::ids::{Sequence, SessionId};
 use crate::resp::Protocol;
-use crate::upstream::cluster::{ClusterNode, Slot, View, Way};
 use crate::upstream::{Cause, Cluster, Expect, Failure, Receiver, Subscription, Ticket, requests};
+use crate::upstream::{ClusterNode, NodeView};
 
 impl Session {
     /// Whether a request of this session may go straight to the node of its key, with this map: nothing is in its way.
     #[inline]
-    pub(in super::super) fn goes_straight(&self, view: &Rc<View>) -> bool {
+    pub(in super::super) fn goes_straight(&self, view: &Rc<NodeView>) -> bool {
         match &self.route {
             Route::Cluster(route) => {
                 self.held.is_empty()
@@ -61,7 +62,7 @@ pub(in super::super) fn send(
     }
     if errand.affinity == Affinity::Shared
         && !errand.several
-        && let Way::To(slot) = errand.way
+        && let Target::To(slot) = errand.way
         && let Frame::Arena(range) = &frame
         && let Some(view) = cluster.view()
         && let Some(owner) = view.owner(slot)
@@ -167,7 +168,7 @@ pub(super) fn go(
             delivery.answer(&held.ticket, &Answer { frame, foreign: false }, Kind::Single);
             return None;
         }
-        Some(Own::To(slot)) => held.errand.way = Way::To(slot),
+        Some(Own::To(slot)) => held.errand.way = Target::To(slot),
         None => {}
     }
     let Route::Cluster(route) = &mut session.route else { return None };
@@ -188,7 +189,9 @@ pub(super) fn go(
         Affinity::Exec | Affinity::Discard | Affinity::Unwatch if route.is_watching() => {
             lease::go(id, cluster, &view, held, Where::Watching, delivery, granted)
         }
-        Affinity::Watch if route.is_watching() && held.errand.way != route.watched.map_or(Way::Anywhere, Way::To) => {
+        Affinity::Watch
+            if route.is_watching() && held.errand.way != route.watched.map_or(Target::Anywhere, Target::To) =>
+        {
             let cross_slot = Answer { frame: Bytes::from_static(transaction::CROSS_SLOT), foreign: false };
             delivery.answer(&held.ticket, &cross_slot, Kind::Single);
             None
@@ -196,7 +199,7 @@ pub(super) fn go(
         Affinity::Listen if is_from_all_shards(&held) && !route.listeners_of_shards().is_empty() => {
             parts::send_to_each(id, cluster, &view, held, delivery, granted)
         }
-        Affinity::Blocking | Affinity::Urgent if matches!(held.errand.way, Way::Primaries | Way::Nodes) => {
+        Affinity::Blocking | Affinity::Urgent if matches!(held.errand.way, Target::Primaries | Target::Nodes) => {
             parts::send_to_each(id, cluster, &view, held, delivery, granted)
         }
         affinity if affinity.needs_private() && !goes_to_all(&held) => {
@@ -214,14 +217,14 @@ pub(super) fn go(
 
 impl Held {
     /// Find out what there is to know of a request whose command is not in the table.
-    fn look_up(&mut self, view: &View, cluster: &Cluster) {
-        if self.errand.command != CommandId::UNKNOWN || self.errand.way != Way::Anywhere {
+    fn look_up(&mut self, view: &NodeView, cluster: &Cluster) {
+        if self.errand.command != CommandId::UNKNOWN || self.errand.way != Target::Anywhere {
             return;
         }
         let mut spans = Vec::new();
         let arguments = Arguments::of(&self.frame, &mut spans);
         let Some(learned) = arguments.get(0).and_then(|name| view.learned(name)) else { return cluster.is_strange() };
-        self.errand.way = learned.way(&arguments);
+        self.errand.way = learned.target(&arguments);
         if learned.blocks {
             (self.errand.affinity, self.errand.expect) = (Affinity::Blocking, Expect::Eventually);
         }
@@ -232,21 +235,21 @@ impl Held {
 pub(super) fn share(
     id: SessionId,
     cluster: &Cluster,
-    view: &Rc<View>,
+    view: &Rc<NodeView>,
     held: Held,
     delivery: &mut Delivery<'_>,
 ) -> Option<Held> {
     if held.ticket.part == 0 {
         match &held.errand.way {
-            Way::Parts(_) | Way::Primaries | Way::Nodes | Way::Scan | Way::RandomKey => {
+            Target::Parts(_) | Target::Primaries | Target::Nodes | Target::Scan | Target::RandomKey => {
                 parts::take_apart(id, cluster, view, held, delivery);
                 return None;
             }
-            Way::Anywhere if own::is_retold(held.errand.command) => {
+            Target::Anywhere if own::is_retold(held.errand.command) => {
                 parts::take_apart(id, cluster, view, held, delivery);
                 return None;
             }
-            Way::To(_) | Way::Apart | Way::Anywhere | Way::Incomplete | Way::Refused => {}
+            Target::To(_) | Target::Apart | Target::Anywhere | Target::Incomplete | Target::Refused => {}
         }
     }
     let session = delivery.sessions.get(id)?;
@@ -260,7 +263,7 @@ pub(super) fn share(
         return later(cluster, held, delivery);
     };
     // A second attempt goes to the primary.
-    if held.trial.is_none() && matches!(held.errand.way, Way::To(_)) {
+    if held.trial.is_none() && matches!(held.errand.way, Target::To(_)) {
         node = route.node_for(view, node, held.errand.command, id);
     }
     let asking = held.trial.as_ref().is_some_and(|trial| trial.asks(view));
@@ -275,7 +278,7 @@ pub(super) fn share(
     match sent.and_then(|()| link.send_bytes(held.ticket, held.frame.clone(), held.errand.expect, delivery.now)) {
         Ok(()) => {
             drop(link);
-            if let Way::To(slot) = held.errand.way
+            if let Target::To(slot) = held.errand.way
                 && held.errand.several
             {
                 route.divided.push((slot, held.ticket.sequence));
@@ -326,7 +329,13 @@ pub(super) fn later(cluster: &Cluster, mut held: Held, delivery: &mut Delivery<'
 impl ClusterRoute {
     /// The node for a request to the slots of a primary.
     #[inline]
-    pub(in super::super) fn node_for(&mut self, view: &View, primary: u16, command: CommandId, id: SessionId) -> u16 {
+    pub(in super::super) fn node_for(
+        &mut self,
+        view: &NodeView,
+        primary: u16,
+        command: CommandId,
+        id: SessionId,
+    ) -> u16 {
         if view.reads_elsewhere() && only_reads(command) { self.read_from(view, primary, id) } else { primary }
     }
 
@@ -335,8 +344,8 @@ impl ClusterRoute {
         let before = head..held.ticket.sequence;
         let mut in_flight = self.divided.iter().filter(|(_, sequence)| before.contains(sequence)).map(|(slot, _)| slot);
         match &held.errand.way {
-            Way::To(slot) => in_flight.any(|divided| divided == slot),
-            Way::Parts(parts) if !self.divided.is_empty() => {
+            Target::To(slot) => in_flight.any(|divided| divided == slot),
+            Target::Parts(parts) if !self.divided.is_empty() => {
                 let slots: HashSet<Slot> = parts.iter().map(|part| part.slot).collect();
                 in_flight.any(|divided| slots.contains(divided))
             }
@@ -345,10 +354,10 @@ impl ClusterRoute {
     }
 
     /// The node that a request goes to; `None`: nobody serves its slot.
-    pub(super) fn target(&self, held: &Held, view: &View, id: SessionId) -> Option<u16> {
+    pub(super) fn target(&self, held: &Held, view: &NodeView, id: SessionId) -> Option<u16> {
         let redirected = held.trial.as_ref().and_then(|trial| trial.to.as_deref()).and_then(|to| view.at(to));
         redirected.or_else(|| match held.errand.way {
-            Way::To(slot) => view.owner(slot),
+            Target::To(slot) => view.owner(slot),
             _ => self.of_part(&held.ticket, view).or_else(|| {
                 // A session keeps to one node while that works, so that what has no keys stays in order too.
                 let pauses = held.trial.as_ref().map_or(0, |trial| trial.pauses as usize);
@@ -381,10 +390,10 @@ pub(in super::super) fn errand_of(command: CommandId, arguments: &Arguments<'_>,
     let change = if affinity == Affinity::Shared { None } else { Change::of(command, arguments) };
     let count = sluice_commands::Args::count(arguments);
     let mut keys = Vec::new();
-    let way = match Way::straight(command, arguments) {
-        _ if !find => Way::Anywhere,
-        Some(slot) => Way::To(slot),
-        None => Way::of(command, arguments, &mut keys),
+    let way = match Target::straight(command, arguments) {
+        _ if !find => Target::Anywhere,
+        Some(slot) => Target::To(slot),
+        None => Target::of(command, arguments, &mut keys),
     };
     let several = keys.len() > 1;
     Errand { command, affinity, change, expect: expectation(affinity, command, count), way, several }
@@ -397,5 +406,5 @@ fn is_from_all_shards(held: &Held) -> bool {
 
 /// Whether it is said to several nodes, on the connections that sessions share.
 fn goes_to_all(held: &Held) -> bool {
-    matches!(held.errand.affinity, Affinity::Momentary) && matches!(held.errand.way, Way::Primaries | Way::Nodes)
+    matches!(held.errand.affinity, Affinity::Momentary) && matches!(held.errand.way, Target::Primaries | Target::Nodes)
 }

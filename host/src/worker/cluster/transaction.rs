@@ -26,10 +26,11 @@ use super::send::later;
 use super::trial::{Trial, Verdict};
 use super::{ClusterRoute, Tenure};
 use crate::chain::{Answer, Kind};
+use crate::cluster::{Slot, Target};
 use crate::ids::{Sequence, SessionId, TrailId};
 use crate::resp::{Protocol, encode};
-use crate::upstream::cluster::{ClusterNode, Slot, View, Way};
 use crate::upstream::{Cause, Cluster, Failure, Opening, Receiver, Ticket};
+use crate::upstream::{ClusterNode, NodeView};
 pub(super) use replay::replay;
 
 /// A transaction of a session.
@@ -126,8 +127,8 @@ impl Transaction {
         self.moves
     }
 
-    fn way(&self) -> Way {
-        self.slot.map_or(Way::Anywhere, Way::To)
+    fn way(&self) -> Target {
+        self.slot.map_or(Target::Anywhere, Target::To)
     }
 
     /// One of its requests has come back: nothing of it was executed, and all of it is sent again.
@@ -175,7 +176,7 @@ impl Transaction {
 pub(super) fn begin(
     id: SessionId,
     cluster: &Cluster,
-    view: &Rc<View>,
+    view: &Rc<NodeView>,
     held: Held,
     delivery: &mut Delivery<'_>,
     granted: Option<&Rc<ClusterNode>>,
@@ -218,7 +219,7 @@ fn ok() -> Answer {
 pub(super) fn go(
     id: SessionId,
     cluster: &Cluster,
-    view: Option<&Rc<View>>,
+    view: Option<&Rc<NodeView>>,
     held: Held,
     delivery: &mut Delivery<'_>,
     granted: Option<&Rc<ClusterNode>>,
@@ -263,7 +264,7 @@ pub(super) fn go(
                 delivery.answer(&held.ticket, &Answer { frame: frame.into(), foreign: false }, Kind::Single);
                 return None;
             }
-            if let Way::To(slot) = held.errand.way
+            if let Target::To(slot) = held.errand.way
                 && !matches!(held.errand.affinity, Affinity::Multi | Affinity::Watch)
                 && *transaction.slot.get_or_insert(slot) != slot
             {

@@ -14,9 +14,10 @@ use super::super::sink::Sink;
 use super::listen::OWN;
 use super::send::errand;
 use crate::chain::{Answer, Kind};
+use crate::cluster::{Address, MOST, Obstacle, Redirect, Target};
 use crate::ids::Sequence;
 use crate::net::{host_and_port, with_port};
-use crate::upstream::cluster::{MOST, Obstacle, Redirect, Target, View, Way};
+use crate::upstream::NodeView;
 use crate::upstream::{Cause, Cluster, Failure, Ticket};
 
 /// What has come of a request so far.
@@ -72,7 +73,7 @@ impl Trial {
         &mut self,
         cause: Cause<'_>,
         command: CommandId,
-        way: &Way,
+        way: &Target,
         cluster: &Cluster,
         now: Instant,
     ) -> Verdict {
@@ -91,7 +92,7 @@ impl Trial {
         match redirect {
             Redirect::Moved(slot, target) | Redirect::Ask(slot, target) => {
                 // What a script says is no redirection, unless it says so of its own slot. Of what nobody knows, only the cluster can tell.
-                if *way != Way::To(slot) && command != CommandId::UNKNOWN {
+                if *way != Target::To(slot) && command != CommandId::UNKNOWN {
                     return answer();
                 }
                 self.redirections = self.redirections.saturating_add(1);
@@ -121,7 +122,7 @@ impl Trial {
     }
 
     /// Whether the request goes behind ASKING, to the node that it was sent to.
-    pub(super) fn asks(&self, view: &View) -> bool {
+    pub(super) fn asks(&self, view: &NodeView) -> bool {
         self.asking && self.to.as_deref().is_some_and(|to| view.at(to).is_some())
     }
 
@@ -147,23 +148,23 @@ fn runs_scripts(command: CommandId) -> bool {
 }
 
 /// `host:port`, an IPv6 address in brackets.
-fn address(target: Target<'_>, server: &Rc<str>) -> Arc<str> {
+fn address(target: Address<'_>, server: &Rc<str>) -> Arc<str> {
     let host = target.host.or_else(|| host_and_port(server).map(|(host, _)| host)).unwrap_or_default();
     with_port(host, target.port)
 }
 
 /// Why a request could not be sent. Where the nodes are is for the operator's log.
-pub(super) fn unreachable(way: &Way, cluster: &Cluster) -> Bytes {
+pub(super) fn unreachable(way: &Target, cluster: &Cluster) -> Bytes {
     let answer = match (cluster.view(), way) {
         (None, _) => {
             let trouble = cluster.trouble();
             let reason = trouble.as_deref().unwrap_or("no contact point has answered yet");
             Answer::error(&format!("CLUSTERDOWN the cluster is not known: {reason}; this request was not sent"))
         }
-        (Some(view), Way::To(slot)) if view.owner(*slot).is_none() => {
+        (Some(view), Target::To(slot)) if view.owner(*slot).is_none() => {
             Answer::error(&format!("CLUSTERDOWN nobody serves slot {slot}; this request was not sent"))
         }
-        (Some(_), Way::To(slot)) => Answer::error(&format!(
+        (Some(_), Target::To(slot)) => Answer::error(&format!(
             "CLUSTERDOWN the node that serves slot {slot} is unreachable; this request was not sent"
         )),
         (Some(_), _) => Answer::error("CLUSTERDOWN a node of the cluster is unreachable; this request was not sent"),

@@ -13,7 +13,7 @@ use super::super::trial::{Verdict, unreachable};
 use super::{EXEC_ABORT, Entry, end, null, send};
 use crate::chain::{Answer, Kind};
 use crate::ids::{SessionId, TrailId};
-use crate::upstream::cluster::ClusterNode;
+use crate::upstream::ClusterNode;
 use crate::upstream::{Cause, Cluster, Opening, Phase};
 
 /// Send a transaction again whose node is not the right one, or not there any more. Returns whether anything can go on.

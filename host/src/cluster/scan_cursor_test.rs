@@ -7,14 +7,14 @@ use proptest::prelude::*;
 use super::*;
 
 /// Ranges of slots and who serves them.
-fn map(ranges: &[(usize, usize, char)]) -> Map {
+fn map(ranges: &[(usize, usize, char)]) -> SlotMap {
     let mut answer = Vec::new();
     encode::header(&mut answer, b'*', ranges.len());
     for (first, last, id) in ranges {
         let node = format!("*3\r\n$1\r\nh\r\n:1\r\n$1\r\n{id}\r\n");
         answer.extend_from_slice(format!("*3\r\n:{first}\r\n:{last}\r\n{node}").as_bytes());
     }
-    Map::read(&answer, "h").unwrap()
+    SlotMap::read(&answer, "h").unwrap()
 }
 
 /// Which server has each slot. In every hundredth there is an element; its number is its name.
@@ -34,7 +34,7 @@ impl Cluster {
         cluster
     }
 
-    fn map(&self) -> Map {
+    fn map(&self) -> SlotMap {
         let mut first = 0;
         let mut ranges = Vec::new();
         for range in self.owners.chunk_by(|one, next| one == next) {

@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use sha2::{Digest, Sha256};
 use sluice_commands::{Args, Command, CommandId};
 
-use super::keyless::refusal;
+use super::policies::refusal;
 use super::slot::{SLOTS, Slot};
 use crate::resp::{Protocol, encode, reply};
 

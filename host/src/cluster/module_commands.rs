@@ -5,26 +5,26 @@ use std::collections::HashMap;
 use sluice_commands::{Args, KeyRange, table};
 
 use super::slot::Slot;
-use super::way::Way;
+use super::target::Target;
 use crate::resp::reply;
 
 /// What a cluster has said of commands that the table does not know.
 #[derive(Debug, Default, Eq, PartialEq)]
-pub struct Learned {
+pub struct ModuleCommands {
     /// By their names in lower case.
-    commands: HashMap<Vec<u8>, LearnedCommand>,
+    commands: HashMap<Vec<u8>, ModuleCommand>,
 }
 
 /// Such a command.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct LearnedCommand {
+pub struct ModuleCommand {
     /// Where its keys are; `None`: it has none, or only the server can tell.
     keys: Option<KeyRange>,
     /// Whether its reply may never come.
     pub blocks: bool,
 }
 
-impl Learned {
+impl ModuleCommands {
     /// Read the answer to `COMMAND` (RESP2), one whole frame. What cannot be understood is left out: the cluster sends such requests to
     /// where they belong.
     pub fn read(answer: &[u8]) -> Self {
@@ -33,7 +33,7 @@ impl Learned {
     }
 
     /// What is known of the command with this name, whatever the case.
-    pub fn find(&self, name: &[u8]) -> Option<LearnedCommand> {
+    pub fn find(&self, name: &[u8]) -> Option<ModuleCommand> {
         self.commands.get(&name.to_ascii_lowercase()).copied()
     }
 
@@ -48,17 +48,17 @@ impl Learned {
     }
 }
 
-impl LearnedCommand {
-    /// The way of a request with these arguments, its name included.
-    pub fn way<A: Args + ?Sized>(self, arguments: &A) -> Way {
+impl ModuleCommand {
+    /// The target of a request with these arguments, its name included.
+    pub fn target<A: Args + ?Sized>(self, arguments: &A) -> Target {
         let mut slots = Vec::new();
         if let Some(keys) = self.keys {
             keys.each(arguments.count(), |place| slots.push(Slot::of(arguments.arg(place))));
         }
         match slots.split_first() {
-            None => Way::Anywhere,
-            Some((first, others)) if others.iter().all(|other| other == first) => Way::To(*first),
-            Some(_) => Way::Apart,
+            None => Target::Anywhere,
+            Some((first, others)) if others.iter().all(|other| other == first) => Target::To(*first),
+            Some(_) => Target::Apart,
         }
     }
 }
@@ -68,19 +68,16 @@ fn is_known(name: &[u8]) -> bool {
 }
 
 /// `[name, arity, [flag…], first key, last key, step, …]`
-fn command(entry: &[u8]) -> Option<(Vec<u8>, LearnedCommand)> {
+fn command(entry: &[u8]) -> Option<(Vec<u8>, ModuleCommand)> {
     let mut fields = reply::elements(entry);
     let name = reply::text(fields.next()?)?.to_ascii_lowercase();
     let flags: Vec<&[u8]> = reply::elements(fields.nth(1)?).collect();
     let has = |wanted: &str| flags.iter().any(|flag| flag.get(1..).unwrap_or_default().starts_with(wanted.as_bytes()));
-    let [first, last, step] = [fields.next()?, fields.next()?, fields.next()?].map(number);
+    let [first, last, step] =
+        [fields.next()?, fields.next()?, fields.next()?].map(|field| i16::try_from(reply::integer(field)?).ok());
     let keys = KeyRange { first: first?, last: last?, step: step?.max(1) };
     let keys = (keys.first > 0 && !has("movablekeys")).then_some(keys);
-    Some((name, LearnedCommand { keys, blocks: has("blocking") }))
-}
-
-fn number(frame: &[u8]) -> Option<i16> {
-    std::str::from_utf8(frame.strip_prefix(b":")?).ok()?.trim_end().parse().ok()
+    Some((name, ModuleCommand { keys, blocks: has("blocking") }))
 }
 
 #[cfg(test)]
@@ -105,19 +102,19 @@ mod test {
             entry("m.moves", &["write", "movablekeys"], [1, 1, 1]),
             "$3\r\nodd\r\n".to_owned(),
         ];
-        let learned = Learned::read(format!("*{}\r\n{}", entries.len(), entries.concat()).as_bytes());
+        let learned = ModuleCommands::read(format!("*{}\r\n{}", entries.len(), entries.concat()).as_bytes());
         assert_eq!(learned.len(), 4, "{learned:?}");
-        let way = |line: &str| {
+        let target = |line: &str| {
             let arguments: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
-            learned.find(arguments[0]).unwrap().way(&arguments)
+            learned.find(arguments[0]).unwrap().target(&arguments)
         };
-        assert_eq!(way("json.mset {a}1 $ 1 {a}2 $ 2"), Way::To(Slot::of(b"a")));
-        assert_eq!(way("JSON.MSET a $ 1 b $ 2"), Way::Apart);
-        assert_eq!(way("m.wait a"), Way::To(Slot::of(b"a")));
+        assert_eq!(target("json.mset {a}1 $ 1 {a}2 $ 2"), Target::To(Slot::of(b"a")));
+        assert_eq!(target("JSON.MSET a $ 1 b $ 2"), Target::Apart);
+        assert_eq!(target("m.wait a"), Target::To(Slot::of(b"a")));
         assert!(learned.find(b"M.WAIT").unwrap().blocks && !learned.find(b"m.free").unwrap().blocks);
-        assert_eq!(way("m.free a"), Way::Anywhere);
-        assert_eq!(way("m.moves a"), Way::Anywhere);
+        assert_eq!(target("m.free a"), Target::Anywhere);
+        assert_eq!(target("m.moves a"), Target::Anywhere);
         assert!(learned.find(b"get").is_none());
-        assert!(Learned::read(b"-NOPERM no\r\n").is_empty());
+        assert!(ModuleCommands::read(b"-NOPERM no\r\n").is_empty());
     }
 }

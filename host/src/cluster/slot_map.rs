@@ -1,6 +1,6 @@
 //! What a cluster looks like, as one of its nodes sees it: who serves which slot.
 //!
-//! The answer to `CLUSTER SLOTS`, which all versions know, is read into a [`Map`] that never changes; a later answer becomes another map.
+//! The answer to `CLUSTER SLOTS`, which all versions know, is read into a [`SlotMap`] that never changes; a later answer becomes another map.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::resp::reply;
 
 /// Who serves which slot.
 #[derive(Debug, Eq, PartialEq)]
-pub struct Map {
+pub struct SlotMap {
     nodes: Vec<Node>,
     shards: Vec<Shard>,
     /// The position of each slot's shard, or [`NOBODY`].
@@ -71,7 +71,7 @@ pub enum MapError {
     Empty,
 }
 
-impl Map {
+impl SlotMap {
     /// Read the answer to `CLUSTER SLOTS` (RESP2), one whole frame. `asked`: the host that was asked, without brackets; it stands for
     /// itself where a node does not know its own.
     ///
@@ -285,5 +285,5 @@ fn kind(frame: &[u8]) -> String {
 }
 
 #[cfg(test)]
-#[path = "map_test.rs"]
+#[path = "slot_map_test.rs"]
 mod test;

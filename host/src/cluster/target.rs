@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use sluice_commands::{Args, Begin, CommandId, Find, KeyFlags, KeyRange, RequestPolicy, key_positions};
 
-use super::keyless;
+use super::policies;
 use super::slot::Slot;
 use crate::resp::encode;
 
 /// Where a request goes.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Way {
+pub enum Target {
     /// To the shard that serves this slot: all of its keys lie there.
     To(Slot),
     /// Nowhere as one: its keys lie in several slots, and it is one that must not be taken apart.
@@ -44,15 +44,15 @@ pub struct Part {
     step: u32,
 }
 
-impl Way {
-    /// The way of a request with these arguments, its name included. `keys` is used to look for them.
+impl Target {
+    /// The target of a request with these arguments, its name included. `keys` is used to look for them.
     pub fn of<A: Args + ?Sized>(command: CommandId, arguments: &A, keys: &mut Vec<u32>) -> Self {
         key_positions(command, arguments, keys);
         if keys.is_empty() {
             shard_channels(command, arguments, keys);
         }
         let slot = |position: u32| Slot::of(arguments.arg(position as usize));
-        let Some((first, others)) = keys.split_first() else { return keyless::way(command, arguments) };
+        let Some((first, others)) = keys.split_first() else { return policies::target(command, arguments) };
         let first = slot(*first);
         if others.iter().all(|&other| slot(other) == first) {
             return Self::To(first);
@@ -120,14 +120,14 @@ mod test {
     #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
 
-    fn way(line: &str) -> Way {
+    fn target(line: &str) -> Target {
         let arguments: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
         let command = sluice_commands::lookup(arguments[0], || arguments.get(1).copied());
-        Way::of(command, &arguments, &mut Vec::new())
+        Target::of(command, &arguments, &mut Vec::new())
     }
 
     fn encoded(line: &str) -> Vec<String> {
-        let Way::Parts(parts) = way(line) else { panic!("{line} is not taken apart") };
+        let Target::Parts(parts) = target(line) else { panic!("{line} is not taken apart") };
         let arguments: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
         let encode = |part: &Part| {
             let mut out = Vec::new();
@@ -145,35 +145,35 @@ mod test {
 
     #[test]
     fn every_request_has_its_way() {
-        let to = |key: &str| Way::To(Slot::of(key.as_bytes()));
+        let to = |key: &str| Target::To(Slot::of(key.as_bytes()));
         for (line, expected) in [
             ("GET a", to("a")),
             ("MGET {a}1 {a}2", to("a")),
             ("EVAL script 2 {a}1 {a}2 b", to("a")),
             ("XREAD COUNT 1 STREAMS {a}1 {a}2 0 0", to("a")),
             ("OBJECT ENCODING a", to("a")),
-            ("RENAME a b", Way::Apart),
-            ("MSETNX a 1 b 2", Way::Apart),
-            ("EVAL script 2 a b", Way::Apart),
-            ("EVAL script 0", Way::Anywhere),
-            ("DBSIZE", Way::Primaries),
-            ("SCRIPT LOAD x", Way::Nodes),
-            ("TIME", Way::Anywhere),
-            ("SCAN 0", Way::Scan),
-            ("RANDOMKEY", Way::RandomKey),
-            ("SHUTDOWN NOSAVE", Way::Refused),
-            ("ACL SETUSER a", Way::Nodes),
-            ("ACL LOAD", Way::Nodes),
-            ("PUBSUB CHANNELS", Way::Nodes),
+            ("RENAME a b", Target::Apart),
+            ("MSETNX a 1 b 2", Target::Apart),
+            ("EVAL script 2 a b", Target::Apart),
+            ("EVAL script 0", Target::Anywhere),
+            ("DBSIZE", Target::Primaries),
+            ("SCRIPT LOAD x", Target::Nodes),
+            ("TIME", Target::Anywhere),
+            ("SCAN 0", Target::Scan),
+            ("RANDOMKEY", Target::RandomKey),
+            ("SHUTDOWN NOSAVE", Target::Refused),
+            ("ACL SETUSER a", Target::Nodes),
+            ("ACL LOAD", Target::Nodes),
+            ("PUBSUB CHANNELS", Target::Nodes),
             ("SPUBLISH a message", to("a")),
             ("SSUBSCRIBE {a}1 {a}2", to("a")),
-            ("SSUBSCRIBE a b", Way::Apart),
-            ("SUNSUBSCRIBE", Way::Anywhere),
-            ("SUBSCRIBE a b", Way::Anywhere),
-            ("PUBLISH a message", Way::Anywhere),
-            ("NO.SUCH a", Way::Anywhere),
+            ("SSUBSCRIBE a b", Target::Apart),
+            ("SUNSUBSCRIBE", Target::Anywhere),
+            ("SUBSCRIBE a b", Target::Anywhere),
+            ("PUBLISH a message", Target::Anywhere),
+            ("NO.SUCH a", Target::Anywhere),
         ] {
-            assert_eq!(way(line), expected, "{line}");
+            assert_eq!(target(line), expected, "{line}");
         }
     }
 
@@ -181,8 +181,8 @@ mod test {
     fn a_request_is_taken_apart_by_slot_and_not_by_key() {
         assert_eq!(encoded("DEL a {b}1 c {b}2 a"), ["DEL a a", "DEL {b}1 {b}2", "DEL c"]);
         assert_eq!(encoded("mset a 1 b 2 {a}x 3"), ["mset a 1 {a}x 3", "mset b 2"]);
-        assert_eq!(way("MSET a 1 b"), Way::Incomplete);
-        let Way::Parts(parts) = way("MGET a b {a}c") else { panic!("MGET is not taken apart") };
+        assert_eq!(target("MSET a 1 b"), Target::Incomplete);
+        let Target::Parts(parts) = target("MGET a b {a}c") else { panic!("MGET is not taken apart") };
         assert_eq!(parts.iter().map(|part| &part.keys[..]).collect::<Vec<_>>(), [&[0, 2][..], &[1]]);
     }
 }

@@ -20,9 +20,9 @@ use std::sync::LazyLock;
 
 use sluice_commands::{Args, Command, CommandId, RequestPolicy, ResponsePolicy, table};
 
-use super::gather::Gather;
+use super::merge::Merge;
 use super::slot::Slot;
-use super::way::Way;
+use super::target::Target;
 use crate::resp::encode;
 
 /// Where a request without keys goes.
@@ -36,22 +36,22 @@ enum Reach {
     Nodes,
     /// To every node, but where it is about a key after all.
     Debug,
-    /// See [`Way::Scan`].
+    /// See [`Target::Scan`].
     Scan,
-    /// See [`Way::RandomKey`].
+    /// See [`Target::RandomKey`].
     RandomKey,
     /// Nowhere.
     Refused,
 }
 
-const ALL: Gather<'static> = Gather::By(ResponsePolicy::AllSucceeded);
-const ANY: Gather<'static> = Gather::By(ResponsePolicy::OneSucceeded);
-const SUM: Gather<'static> = Gather::By(ResponsePolicy::AggSum);
-const MIN: Gather<'static> = Gather::By(ResponsePolicy::AggMin);
-const LIST: Gather<'static> = Gather::By(ResponsePolicy::Default);
+const ALL: Merge<'static> = Merge::By(ResponsePolicy::AllSucceeded);
+const ANY: Merge<'static> = Merge::By(ResponsePolicy::OneSucceeded);
+const SUM: Merge<'static> = Merge::By(ResponsePolicy::AggSum);
+const MIN: Merge<'static> = Merge::By(ResponsePolicy::AggMin);
+const LIST: Merge<'static> = Merge::By(ResponsePolicy::Default);
 
 /// What the tips do not say, or say otherwise. The reply of one node is taken as it is.
-const BY_NAME: &[(&str, Reach, Gather<'static>)] = &[
+const BY_NAME: &[(&str, Reach, Merge<'static>)] = &[
     // Orders to servers.
     ("acl|load", Reach::Nodes, ALL),
     ("bgrewriteaof", Reach::Nodes, ALL),
@@ -65,25 +65,25 @@ const BY_NAME: &[(&str, Reach, Gather<'static>)] = &[
     ("module|unload", Reach::Nodes, ALL),
     ("swapdb", Reach::Primaries, ALL),
     // Clients, who may be connected to any node.
-    ("client|list", Reach::Nodes, Gather::Text),
+    ("client|list", Reach::Nodes, Merge::Text),
     ("client|kill", Reach::Nodes, SUM),
     ("client|unblock", Reach::Nodes, SUM),
-    ("pubsub|channels", Reach::Nodes, Gather::Union),
-    ("pubsub|shardchannels", Reach::Nodes, Gather::Union),
-    ("pubsub|numsub", Reach::Nodes, Gather::Pairs),
-    ("pubsub|shardnumsub", Reach::Nodes, Gather::Pairs),
+    ("pubsub|channels", Reach::Nodes, Merge::Union),
+    ("pubsub|shardchannels", Reach::Nodes, Merge::Union),
+    ("pubsub|numsub", Reach::Nodes, Merge::Pairs),
+    ("pubsub|shardnumsub", Reach::Nodes, Merge::Pairs),
     ("pubsub|numpat", Reach::Nodes, SUM),
     // What servers tell of themselves.
     ("acl|log", Reach::Nodes, LIST),
-    ("function|stats", Reach::Primaries, Gather::Running),
+    ("function|stats", Reach::Primaries, Merge::Running),
     ("lastsave", Reach::Nodes, MIN),
-    ("latency|doctor", Reach::Nodes, Gather::Text),
-    ("latency|graph", Reach::Nodes, Gather::Text),
-    ("latency|histogram", Reach::Nodes, Gather::Histograms),
+    ("latency|doctor", Reach::Nodes, Merge::Text),
+    ("latency|graph", Reach::Nodes, Merge::Text),
+    ("latency|histogram", Reach::Nodes, Merge::Histograms),
     ("latency|history", Reach::Nodes, LIST),
-    ("latency|latest", Reach::Nodes, Gather::Latest),
-    ("memory|doctor", Reach::Primaries, Gather::Text),
-    ("memory|malloc-stats", Reach::Primaries, Gather::Text),
+    ("latency|latest", Reach::Nodes, Merge::Latest),
+    ("memory|doctor", Reach::Primaries, Merge::Text),
+    ("memory|malloc-stats", Reach::Primaries, Merge::Text),
     // A script that was not loaded but run is known where it ran.
     ("script|show", Reach::Primaries, ANY),
     ("info", Reach::One, LIST),
@@ -110,70 +110,70 @@ const BY_NAME: &[(&str, Reach, Gather<'static>)] = &[
 /// Subcommands of DEBUG, none of which the table knows, of which all further arguments are keys.
 const DEBUG_OF_KEYS: &[&str] = &["digest-value", "htstats-key", "listpack", "object", "quicklist", "sdslen", "ziplist"];
 
-static RULES: LazyLock<Vec<(Reach, Gather<'static>)>> = LazyLock::new(|| {
+static RULES: LazyLock<Vec<(Reach, Merge<'static>)>> = LazyLock::new(|| {
     let mut rules: Vec<_> = table().commands().iter().map(tip).collect();
-    for &(name, reach, gather) in BY_NAME {
+    for &(name, reach, merge) in BY_NAME {
         if let Some(rule) = table().by_name(name).and_then(|id| rules.get_mut(usize::from(id.index()))) {
-            *rule = (reach, gather);
+            *rule = (reach, merge);
         }
     }
     rules
 });
 
 /// What the server says.
-fn tip(command: &Command) -> (Reach, Gather<'static>) {
+fn tip(command: &Command) -> (Reach, Merge<'static>) {
     let reach = match command.request_policy() {
         RequestPolicy::AllShards => Reach::Primaries,
         RequestPolicy::AllNodes => Reach::Nodes,
         RequestPolicy::Default | RequestPolicy::MultiShard | RequestPolicy::Special => Reach::One,
     };
-    (reach, Gather::By(command.response_policy()))
+    (reach, Merge::By(command.response_policy()))
 }
 
-fn rule(command: CommandId) -> (Reach, Gather<'static>) {
+fn rule(command: CommandId) -> (Reach, Merge<'static>) {
     RULES.get(usize::from(command.index())).copied().unwrap_or((Reach::One, LIST))
 }
 
-/// The way of a request in which no keys have been found.
-pub(super) fn way<A: Args + ?Sized>(command: CommandId, arguments: &A) -> Way {
+/// The target of a request in which no keys have been found.
+pub(super) fn target<A: Args + ?Sized>(command: CommandId, arguments: &A) -> Target {
     match rule(command).0 {
-        Reach::One => Way::Anywhere,
-        Reach::Primaries => Way::Primaries,
-        Reach::Nodes => Way::Nodes,
+        Reach::One => Target::Anywhere,
+        Reach::Primaries => Target::Primaries,
+        Reach::Nodes => Target::Nodes,
         Reach::Debug => debug(arguments),
-        Reach::Scan => Way::Scan,
-        Reach::RandomKey => Way::RandomKey,
-        Reach::Refused => Way::Refused,
+        Reach::Scan => Target::Scan,
+        Reach::RandomKey => Target::RandomKey,
+        Reach::Refused => Target::Refused,
     }
 }
 
 /// DEBUG, of which the table knows no subcommands.
-fn debug<A: Args + ?Sized>(arguments: &A) -> Way {
+fn debug<A: Args + ?Sized>(arguments: &A) -> Target {
     let count = arguments.count();
     let of_keys = |name: &[u8]| DEBUG_OF_KEYS.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
     if count > 1 && arguments.arg(1).eq_ignore_ascii_case(b"PROTOCOL") {
         // It only answers, and may send more than a reply.
-        return Way::Anywhere;
+        return Target::Anywhere;
     }
     if count < 3 || !of_keys(arguments.arg(1)) {
-        return Way::Nodes;
+        return Target::Nodes;
     }
     let slot = Slot::of(arguments.arg(2));
-    if (3..count).all(|at| Slot::of(arguments.arg(at)) == slot) { Way::To(slot) } else { Way::Apart }
+    if (3..count).all(|at| Slot::of(arguments.arg(at)) == slot) { Target::To(slot) } else { Target::Apart }
 }
 
 /// What becomes of the replies to a request that several nodes get, whole or in parts.
-pub fn gather<A: Args + ?Sized>(command: CommandId, arguments: &A) -> Gather<'static> {
-    let gather = rule(command).1;
+pub fn merge_rule<A: Args + ?Sized>(command: CommandId, arguments: &A) -> Merge<'static> {
+    let merge = rule(command).1;
     match command.get().map(|command| command.name()) {
         // `CLIENT KILL address`: OK from the one that has this client.
         Some("client|kill") if arguments.count() == 3 => ANY,
         Some("acl|log") if arguments.count() > 2 && arguments.arg(2).eq_ignore_ascii_case(b"RESET") => ALL,
-        _ => gather,
+        _ => merge,
     }
 }
 
-/// The reply to a request whose way is [`Way::Refused`].
+/// The reply to a request whose target is [`Target::Refused`].
 pub fn refusal(command: CommandId) -> Vec<u8> {
     let name = command.get().map_or("this command", |command| command.name());
     let name = name.replace('|', " ").to_uppercase();
@@ -281,16 +281,16 @@ mod test {
 
     #[test]
     fn debugging_a_key_goes_to_its_shard() {
-        let way = |line| {
+        let target = |line| {
             let (id, arguments) = command(line);
-            way(id, &arguments)
+            target(id, &arguments)
         };
-        assert_eq!(way("DEBUG object a"), Way::To(Slot::of(b"a")));
-        assert_eq!(way("DEBUG DIGEST-VALUE {a}1 {a}2"), Way::To(Slot::of(b"a")));
-        assert_eq!(way("DEBUG DIGEST-VALUE a b"), Way::Apart);
-        assert_eq!(way("DEBUG OBJECT"), Way::Nodes);
-        assert_eq!(way("DEBUG SLEEP 0"), Way::Nodes);
-        assert_eq!(way("DEBUG PROTOCOL push"), Way::Anywhere);
+        assert_eq!(target("DEBUG object a"), Target::To(Slot::of(b"a")));
+        assert_eq!(target("DEBUG DIGEST-VALUE {a}1 {a}2"), Target::To(Slot::of(b"a")));
+        assert_eq!(target("DEBUG DIGEST-VALUE a b"), Target::Apart);
+        assert_eq!(target("DEBUG OBJECT"), Target::Nodes);
+        assert_eq!(target("DEBUG SLEEP 0"), Target::Nodes);
+        assert_eq!(target("DEBUG PROTOCOL push"), Target::Anywhere);
     }
 
     #[test]
@@ -302,15 +302,15 @@ mod test {
             ("ACL LOG", LIST),
             ("ACL LOG 10", LIST),
             ("ACL LOG reset", ALL),
-            ("CLIENT LIST", Gather::Text),
-            ("PUBSUB SHARDNUMSUB a", Gather::Pairs),
+            ("CLIENT LIST", Merge::Text),
+            ("PUBSUB SHARDNUMSUB a", Merge::Pairs),
             ("DBSIZE", SUM),
             ("CONFIG SET a b", ALL),
-            ("SCRIPT EXISTS a", Gather::By(ResponsePolicy::AggLogicalAnd)),
+            ("SCRIPT EXISTS a", Merge::By(ResponsePolicy::AggLogicalAnd)),
             ("WAITAOF 1 1 0", MIN),
         ] {
             let (id, arguments) = command(line);
-            assert_eq!(gather(id, &arguments), expected, "{line}");
+            assert_eq!(merge_rule(id, &arguments), expected, "{line}");
         }
     }
 

@@ -4,7 +4,6 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::gather::{array, number, push_number};
 use crate::resp::{encode, reply};
 
 /// The elements of all, each once, in the order in which they appear.
@@ -12,7 +11,7 @@ pub(super) fn union(replies: &[&[u8]]) -> Option<Vec<u8>> {
     let kind = same_kind(replies, b"*~")?;
     let mut known = HashSet::new();
     let all = replies.iter().flat_map(|reply| reply::elements(reply));
-    Some(array(kind, all.filter(|element| known.insert(*element))))
+    Some(encode::aggregate(kind, &all.filter(|element| known.insert(*element)).collect::<Vec<_>>()))
 }
 
 /// `[name, number, …]`, the same names in each: the sums.
@@ -25,7 +24,7 @@ pub(super) fn pairs(replies: &[&[u8]]) -> Option<Vec<u8>> {
             return None;
         }
         for (place, pair) in elements.chunks_exact(2).enumerate() {
-            let number = number(pair[1])?;
+            let number = reply::integer(pair[1])?;
             match sums.get_mut(place).filter(|_| at > 0) {
                 None => sums.push((pair[0], number)),
                 Some((name, sum)) => *sum = (*name == pair[0]).then(|| sum.saturating_add(number))?,
@@ -36,7 +35,7 @@ pub(super) fn pairs(replies: &[&[u8]]) -> Option<Vec<u8>> {
     encode::header(&mut out, kind, if kind == b'%' { sums.len() } else { 2 * sums.len() });
     for (name, sum) in sums {
         out.extend_from_slice(name);
-        push_number(&mut out, sum);
+        encode::integer(&mut out, sum);
     }
     Some(out)
 }
@@ -72,7 +71,7 @@ pub(super) fn latest(replies: &[&[u8]]) -> Option<Vec<u8>> {
     for event in replies.iter().flat_map(|reply| reply::elements(reply)) {
         let mut fields = reply::elements(event);
         let name = fields.next()?;
-        let new = fields.map(number).collect::<Option<Vec<i64>>>().filter(|numbers| numbers.len() >= 3)?;
+        let new = fields.map(reply::integer).collect::<Option<Vec<i64>>>().filter(|numbers| numbers.len() >= 3)?;
         match events.iter_mut().find(|(known, _)| *known == name) {
             None => events.push((name, new)),
             Some((_, known)) if known.len() != new.len() => return None,
@@ -86,7 +85,7 @@ pub(super) fn latest(replies: &[&[u8]]) -> Option<Vec<u8>> {
         }
     }
     let events: Vec<Vec<u8>> = events.iter().map(|(name, numbers)| with_numbers(b'*', name, numbers)).collect();
-    Some(array(b'*', events.iter().map(Vec::as_slice)))
+    Some(encode::aggregate(b'*', &events.iter().map(Vec::as_slice).collect::<Vec<_>>()))
 }
 
 /// LATENCY HISTOGRAM, `{command: {calls: n, histogram_usec: {limit: calls up to it, …}}}`: as if one server had executed all.
@@ -124,11 +123,11 @@ impl<'a> Histogram<'a> {
     fn read(frame: &'a [u8]) -> Option<Self> {
         let fields: Vec<&[u8]> = reply::elements(frame).collect();
         let &[calls_name, calls, buckets_name, limits] = &fields[..] else { return None };
-        let limits: Vec<i64> = reply::elements(limits).map(number).collect::<Option<_>>()?;
+        let limits: Vec<i64> = reply::elements(limits).map(reply::integer).collect::<Option<_>>()?;
         let mut before = 0;
         let each = |pair: &[i64]| (pair[0], pair[1].saturating_sub(std::mem::replace(&mut before, pair[1])));
         let buckets = limits.chunks_exact(2).map(each).collect();
-        Some(Self { names: [calls_name, buckets_name], calls: number(calls)?, buckets })
+        Some(Self { names: [calls_name, buckets_name], calls: reply::integer(calls)?, buckets })
     }
 
     fn add(&mut self, other: Self) {
@@ -145,14 +144,14 @@ impl<'a> Histogram<'a> {
         let mut out = name.to_vec();
         encode::header(&mut out, kind, length(2));
         out.extend_from_slice(self.names[0]);
-        push_number(&mut out, self.calls);
+        encode::integer(&mut out, self.calls);
         out.extend_from_slice(self.names[1]);
         encode::header(&mut out, kind, length(self.buckets.len()));
         let mut sum: i64 = 0;
         for (limit, calls) in &self.buckets {
             sum = sum.saturating_add(*calls);
-            push_number(&mut out, *limit);
-            push_number(&mut out, sum);
+            encode::integer(&mut out, *limit);
+            encode::integer(&mut out, sum);
         }
         out
     }
@@ -166,7 +165,7 @@ pub fn random_key(replies: &[(&[u8], &[u8])], random: u64) -> Vec<u8> {
     }
     let weight = |(key, size): &(&[u8], &[u8])| match reply::text(key) {
         // A node that gave a key has one, whatever has become of it since.
-        Some(_) => number(size).and_then(|size| u64::try_from(size).ok()).unwrap_or(0).max(1),
+        Some(_) => reply::integer(size).and_then(|size| u64::try_from(size).ok()).unwrap_or(0).max(1),
         None => 0,
     };
     let all: u64 = replies.iter().map(weight).fold(0, u64::saturating_add);
@@ -177,7 +176,7 @@ pub fn random_key(replies: &[(&[u8], &[u8])], random: u64) -> Vec<u8> {
         rest = rest.saturating_sub(weight);
         hit
     });
-    hit.or(replies.first()).map_or_else(super::gather::nothing, |(key, _)| key.to_vec())
+    hit.or(replies.first()).map_or_else(super::merge::nothing, |(key, _)| key.to_vec())
 }
 
 /// The kind of all replies, if it is one of these.
@@ -191,10 +190,10 @@ fn with_numbers(kind: u8, first: &[u8], numbers: &[i64]) -> Vec<u8> {
     let mut out = Vec::new();
     encode::header(&mut out, kind, 1 + numbers.len());
     out.extend_from_slice(first);
-    numbers.iter().for_each(|number| push_number(&mut out, *number));
+    numbers.iter().for_each(|number| encode::integer(&mut out, *number));
     out
 }
 
 #[cfg(test)]
-#[path = "special_test.rs"]
+#[path = "special_merges_test.rs"]
 mod test;

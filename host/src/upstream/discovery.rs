@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use super::learned::Learned;
-use super::map::Map;
+use super::dial::ask;
+use super::identity::Identity;
+use crate::cluster::module_commands::ModuleCommands;
+use crate::cluster::slot_map::SlotMap;
 use crate::net::{Endpoint, Remote};
-use crate::upstream::dial::ask;
-use crate::upstream::identity::Identity;
 
 /// How long a node has before the next one is asked too.
 const HEAD_START: Duration = Duration::from_millis(100);
@@ -52,9 +52,9 @@ pub struct Discovery {
 
 #[derive(Debug, Default)]
 struct Known {
-    map: Option<Arc<Map>>,
+    map: Option<Arc<SlotMap>>,
     /// Commands that the table does not know.
-    learned: Arc<Learned>,
+    learned: Arc<ModuleCommands>,
     /// Whether they are to be asked for, when the map is: nobody has, or there may be others.
     ignorant: Ignorance,
     /// Why the last attempt to learn more has failed, if it has.
@@ -97,12 +97,12 @@ impl Discovery {
     }
 
     /// The map, if there is one.
-    pub(super) fn map(&self) -> Option<Arc<Map>> {
+    pub(super) fn map(&self) -> Option<Arc<SlotMap>> {
         self.known().map.clone()
     }
 
     /// The commands that the table does not know.
-    pub(super) fn learned(&self) -> Arc<Learned> {
+    pub(super) fn learned(&self) -> Arc<ModuleCommands> {
         self.known().learned.clone()
     }
 
@@ -125,7 +125,7 @@ impl Discovery {
         !matches!(self.known().ignorant, Ignorance::Since(_))
     }
 
-    fn learn_commands(&self, learned: Learned) {
+    fn learn_commands(&self, learned: ModuleCommands) {
         let mut known = self.known();
         known.ignorant = Ignorance::Since(Instant::now());
         if *known.learned != learned {
@@ -171,7 +171,7 @@ impl Discovery {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn learn(&self, map: Map) {
+    fn learn(&self, map: SlotMap) {
         let mut known = self.known();
         if known.trouble.take().is_some() {
             tracing::info!(nodes = map.nodes().len(), shards = map.shards().len(), "the cluster answers");
@@ -224,7 +224,7 @@ impl Asker {
                     if self.0.is_ignorant()
                         && let Ok(answer) = ask(&remote, identity, COMMAND, contacts.timeout).await
                     {
-                        self.0.learn_commands(Learned::read(&answer));
+                        self.0.learn_commands(ModuleCommands::read(&answer));
                     }
                     tokio::time::sleep(PAUSE).await;
                     if !self.0.again.load(Ordering::Acquire) {
@@ -242,11 +242,11 @@ impl Asker {
     }
 
     /// The first sound answer; one by which nobody serves some of the slots only where no better one comes soon.
-    async fn ask_around(&self, contacts: &Contacts, identity: &Identity) -> Result<(Map, Remote), String> {
+    async fn ask_around(&self, contacts: &Contacts, identity: &Identity) -> Result<(SlotMap, Remote), String> {
         let mut left = self.candidates(contacts).into_iter();
         let mut asked = JoinSet::new();
         let mut troubles = Vec::new();
-        let mut partial: Option<(Map, Remote, Instant)> = None;
+        let mut partial: Option<(SlotMap, Remote, Instant)> = None;
         loop {
             let nobody_is_left = asked.is_empty() && left.len() == 0;
             if let Some((map, remote, _)) = partial.take_if(|(.., since)| nobody_is_left || since.elapsed() > BETTER) {
@@ -305,7 +305,7 @@ pub(super) fn node_remote(point: &Remote, address: &Arc<str>) -> Remote {
     Remote { endpoint: Endpoint::Tcp(address.clone()), tls: point.tls.clone() }
 }
 
-async fn ask_for_map(remote: &Remote, identity: &Identity, timeout: Duration) -> Result<Map, String> {
+async fn ask_for_map(remote: &Remote, identity: &Identity, timeout: Duration) -> Result<SlotMap, String> {
     let answer = ask(remote, identity, b"*2\r\n$7\r\nCLUSTER\r\n$5\r\nSLOTS\r\n", timeout).await?;
-    Map::read(&answer, remote.endpoint.host().unwrap_or_default()).map_err(|error| error.to_string())
+    SlotMap::read(&answer, remote.endpoint.host().unwrap_or_default()).map_err(|error| error.to_string())
 }

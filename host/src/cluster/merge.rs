@@ -2,13 +2,13 @@
 
 use sluice_commands::ResponsePolicy;
 
-use super::special;
-use super::way::Part;
+use super::special_merges;
+use super::target::Part;
 use crate::resp::{encode, reply};
 
 /// How the replies to the parts of a request become its reply.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Gather<'a> {
+pub enum Merge<'a> {
     /// Each reply is an array with an element for each key of its part: all elements, in the order of the keys.
     ByKey(&'a [Part]),
     /// As the command table says.
@@ -27,12 +27,12 @@ pub enum Gather<'a> {
     Histograms,
 }
 
-impl Gather<'_> {
+impl Merge<'_> {
     /// The reply, one whole frame. `replies`, at least one: whole frames in the order of the parts or nodes.
     ///
-    /// What cannot be gathered, because a node has answered otherwise than the others, is an error reply that says so; an error of
+    /// What cannot be merged, because a node has answered otherwise than the others, is an error reply that says so; an error of
     /// one of them is the reply, but where the policy needs one success only.
-    pub fn gather(self, replies: &[&[u8]]) -> Vec<u8> {
+    pub fn merge(self, replies: &[&[u8]]) -> Vec<u8> {
         let policy = match self {
             Self::By(policy) => policy,
             _ => ResponsePolicy::Default,
@@ -47,17 +47,17 @@ impl Gather<'_> {
         if let Some(error) = errors() {
             return error.to_vec();
         }
-        let gathered = match self {
+        let merged = match self {
             Self::ByKey(parts) => by_key(parts, replies),
             Self::By(policy) => by_policy(policy, replies),
-            Self::Union => special::union(replies),
-            Self::Pairs => special::pairs(replies),
-            Self::Text => special::text(replies),
-            Self::Running => special::running(replies),
-            Self::Latest => special::latest(replies),
-            Self::Histograms => special::histograms(replies),
+            Self::Union => special_merges::union(replies),
+            Self::Pairs => special_merges::pairs(replies),
+            Self::Text => special_merges::text(replies),
+            Self::Running => special_merges::running(replies),
+            Self::Latest => special_merges::latest(replies),
+            Self::Histograms => special_merges::histograms(replies),
         };
-        gathered.unwrap_or_else(|| encode::error("ERR the nodes of the cluster have answered this in different ways"))
+        merged.unwrap_or_else(|| encode::error("ERR the nodes of the cluster have answered this in different ways"))
     }
 }
 
@@ -84,15 +84,15 @@ fn numbers(replies: &[&[u8]], fold: fn(i64, i64) -> i64) -> Option<Vec<u8>> {
     if replies.first()?.starts_with(b"*") {
         return flags(replies, fold);
     }
-    let numbers = replies.iter().map(|reply| number(reply)).collect::<Option<Vec<i64>>>()?;
+    let numbers = replies.iter().map(|reply| reply::integer(reply)).collect::<Option<Vec<i64>>>()?;
     let mut out = Vec::new();
-    push_number(&mut out, numbers.into_iter().reduce(fold)?);
+    encode::integer(&mut out, numbers.into_iter().reduce(fold)?);
     Some(out)
 }
 
 /// Arrays of as many numbers, place by place.
 fn flags(replies: &[&[u8]], fold: fn(i64, i64) -> i64) -> Option<Vec<u8>> {
-    let list = |reply: &&[u8]| reply::elements(reply).map(number).collect::<Option<Vec<i64>>>();
+    let list = |reply: &&[u8]| reply::elements(reply).map(reply::integer).collect::<Option<Vec<i64>>>();
     let mut lists = replies.iter().map(list);
     let first = lists.next()??;
     let all = lists.try_fold(first, |sum, list| {
@@ -101,7 +101,7 @@ fn flags(replies: &[&[u8]], fold: fn(i64, i64) -> i64) -> Option<Vec<u8>> {
     })?;
     let mut out = Vec::new();
     encode::header(&mut out, b'*', all.len());
-    all.into_iter().for_each(|number| push_number(&mut out, number));
+    all.into_iter().for_each(|number| encode::integer(&mut out, number));
     Some(out)
 }
 
@@ -133,37 +133,18 @@ fn by_key(parts: &[Part], replies: &[&[u8]]) -> Option<Vec<u8>> {
             return None;
         }
     }
-    Some(array(b'*', elements.into_iter()))
-}
-
-/// An array, or a set, of these frames.
-pub(super) fn array<'a>(kind: u8, elements: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
-    let elements: Vec<&[u8]> = elements.collect();
-    let mut out = Vec::new();
-    encode::header(&mut out, kind, elements.len());
-    elements.into_iter().for_each(|element| out.extend_from_slice(element));
-    out
-}
-
-pub(super) fn number(frame: &[u8]) -> Option<i64> {
-    std::str::from_utf8(frame.strip_prefix(b":")?.strip_suffix(b"\r\n")?).ok()?.parse().ok()
-}
-
-pub(super) fn push_number(out: &mut Vec<u8>, number: i64) {
-    out.push(b':');
-    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-    out.extend_from_slice(b"\r\n");
+    Some(encode::aggregate(b'*', &elements))
 }
 
 #[cfg(test)]
 mod test {
     #![allow(clippy::unwrap_used, clippy::panic)]
-    use super::super::Way;
+    use super::super::Target;
     use super::*;
 
     fn by(policy: ResponsePolicy, replies: &[&str]) -> String {
         let replies: Vec<&[u8]> = replies.iter().map(|reply| reply.as_bytes()).collect();
-        String::from_utf8(Gather::By(policy).gather(&replies)).unwrap()
+        String::from_utf8(Merge::By(policy).merge(&replies)).unwrap()
     }
 
     #[test]
@@ -211,11 +192,11 @@ mod test {
     fn values_come_back_in_the_order_of_their_keys() {
         let arguments: Vec<&[u8]> = vec![b"MGET", b"a", b"b", b"{a}c"];
         let command = sluice_commands::lookup(arguments[0], || None);
-        let Way::Parts(parts) = Way::of(command, &arguments, &mut Vec::new()) else { panic!("not taken apart") };
-        let values = Gather::ByKey(&parts);
+        let Target::Parts(parts) = Target::of(command, &arguments, &mut Vec::new()) else { panic!("not taken apart") };
+        let values = Merge::ByKey(&parts);
         let (first, second) = (&b"*2\r\n$1\r\nA\r\n$-1\r\n"[..], &b"*1\r\n$1\r\nB\r\n"[..]);
-        assert_eq!(values.gather(&[first, second]), b"*3\r\n$1\r\nA\r\n$1\r\nB\r\n$-1\r\n");
-        assert_eq!(values.gather(&[first, b"-ASK 1 h:1\r\n"]), b"-ASK 1 h:1\r\n");
-        assert!(values.gather(&[first, first]).starts_with(b"-ERR "));
+        assert_eq!(values.merge(&[first, second]), b"*3\r\n$1\r\nA\r\n$1\r\nB\r\n$-1\r\n");
+        assert_eq!(values.merge(&[first, b"-ASK 1 h:1\r\n"]), b"-ASK 1 h:1\r\n");
+        assert!(values.merge(&[first, first]).starts_with(b"-ERR "));
     }
 }

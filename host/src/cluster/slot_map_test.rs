@@ -20,11 +20,11 @@ fn answer(text: &str) -> Vec<u8> {
     out
 }
 
-fn read(text: &str) -> Result<Map, MapError> {
-    Map::read(&answer(text), "asked")
+fn read(text: &str) -> Result<SlotMap, MapError> {
+    SlotMap::read(&answer(text), "asked")
 }
 
-fn addresses(map: &Map) -> Vec<&str> {
+fn addresses(map: &SlotMap) -> Vec<&str> {
     map.nodes().iter().map(|node| &*node.address).collect()
 }
 
@@ -78,7 +78,7 @@ fn nodes_are_called_as_they_can_be_reached() {
     ] {
         assert_eq!(addresses(&read(&format!("[[0, 16383, {node}]]")).unwrap()), [expected], "{node}");
     }
-    assert_eq!(addresses(&Map::read(&answer(r#"[[0, 1, ["", 1, "a"]]]"#), "::1").unwrap()), ["[::1]:1"]);
+    assert_eq!(addresses(&SlotMap::read(&answer(r#"[[0, 1, ["", 1, "a"]]]"#), "::1").unwrap()), ["[::1]:1"]);
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn what_is_no_map_is_refused_with_what_was_found() {
         let error = read(text).unwrap_err().to_string();
         assert!(error.contains(expected), "{text}\nis:             {error}\nshould contain: {expected}");
     }
-    let error = Map::read(b"-ERR This instance has cluster support disabled\r\n", "asked").unwrap_err();
+    let error = SlotMap::read(b"-ERR This instance has cluster support disabled\r\n", "asked").unwrap_err();
     assert_eq!(
         error.to_string(),
         "the server answered CLUSTER SLOTS with: ERR This instance has cluster support disabled"
@@ -110,10 +110,10 @@ fn what_is_no_map_is_refused_with_what_was_found() {
     let endless = answer(r#"[[0, 16383, ["h", 1]]]"#);
     let endless = [&b"*20000\r\n"[..], &endless[b"*1\r\n".len()..].repeat(20_000)].concat();
     for garbage in [&b"*1\r\n"[..], b"!", b"", &[&deep[..], b":1\r\n"].concat(), &deep, b"*0\r\n*0\r\n"] {
-        assert!(matches!(Map::read(garbage, "asked"), Err(MapError::Unexpected { .. })));
+        assert!(matches!(SlotMap::read(garbage, "asked"), Err(MapError::Unexpected { .. })));
     }
-    assert!(matches!(Map::read(&endless, "asked"), Err(MapError::Twice { .. })));
+    assert!(matches!(SlotMap::read(&endless, "asked"), Err(MapError::Twice { .. })));
     let nodes: String = (0..40_000).map(|at| format!("*2\r\n$1\r\nh\r\n:{}\r\n", at + 1)).collect();
-    let crowd = Map::read(format!("*1\r\n*40002\r\n:0\r\n:1\r\n{nodes}").as_bytes(), "asked");
+    let crowd = SlotMap::read(format!("*1\r\n*40002\r\n:0\r\n:1\r\n{nodes}").as_bytes(), "asked");
     assert!(crowd.unwrap_err().to_string().contains("found more than 32768 nodes"));
 }

@@ -7,13 +7,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::discovery::{Contacts, Discovery, node_remote};
-use super::redirect::Redirect;
-use super::view::{ClusterNode, ReadFrom, View};
+use super::node_view::{ClusterNode, NodeView, ReadFrom};
+use super::single::{Single, SinglePlan};
+use super::{Identity, Ready, Receiver};
 use crate::bell::Bell;
+use crate::cluster::redirect::Redirect;
 use crate::ids::SessionId;
 use crate::net::Remote;
-use crate::upstream::single::{Single, SinglePlan};
-use crate::upstream::{Identity, Ready, Receiver};
 
 /// What is configured of a `ValkeySinkCluster`.
 #[derive(Clone, Debug)]
@@ -48,7 +48,7 @@ pub struct Cluster {
     bell: Rc<Bell>,
     identity: RefCell<Rc<Identity>>,
     version: Cell<u64>,
-    view: RefCell<Option<Rc<View>>>,
+    view: RefCell<Option<Rc<NodeView>>>,
     /// Nodes that are in the view no more, until what was in flight to them is over.
     leaving: RefCell<Vec<Rc<ClusterNode>>>,
     /// When it was last asked because of the time.
@@ -88,7 +88,7 @@ impl Cluster {
 
     /// Whether connections must be given requests one by one, however they came.
     pub fn sends_one_by_one(&self) -> bool {
-        self.plan.node.pipelining == crate::upstream::Pipelining::Off
+        self.plan.node.pipelining == super::Pipelining::Off
     }
 
     /// For how long a request is tried again.
@@ -97,7 +97,7 @@ impl Cluster {
     }
 
     /// The cluster as it is known now; `None`: it is not known yet.
-    pub fn view(&self) -> Option<Rc<View>> {
+    pub fn view(&self) -> Option<Rc<NodeView>> {
         if self.version.get() != self.plan.discovery.version() {
             self.follow();
         }
@@ -148,7 +148,7 @@ impl Cluster {
         let now = Instant::now();
         leaving.iter().for_each(|node| node.gone.set(node.gone.get().or(Some(now))));
         nodes.iter().for_each(|node| node.gone.set(None));
-        let view = View::new(map, nodes, self.plan.read_from, self.plan.discovery.learned());
+        let view = NodeView::new(map, nodes, self.plan.read_from, self.plan.discovery.learned());
         for &primary in view.primaries() {
             view.nodes()[usize::from(primary)].connections.stay_connected();
         }

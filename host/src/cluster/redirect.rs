@@ -18,9 +18,9 @@ pub const MOST: u8 = 5;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Redirect<'a> {
     /// The slot is served by another node, from now on.
-    Moved(Slot, Target<'a>),
+    Moved(Slot, Address<'a>),
     /// This key of the slot is at another node already, or would be.
-    Ask(Slot, Target<'a>),
+    Ask(Slot, Address<'a>),
     /// The node does not take writes.
     ReadOnly,
     /// It does not work at the moment.
@@ -29,7 +29,7 @@ pub enum Redirect<'a> {
 
 /// Where to go.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Target<'a> {
+pub struct Address<'a> {
     /// A name or an IP address, without brackets; `None`: the host of the node that said so.
     pub host: Option<&'a str>,
     /// The port.
@@ -111,13 +111,13 @@ impl<'a> Redirect<'a> {
 }
 
 /// `3999 127.0.0.1:6381`, `3999 :6381`, `3999 fe80::1:6381`, `3999 node.example:6381`.
-fn slot_and_target(text: &str) -> Option<(Slot, Target<'_>)> {
+fn slot_and_target(text: &str) -> Option<(Slot, Address<'_>)> {
     let (slot, address) = text.split_once(' ')?;
     // What may follow the address is for those who know it.
     let (host, port) = host_and_port(address.split(' ').next()?)?;
     let host = Some(host).filter(|host| !host.is_empty() && *host != "?");
     let port = port.parse().ok().filter(|port| *port > 0)?;
-    Some((Slot::new(slot.parse().ok()?)?, Target { host, port }))
+    Some((Slot::new(slot.parse().ok()?)?, Address { host, port }))
 }
 
 #[cfg(test)]
@@ -141,7 +141,7 @@ mod test {
 
     #[test]
     fn redirections_are_told_from_answers() {
-        let at = |number, host, port| (Slot::new(number).unwrap(), Target { host, port });
+        let at = |number, host, port| (Slot::new(number).unwrap(), Address { host, port });
         let moved = |(slot, target)| Some(Redirect::Moved(slot, target));
         let ask = |(slot, target)| Some(Redirect::Ask(slot, target));
         for (reply, expected) in [

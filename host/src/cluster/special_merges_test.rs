@@ -1,18 +1,18 @@
 #![allow(clippy::unwrap_used)]
 
-use super::super::Gather;
+use super::super::Merge;
 use super::*;
 
-fn gather(how: Gather<'_>, replies: &[&str]) -> String {
+fn merge(how: Merge<'_>, replies: &[&str]) -> String {
     let replies: Vec<&[u8]> = replies.iter().map(|reply| reply.as_bytes()).collect();
-    String::from_utf8(how.gather(&replies)).unwrap()
+    String::from_utf8(how.merge(&replies)).unwrap()
 }
 
 #[test]
 fn channels_that_several_nodes_know_are_listed_once() {
     let replies = ["*2\r\n$1\r\na\r\n$1\r\nb\r\n", "*0\r\n", "*2\r\n$1\r\nc\r\n$1\r\na\r\n"];
-    assert_eq!(gather(Gather::Union, &replies), "*3\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n");
-    assert_eq!(gather(Gather::Union, &["~1\r\n$1\r\na\r\n", "~1\r\n$1\r\na\r\n"]), "~1\r\n$1\r\na\r\n");
+    assert_eq!(merge(Merge::Union, &replies), "*3\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n");
+    assert_eq!(merge(Merge::Union, &["~1\r\n$1\r\na\r\n", "~1\r\n$1\r\na\r\n"]), "~1\r\n$1\r\na\r\n");
 }
 
 #[test]
@@ -20,12 +20,9 @@ fn subscribers_are_counted_by_channel() {
     let one = "*6\r\n$1\r\na\r\n:1\r\n$1\r\nb\r\n:0\r\n$1\r\na\r\n:1\r\n";
     let other = "*6\r\n$1\r\na\r\n:2\r\n$1\r\nb\r\n:3\r\n$1\r\na\r\n:2\r\n";
     let both = "*6\r\n$1\r\na\r\n:3\r\n$1\r\nb\r\n:3\r\n$1\r\na\r\n:3\r\n";
-    assert_eq!(gather(Gather::Pairs, &[one, other]), both);
-    assert_eq!(gather(Gather::Pairs, &["*0\r\n", "*0\r\n"]), "*0\r\n");
-    assert_eq!(
-        gather(Gather::Pairs, &["%1\r\n$1\r\na\r\n:1\r\n", "%1\r\n$1\r\na\r\n:1\r\n"]),
-        "%1\r\n$1\r\na\r\n:2\r\n"
-    );
+    assert_eq!(merge(Merge::Pairs, &[one, other]), both);
+    assert_eq!(merge(Merge::Pairs, &["*0\r\n", "*0\r\n"]), "*0\r\n");
+    assert_eq!(merge(Merge::Pairs, &["%1\r\n$1\r\na\r\n:1\r\n", "%1\r\n$1\r\na\r\n:1\r\n"]), "%1\r\n$1\r\na\r\n:2\r\n");
 }
 
 #[test]
@@ -34,8 +31,8 @@ fn the_clients_of_all_nodes_are_one_list() {
     let bulk = |text: &str| format!("${}\r\n{text}\r\n", text.len());
     let verbatim = |text: &str| format!("={}\r\ntxt:{text}\r\n", text.len() + 4);
     let both = format!("{one}{other}");
-    assert_eq!(gather(Gather::Text, &[&bulk(one), &bulk(other)]), bulk(&both));
-    assert_eq!(gather(Gather::Text, &[&verbatim(one), &verbatim(""), &verbatim(other)]), verbatim(&both));
+    assert_eq!(merge(Merge::Text, &[&bulk(one), &bulk(other)]), bulk(&both));
+    assert_eq!(merge(Merge::Text, &[&verbatim(one), &verbatim(""), &verbatim(other)]), verbatim(&both));
 }
 
 #[test]
@@ -44,8 +41,8 @@ fn a_script_that_runs_anywhere_is_the_one_that_is_told() {
     let busy =
         ["*2\r\n$14\r\nrunning_script\r\n*1\r\n$4\r\nname\r\n", "%1\r\n$14\r\nrunning_script\r\n%1\r\n+name\r\n+x\r\n"];
     for (idle, busy) in idle.into_iter().zip(busy) {
-        assert_eq!(gather(Gather::Running, &[idle, busy, idle]), busy);
-        assert_eq!(gather(Gather::Running, &[idle, idle]), idle);
+        assert_eq!(merge(Merge::Running, &[idle, busy, idle]), busy);
+        assert_eq!(merge(Merge::Running, &[idle, idle]), idle);
     }
 }
 
@@ -57,10 +54,10 @@ fn an_event_is_told_as_it_happened_last_and_at_its_worst() {
         format!("*2\r\n{}{}", event(b"$4\r\nfork\r\n", &[99, 1, 1]), event(b"$7\r\ncommand\r\n", &[200, 20, 20]));
     let both =
         format!("*2\r\n{}{}", event(b"$7\r\ncommand\r\n", &[200, 20, 50]), event(b"$4\r\nfork\r\n", &[99, 1, 1]));
-    assert_eq!(gather(Gather::Latest, &[&one, &other]), both);
+    assert_eq!(merge(Merge::Latest, &[&one, &other]), both);
     // Newer servers tell the sum and the count as well.
     let six = |numbers| format!("*1\r\n{}", event(b"$1\r\na\r\n", numbers));
-    assert_eq!(gather(Gather::Latest, &[&six(&[2, 5, 5, 9, 2]), &six(&[1, 7, 8, 8, 1])]), six(&[2, 5, 8, 17, 3]));
+    assert_eq!(merge(Merge::Latest, &[&six(&[2, 5, 5, 9, 2]), &six(&[1, 7, 8, 8, 1])]), six(&[2, 5, 8, 17, 3]));
 }
 
 /// The reply to `LATENCY HISTOGRAM set`.
@@ -75,36 +72,36 @@ fn histogram(kind: char, calls: i64, buckets: &[(i64, i64)]) -> String {
 fn histograms_are_added_up_by_bucket() {
     for kind in ['*', '%'] {
         let (one, other) = (histogram(kind, 3, &[(4, 1), (8, 3)]), histogram(kind, 2, &[(2, 1), (8, 2)]));
-        assert_eq!(gather(Gather::Histograms, &[&one, &other]), histogram(kind, 5, &[(2, 1), (4, 2), (8, 5)]));
-        assert_eq!(gather(Gather::Histograms, &[&format!("{kind}0\r\n"), &one]), one);
+        assert_eq!(merge(Merge::Histograms, &[&one, &other]), histogram(kind, 5, &[(2, 1), (4, 2), (8, 5)]));
+        assert_eq!(merge(Merge::Histograms, &[&format!("{kind}0\r\n"), &one]), one);
     }
 }
 
 #[test]
 fn an_error_of_one_node_is_the_reply() {
-    for how in [Gather::Union, Gather::Pairs, Gather::Text, Gather::Running, Gather::Latest, Gather::Histograms] {
-        assert_eq!(gather(how, &["*0\r\n", "-LOADING no\r\n"]), "-LOADING no\r\n");
+    for how in [Merge::Union, Merge::Pairs, Merge::Text, Merge::Running, Merge::Latest, Merge::Histograms] {
+        assert_eq!(merge(how, &["*0\r\n", "-LOADING no\r\n"]), "-LOADING no\r\n");
     }
 }
 
 #[test]
 fn what_does_not_fit_together_is_an_error() {
     for (how, replies) in [
-        (Gather::Union, &["*0\r\n", "~0\r\n"][..]),
-        (Gather::Union, &["+OK\r\n"]),
-        (Gather::Pairs, &["*2\r\n$1\r\na\r\n:1\r\n", "*2\r\n$1\r\nb\r\n:1\r\n"]),
-        (Gather::Pairs, &["*2\r\n$1\r\na\r\n:1\r\n", "*0\r\n"]),
-        (Gather::Pairs, &["*0\r\n", "*2\r\n$1\r\na\r\n:1\r\n"]),
-        (Gather::Pairs, &["*1\r\n$1\r\na\r\n"]),
-        (Gather::Text, &["$1\r\na\r\n", "=5\r\ntxt:a\r\n"]),
-        (Gather::Text, &["=5\r\ntxt:a\r\n", "=5\r\nmkd:a\r\n"]),
-        (Gather::Text, &["$-1\r\n"]),
-        (Gather::Latest, &["*1\r\n*2\r\n$1\r\na\r\n:1\r\n"]),
-        (Gather::Latest, &["*1\r\n:1\r\n"]),
-        (Gather::Histograms, &["*1\r\n$1\r\na\r\n"]),
-        (Gather::Histograms, &["*2\r\n$1\r\na\r\n*0\r\n"]),
+        (Merge::Union, &["*0\r\n", "~0\r\n"][..]),
+        (Merge::Union, &["+OK\r\n"]),
+        (Merge::Pairs, &["*2\r\n$1\r\na\r\n:1\r\n", "*2\r\n$1\r\nb\r\n:1\r\n"]),
+        (Merge::Pairs, &["*2\r\n$1\r\na\r\n:1\r\n", "*0\r\n"]),
+        (Merge::Pairs, &["*0\r\n", "*2\r\n$1\r\na\r\n:1\r\n"]),
+        (Merge::Pairs, &["*1\r\n$1\r\na\r\n"]),
+        (Merge::Text, &["$1\r\na\r\n", "=5\r\ntxt:a\r\n"]),
+        (Merge::Text, &["=5\r\ntxt:a\r\n", "=5\r\nmkd:a\r\n"]),
+        (Merge::Text, &["$-1\r\n"]),
+        (Merge::Latest, &["*1\r\n*2\r\n$1\r\na\r\n:1\r\n"]),
+        (Merge::Latest, &["*1\r\n:1\r\n"]),
+        (Merge::Histograms, &["*1\r\n$1\r\na\r\n"]),
+        (Merge::Histograms, &["*2\r\n$1\r\na\r\n*0\r\n"]),
     ] {
-        assert!(gather(how, replies).starts_with("-ERR the nodes"), "{how:?} {replies:?}");
+        assert!(merge(how, replies).starts_with("-ERR the nodes"), "{how:?} {replies:?}");
     }
 }
 

@@ -32,8 +32,8 @@
 
 use sluice_commands::Args;
 
-use super::map::{Map, Node, Shard};
 use super::slot::{SLOTS, Slot};
+use super::slot_map::{Node, Shard, SlotMap};
 use crate::resp::{encode, reply};
 
 const SLOT_BITS: u32 = 14;
@@ -90,7 +90,7 @@ impl Cursor {
     }
 
     /// Where the scan goes on. `None`: nowhere, it has come to its [`Self::END`].
-    pub fn leg(self, map: &Map) -> Option<Leg> {
+    pub fn leg(self, map: &SlotMap) -> Option<Leg> {
         let Self { slot, at, .. } = self;
         let visited = if at > 0 {
             let same = |shard: &&Shard| server(map, shard) == Some(self.server);
@@ -120,7 +120,7 @@ impl Leg {
 
     /// The reply to the client, one whole frame, from the node's reply, one too. `map` may be a newer one than that by which the
     /// request was sent.
-    pub fn reply(self, reply: &[u8], map: &Map) -> Vec<u8> {
+    pub fn reply(self, reply: &[u8], map: &SlotMap) -> Vec<u8> {
         if reply::is_error(reply) {
             return reply.to_vec();
         }
@@ -143,7 +143,7 @@ impl Leg {
     }
 
     /// Where the client goes on, now that the node is at this cursor of its own. `None`: all is done.
-    fn onward(self, at: u64, map: &Map) -> Option<Cursor> {
+    fn onward(self, at: u64, map: &SlotMap) -> Option<Cursor> {
         let Self { server, slot, .. } = self;
         if at > 0 {
             return Some(Cursor { slot, server, at });
@@ -162,7 +162,7 @@ fn before(slot: Slot) -> Option<Slot> {
 }
 
 /// The smallest slot that is the highest one of a shard, and higher than this one.
-fn next(map: &Map, visited: Option<Slot>) -> Option<Slot> {
+fn next(map: &SlotMap, visited: Option<Slot>) -> Option<Slot> {
     let mut seen = vec![false; map.nodes().len()];
     let above = visited.map_or(0, |slot| slot.number() + 1)..SLOTS;
     let highest = above.rev().filter_map(Slot::new).filter(|&slot| {
@@ -181,7 +181,7 @@ fn cursor_and_keys(reply: &[u8]) -> Option<(u64, &[u8])> {
     Some((digits.parse().ok()?, keys))
 }
 
-fn server(map: &Map, shard: &Shard) -> Option<u8> {
+fn server(map: &SlotMap, shard: &Shard) -> Option<u8> {
     map.nodes().get(shard.primary).map(fingerprint)
 }
 
@@ -196,5 +196,5 @@ fn fingerprint(node: &Node) -> u8 {
 }
 
 #[cfg(test)]
-#[path = "cursor_test.rs"]
+#[path = "scan_cursor_test.rs"]
 mod test;

@@ -9,10 +9,10 @@ use std::time::Instant;
 
 use metrics::Counter;
 
-use super::learned::{Learned, LearnedCommand};
-use super::map::{Map, Shard};
-use super::slot::{SLOTS, Slot};
-use crate::upstream::Single;
+use super::Single;
+use crate::cluster::module_commands::{ModuleCommand, ModuleCommands};
+use crate::cluster::slot::{SLOTS, Slot};
+use crate::cluster::slot_map::{Shard, SlotMap};
 
 /// A node, and the connections of one worker to it.
 pub struct ClusterNode {
@@ -34,8 +34,8 @@ impl fmt::Debug for ClusterNode {
 
 /// A map with the connections to its nodes. It never changes: a later map makes another view.
 #[derive(Debug)]
-pub struct View {
-    map: Arc<Map>,
+pub struct NodeView {
+    map: Arc<SlotMap>,
     nodes: Vec<Rc<ClusterNode>>,
     /// The positions of the primaries.
     primaries: Vec<u16>,
@@ -46,7 +46,7 @@ pub struct View {
     /// The nodes that may be read from, by their shard's primary.
     readers: HashMap<u16, Vec<u16>>,
     read_from: ReadFrom,
-    learned: Arc<Learned>,
+    learned: Arc<ModuleCommands>,
 }
 
 /// Which nodes of a shard requests that only read go to. Each session keeps to one node of a shard for as long as that works and the map
@@ -67,9 +67,14 @@ pub enum ReadFrom {
 /// The owner of a slot that nobody serves.
 const NOBODY: u16 = u16::MAX;
 
-impl View {
+impl NodeView {
     /// `nodes`: those of the map, in its order.
-    pub(super) fn new(map: Arc<Map>, nodes: Vec<Rc<ClusterNode>>, read_from: ReadFrom, learned: Arc<Learned>) -> Self {
+    pub(super) fn new(
+        map: Arc<SlotMap>,
+        nodes: Vec<Rc<ClusterNode>>,
+        read_from: ReadFrom,
+        learned: Arc<ModuleCommands>,
+    ) -> Self {
         let primary =
             |slot| Slot::new(slot).and_then(|slot| map.owner(slot)).map_or(NOBODY, |owner| owner.primary as u16);
         let owners: Box<[u16]> = (0..SLOTS).map(primary).collect();
@@ -90,12 +95,12 @@ impl View {
     }
 
     /// Who serves which slot.
-    pub fn map(&self) -> &Map {
+    pub fn map(&self) -> &SlotMap {
         &self.map
     }
 
     /// What the cluster has said of a command that the table does not know.
-    pub fn learned(&self, name: &[u8]) -> Option<LearnedCommand> {
+    pub fn learned(&self, name: &[u8]) -> Option<ModuleCommand> {
         self.learned.find(name)
     }
 
