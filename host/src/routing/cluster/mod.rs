@@ -1,10 +1,10 @@
-//! The way of a session's requests through a cluster that looks like one server.
+//! The target of a session's requests through a cluster that looks like one server.
 //!
 //! ```text
 //!                       its keys lie in one slot
 //!                ┌───────────────────────────────────────► the connection to the slot's primary that sessions share ─┐
 //!                │      in several, or it concerns all                                                               │
-//!   request ─────┼──────► `parts`: one for each, each on its way; one reply of all ──────────────────────────────────┤
+//!   request ─────┼──────► `parts`: one for each, each on its target; one reply of all ──────────────────────────────────┤
 //!      ▲         │      it needs a connection of its own                                                             │
 //!      │         ├──────► alone: everything before it is answered, nothing follows until it is (`lease`) ────────────┤
 //!      │         │      it is to run on a connection of its own at each of several nodes (WAIT, SCRIPT KILL, …)      │
@@ -12,7 +12,7 @@
 //!      │         │      MULTI                                                                                        │
 //!      │         └──────► `transaction`: kept until EXEC is answered; sent where its first key lies ─────────────────┤
 //!      │                                                                                                             │
-//!      └── `trial`: it was not executed: MOVED, ASK, not sent, … ◄───────────────────────────────────────────────────┘
+//!      └── `retry`: it was not executed: MOVED, ASK, not sent, … ◄───────────────────────────────────────────────────┘
 //! ```
 //!
 //! What nodes send by themselves is for `listen`: subscriptions at several nodes are one list, and are made again where they are lost.
@@ -27,7 +27,7 @@ mod own;
 mod parts;
 mod send;
 mod transaction;
-mod trial;
+mod retry;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -35,17 +35,17 @@ use std::time::Instant;
 
 pub(super) use lease::{denied, granted};
 pub(super) use listen::resubscribe;
-pub(super) use send::{errand_of, not_sent, pass, send};
-pub(super) use trial::Trial;
+pub(super) use send::{info_of, not_sent, pass, send};
+pub(super) use retry::Retry;
 
-use super::change::Change;
+use super::change::StateChange;
 use super::lease::Lease;
 use crate::cluster::Slot;
 use crate::ids::{Sequence, SessionId, TrailId};
 use crate::upstream::{Cluster, ConnectionRef, Identity, Phase};
 use crate::upstream::{ClusterNode, NodeView};
-use listen::Listening;
-use parts::Gathering;
+use listen::SubscriptionState;
+use parts::FanOut;
 use transaction::Transaction;
 
 /// Where the requests of a session go in a cluster.
@@ -60,17 +60,17 @@ pub(super) struct ClusterRoute {
     /// The connections that it shares, by the nodes' positions.
     links: Vec<Option<ConnectionRef>>,
     /// The connections that it has to itself, but for that of the transaction.
-    tenures: Vec<Tenure>,
+    leases: Vec<NodeLease>,
     /// From MULTI to the reply to EXEC.
     transaction: Option<Box<Transaction>>,
     /// Requests that were taken apart.
-    gatherings: BTreeMap<Sequence, Gathering>,
+    fan_outs: BTreeMap<Sequence, FanOut>,
     /// What has come so far of requests that are tried again and in flight.
-    trials: BTreeMap<(Sequence, u16), Trial>,
-    /// Requests of several keys that are under way, with their slots: while a slot moves, they may have to be tried again.
+    trials: BTreeMap<(Sequence, u16), Retry>,
+    /// Requests of several keys that are under target, with their slots: while a slot moves, they may have to be tried again.
     divided: Vec<(Slot, Sequence)>,
     /// What it is subscribed to, beside what its connections know of it.
-    listening: Listening,
+    listening: SubscriptionState,
     /// When the turn will look at it by itself.
     timer: Option<Instant>,
     /// The slot of the keys that are watched.
@@ -81,7 +81,7 @@ pub(super) struct ClusterRoute {
 
 /// A private connection to one of the nodes.
 #[derive(Debug)]
-struct Tenure {
+struct NodeLease {
     node: Rc<ClusterNode>,
     lease: Box<Lease>,
 }
@@ -94,12 +94,12 @@ impl ClusterRoute {
             identity,
             view: None,
             links: Vec::new(),
-            tenures: Vec::new(),
+            leases: Vec::new(),
             transaction: None,
-            gatherings: BTreeMap::new(),
+            fan_outs: BTreeMap::new(),
             trials: BTreeMap::new(),
             divided: Vec::new(),
-            listening: Listening::default(),
+            listening: SubscriptionState::default(),
             timer: None,
             watched: None,
             unwatched: false,
@@ -109,12 +109,12 @@ impl ClusterRoute {
     /// The private connections.
     pub(super) fn leases(&self) -> impl Iterator<Item = &Lease> {
         let of_transaction = self.transaction.as_ref().and_then(|transaction| transaction.lease());
-        self.tenures.iter().map(|tenure| &*tenure.lease).chain(of_transaction)
+        self.leases.iter().map(|lease| &*lease.lease).chain(of_transaction)
     }
 
     /// Whether something may be to be done though no request waits.
     pub(super) fn wants_a_look(&self) -> bool {
-        !self.tenures.is_empty() || self.transaction.is_some()
+        !self.leases.is_empty() || self.transaction.is_some()
     }
 
     /// Write what waits.
@@ -129,8 +129,8 @@ impl ClusterRoute {
     }
 
     /// A server has answered a request that asked for a change.
-    pub(super) fn answered(&mut self, sequence: Sequence, change: &Change, confirmed: bool) {
-        self.tenures.iter_mut().for_each(|tenure| tenure.lease.answered(sequence, change, confirmed));
+    pub(super) fn answered(&mut self, sequence: Sequence, change: &StateChange, confirmed: bool) {
+        self.leases.iter_mut().for_each(|lease| lease.lease.answered(sequence, change, confirmed));
         if let Some(transaction) = &mut self.transaction {
             transaction.answered(sequence, change, confirmed);
         }
@@ -188,10 +188,10 @@ impl ClusterRoute {
         self.leave_links();
         let transaction = self.transaction.take();
         let mut trails: Vec<TrailId> =
-            std::mem::take(&mut self.gatherings).into_values().map(Gathering::trail).collect();
+            std::mem::take(&mut self.fan_outs).into_values().map(FanOut::trail).collect();
         trails.extend(transaction.iter().flat_map(|transaction| transaction.trails(head)));
         let own = transaction.and_then(|transaction| transaction.into_tenure());
-        for trail in self.tenures.drain(..).chain(own).flat_map(|tenure| tenure.lease.give_back()) {
+        for trail in self.leases.drain(..).chain(own).flat_map(|lease| lease.lease.give_back()) {
             // What is in flight of a transaction is in both places.
             if !trails.contains(&trail) {
                 trails.push(trail);

@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use sluice_commands::{Args, CommandId, table};
 
-use super::super::affinity::Affinity;
-use super::super::session::{Errand, Held, Session};
+use super::super::need::ConnectionNeed;
+use super::super::session::{RequestInfo, QueuedRequest, Session};
 use crate::chain::vector::Arguments;
 use crate::cluster::{Slot, Target, VirtualAnswer, VirtualNode, refusal};
 use crate::resp::encode;
 
-/// What becomes of a request that does not go its way.
+/// What becomes of a request that does not go its target.
 pub(super) enum Own {
     /// It is answered.
     Reply(Bytes),
@@ -19,20 +19,20 @@ pub(super) enum Own {
 
 const TRACKING: &str = "ERR CLIENT TRACKING is not supported in front of a cluster: its keys are at several servers";
 
-/// What is answered without asking the cluster, or what else it is to be asked; `None`: the request goes its way.
-pub(super) fn answer(session: &Session, held: &Held) -> Option<Own> {
+/// What is answered without asking the cluster, or what else it is to be asked; `None`: the request goes its target.
+pub(super) fn answer(session: &Session, held: &QueuedRequest) -> Option<Own> {
     if held.ticket.part > 0 {
         return None;
     }
-    let command = held.errand.command;
-    let frame = match (&held.errand.way, held.errand.affinity) {
+    let command = held.info.command;
+    let frame = match (&held.info.target, held.info.need) {
         (Target::Incomplete, _) => wrong_number(command),
-        (Target::Refused, _) | (_, Affinity::Tracking) if !is_complete(held) => wrong_number(command),
+        (Target::Refused, _) | (_, ConnectionNeed::Tracking) if !is_complete(held) => wrong_number(command),
         (Target::Refused, _) => refusal(command),
-        (_, Affinity::Tracking) => encode::error(TRACKING),
+        (_, ConnectionNeed::Tracking) => encode::error(TRACKING),
         // There is nowhere to ask.
-        (_, Affinity::Asking) => encode::OK.to_vec(),
-        (Target::Anywhere, Affinity::Shared | Affinity::Nodes) if asks_for_nodes(command) => {
+        (_, ConnectionNeed::Asking) => encode::OK.to_vec(),
+        (Target::Anywhere, ConnectionNeed::Shared | ConnectionNeed::Nodes) if asks_for_nodes(command) => {
             let mut spans = Vec::new();
             let arguments = Arguments::of(&held.frame, &mut spans);
             match VirtualNode::new(session.found_at()).answer(command, &arguments, session.protocol) {
@@ -48,27 +48,27 @@ pub(super) fn answer(session: &Session, held: &Held) -> Option<Own> {
 
 /// What a subscriber that speaks RESP2 is answered where a server would first look for the slot, in the server's words; `None`: the server
 /// knows what it may say.
-pub(super) fn out_of_mode(errand: &Errand) -> Option<Vec<u8>> {
-    let keyed = matches!(errand.way, Target::To(_) | Target::Parts(_) | Target::Apart);
-    if errand.affinity == Affinity::Listen || !keyed {
+pub(super) fn out_of_mode(info: &RequestInfo) -> Option<Vec<u8>> {
+    let keyed = matches!(info.target, Target::To(_) | Target::Parts(_) | Target::Apart);
+    if info.need == ConnectionNeed::Listen || !keyed {
         return None;
     }
-    let name = errand.command.get().map_or("", |command| command.name());
+    let name = info.command.get().map_or("", |command| command.name());
     let allowed = "only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context";
     Some(encode::error(&format!("ERR Can't execute '{name}': {allowed}")))
 }
 
 /// What must not be a part of a transaction, which is one node's: it asks for what is hidden, or concerns others.
-pub(super) fn beyond_transactions(held: &Held) -> Option<Vec<u8>> {
-    let command = held.errand.command;
+pub(super) fn beyond_transactions(held: &QueuedRequest) -> Option<Vec<u8>> {
+    let command = held.info.command;
     // What no server accepts is the server's to refuse.
     if !is_complete(held) || table().by_name("cluster") == Some(command) {
         return None;
     }
-    match held.errand.way {
+    match held.info.target {
         Target::Refused => return Some(refusal(command)),
         // It does not wait there, and speaks of the node that has the keys.
-        _ if held.errand.affinity == Affinity::Blocking => return None,
+        _ if held.info.need == ConnectionNeed::Blocking => return None,
         Target::Primaries | Target::Nodes | Target::Scan | Target::RandomKey => {}
         Target::Anywhere if asks_for_nodes(command) || is_retold(command) => {}
         _ => return None,
@@ -79,10 +79,10 @@ pub(super) fn beyond_transactions(held: &Held) -> Option<Vec<u8>> {
 }
 
 /// Whether a request has as many arguments as its command takes.
-fn is_complete(held: &Held) -> bool {
+fn is_complete(held: &QueuedRequest) -> bool {
     let mut spans = Vec::new();
     let count = Arguments::of(&held.frame, &mut spans).count();
-    held.errand.command.get().is_none_or(|command| command.accepts(count))
+    held.info.command.get().is_none_or(|command| command.accepts(count))
 }
 
 /// Whether a command asks for what is hidden.

@@ -13,7 +13,7 @@ use crate::upstream::{Credentials, Identity, Profile};
 
 /// One change.
 #[derive(Clone, Debug)]
-pub(super) enum Change {
+pub(super) enum StateChange {
     /// HELLO, with what it was given.
     Hello { protocol: Option<Protocol>, credentials: Option<Rc<Credentials>>, name: Option<Box<[u8]>> },
     /// AUTH.
@@ -45,17 +45,17 @@ pub(super) enum Change {
     /// It changes nothing, but its reply names nodes of a cluster in this form.
     Nodes(Form),
     /// EXEC, with the changes of its transaction, each with its place among the replies.
-    Exec(Vec<(usize, Change)>),
+    Exec(Vec<(usize, StateChange)>),
 }
 
 /// What a session is to the server, as the proxy keeps it.
 #[derive(Clone, Debug)]
-pub(super) struct Standing {
+pub(super) struct SessionState {
     pub(super) identity: Rc<Identity>,
     pub(super) profile: Profile,
 }
 
-impl Change {
+impl StateChange {
     /// The change that a request asks for, if it asks for one.
     pub(super) fn of(command: CommandId, arguments: &Arguments<'_>) -> Option<Self> {
         let name = command.get()?.name();
@@ -102,7 +102,7 @@ impl Change {
     }
 }
 
-fn hello(arguments: &Arguments<'_>) -> Change {
+fn hello(arguments: &Arguments<'_>) -> StateChange {
     let protocol = arguments.get(1).and_then(Protocol::of_version);
     let (mut credentials, mut name) = (None, None);
     let mut at = 2;
@@ -117,10 +117,10 @@ fn hello(arguments: &Arguments<'_>) -> Change {
             at += 2;
         }
     }
-    Change::Hello { protocol, credentials, name }
+    StateChange::Hello { protocol, credentials, name }
 }
 
-impl Change {
+impl StateChange {
     /// Whether what follows may mean something else without it: the session is not what its client takes it for when it is not known
     /// whether this has happened.
     pub(super) fn is_decisive(&self) -> bool {
@@ -137,17 +137,17 @@ impl Change {
     }
 }
 
-impl Standing {
+impl SessionState {
     pub(super) fn new(beginning: Rc<Identity>) -> Self {
         Self { identity: beginning, profile: Profile::default() }
     }
 
     /// The server has confirmed a change of this. `beginning`: what a new session is.
-    pub(super) fn apply(&mut self, change: Change, beginning: &Rc<Identity>) {
+    pub(super) fn apply(&mut self, change: StateChange, beginning: &Rc<Identity>) {
         let identity = || Rc::unwrap_or_clone(self.identity.clone());
         let name = |name: Box<[u8]>| (!name.is_empty()).then_some(name);
         match change {
-            Change::Hello { protocol, credentials, name: given } => {
+            StateChange::Hello { protocol, credentials, name: given } => {
                 let mut identity = identity();
                 identity.protocol = protocol.unwrap_or(identity.protocol);
                 if credentials.is_some() {
@@ -158,24 +158,24 @@ impl Standing {
                 }
                 self.identity = Rc::new(identity);
             }
-            Change::Auth(credentials) => {
+            StateChange::Auth(credentials) => {
                 self.identity = Rc::new(Identity { credentials: Some(credentials), epoch: 0, ..identity() });
             }
-            Change::Select(database) => self.identity = Rc::new(Identity { database, ..identity() }),
-            Change::Readonly(readonly) => self.identity = Rc::new(Identity { readonly, ..identity() }),
-            Change::NoEvict(no_evict) => self.identity = Rc::new(Identity { no_evict, ..identity() }),
-            Change::NoTouch(no_touch) => self.identity = Rc::new(Identity { no_touch, ..identity() }),
-            Change::Name(given) => self.profile.name = name(given),
-            Change::Library(given) => self.profile.library = name(given),
-            Change::LibraryVersion(given) => self.profile.library_version = name(given),
-            Change::Reset => *self = Self::new(beginning.clone()),
+            StateChange::Select(database) => self.identity = Rc::new(Identity { database, ..identity() }),
+            StateChange::Readonly(readonly) => self.identity = Rc::new(Identity { readonly, ..identity() }),
+            StateChange::NoEvict(no_evict) => self.identity = Rc::new(Identity { no_evict, ..identity() }),
+            StateChange::NoTouch(no_touch) => self.identity = Rc::new(Identity { no_touch, ..identity() }),
+            StateChange::Name(given) => self.profile.name = name(given),
+            StateChange::Library(given) => self.profile.library = name(given),
+            StateChange::LibraryVersion(given) => self.profile.library_version = name(given),
+            StateChange::Reset => *self = Self::new(beginning.clone()),
             // What these change is not the session's, but its connection's or the server's.
-            Change::Tracking(_)
-            | Change::Users
-            | Change::Multi
-            | Change::Watch
-            | Change::Nodes(_)
-            | Change::Exec(_) => {}
+            StateChange::Tracking(_)
+            | StateChange::Users
+            | StateChange::Multi
+            | StateChange::Watch
+            | StateChange::Nodes(_)
+            | StateChange::Exec(_) => {}
         }
     }
 }
@@ -186,38 +186,38 @@ mod test {
     use super::*;
     use crate::resp::{Span, request::RequestScanner};
 
-    fn change(line: &str) -> Option<Change> {
+    fn change(line: &str) -> Option<StateChange> {
         let mut frame = Vec::new();
         encode::request(&mut frame, line.split(' ').map(str::as_bytes));
         let mut spans: Vec<Span> = Vec::new();
         RequestScanner::default().scan(&frame, &mut spans).unwrap();
         let arguments = Arguments::new(&frame, &spans);
-        Change::of(crate::chain::vector::lookup(&arguments), &arguments)
+        StateChange::of(crate::chain::vector::lookup(&arguments), &arguments)
     }
 
-    fn after(lines: &[&str]) -> Standing {
-        let mut standing = Standing::new(Rc::default());
-        lines.iter().for_each(|line| standing.apply(change(line).unwrap(), &Rc::default()));
-        standing
+    fn after(lines: &[&str]) -> SessionState {
+        let mut state = SessionState::new(Rc::default());
+        lines.iter().for_each(|line| state.apply(change(line).unwrap(), &Rc::default()));
+        state
     }
 
     #[test]
     fn what_a_session_says_of_itself_is_kept() {
-        let standing = after(&["HELLO 3 AUTH joe secret SETNAME me", "SELECT 5", "CLIENT NO-EVICT ON"]);
-        let identity = &*standing.identity;
+        let state = after(&["HELLO 3 AUTH joe secret SETNAME me", "SELECT 5", "CLIENT NO-EVICT ON"]);
+        let identity = &*state.identity;
         assert_eq!((identity.protocol, identity.database, identity.no_evict), (Protocol::Resp3, 5, true));
         assert_eq!(identity.credentials.as_ref().unwrap().user.as_deref(), Some(&b"joe"[..]));
-        assert_eq!(standing.profile.name.as_deref(), Some(&b"me"[..]));
-        let standing = after(&["AUTH secret", "HELLO", "CLIENT SETNAME a"]);
-        assert_eq!(standing.identity.credentials.as_ref().unwrap().user, None);
-        assert_eq!(standing.identity.protocol, Protocol::Resp2);
+        assert_eq!(state.profile.name.as_deref(), Some(&b"me"[..]));
+        let state = after(&["AUTH secret", "HELLO", "CLIENT SETNAME a"]);
+        assert_eq!(state.identity.credentials.as_ref().unwrap().user, None);
+        assert_eq!(state.identity.protocol, Protocol::Resp2);
     }
 
     #[test]
     fn reset_and_an_empty_name_forget() {
-        let standing = after(&["SELECT 5", "CLIENT SETNAME a", "RESET"]);
-        assert_eq!(*standing.identity, Identity::default());
-        assert_eq!(standing.profile, Profile::default());
+        let state = after(&["SELECT 5", "CLIENT SETNAME a", "RESET"]);
+        assert_eq!(*state.identity, Identity::default());
+        assert_eq!(state.profile, Profile::default());
     }
 
     #[test]

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use sluice_commands::ResponsePolicy;
 
-use super::super::affinity::Affinity;
+use super::super::need::ConnectionNeed;
 use super::super::deliver::Delivery;
-use super::super::session::{Errand, Held, Route};
+use super::super::session::{RequestInfo, QueuedRequest, Route};
 use super::super::sink::Sink;
 use super::listen::{self, OWN};
 use super::send::share;
@@ -23,7 +23,7 @@ use crate::upstream::{ClusterNode, NodeView};
 
 /// A request that was taken apart.
 #[derive(Debug)]
-pub(super) struct Gathering {
+pub(super) struct FanOut {
     /// The whole of it.
     whole: Ticket,
     how: How,
@@ -86,19 +86,19 @@ pub(super) fn take_apart(
     id: SessionId,
     cluster: &Cluster,
     view: &Rc<NodeView>,
-    held: Held,
+    held: QueuedRequest,
     delivery: &mut Delivery<'_>,
 ) {
     let Some(session) = delivery.sessions.get(id) else { return };
     let Route::Cluster(route) = &mut session.route else { return };
     let home = route.target(&held, view, id);
-    let Held { ticket, frame, errand, .. } = held;
+    let QueuedRequest { ticket, frame, info, .. } = held;
     let mut spans = Vec::new();
     let arguments = Arguments::of(&frame, &mut spans);
-    let (command, several) = (errand.command, errand.several);
+    let (command, several) = (info.command, info.several);
     let node = |at: u16| view.nodes().get(usize::from(at)).map(|node| Place::Node(node.address.clone()));
     let shards = || view.shards().iter().copied().map(Place::Slot);
-    let (how, parts): (How, Vec<(Place, Bytes)>) = match errand.way {
+    let (how, parts): (How, Vec<(Place, Bytes)>) = match info.target {
         Target::Parts(parts) => {
             let part = |part: &Part| {
                 let mut frame = Vec::new();
@@ -142,18 +142,18 @@ pub(super) fn take_apart(
     };
     let (portions, frames): (Vec<Portion>, Vec<Bytes>) =
         parts.into_iter().map(|(place, frame)| (Portion { place, reply: Bytes::new(), gone: false }, frame)).unzip();
-    let ways: Vec<Target> = portions.iter().map(|portion| portion.place.way()).collect();
+    let ways: Vec<Target> = portions.iter().map(|portion| portion.place.target()).collect();
     let Some(session) = delivery.sessions.get(id) else { return };
     let Route::Cluster(route) = &mut session.route else { return };
-    let gathering = Gathering { whole: ticket, how, left: portions.len(), parts: portions };
-    route.gatherings.insert(ticket.sequence, gathering);
-    session.changes.extend(errand.change.map(|change| (ticket.sequence, change)));
-    for (at, (frame, way)) in frames.into_iter().zip(ways).enumerate() {
+    let fan_out = FanOut { whole: ticket, how, left: portions.len(), parts: portions };
+    route.fan_outs.insert(ticket.sequence, fan_out);
+    session.changes.extend(info.change.map(|change| (ticket.sequence, change)));
+    for (at, (frame, target)) in frames.into_iter().zip(ways).enumerate() {
         let ticket = Ticket { trail: TrailId::NONE, part: at as u16 + 1, ..ticket };
-        let several = matches!(way, Target::To(_)) && several;
-        let errand = Errand { command, affinity: Affinity::Shared, change: None, expect: Expect::One, way, several };
+        let several = matches!(target, Target::To(_)) && several;
+        let info = RequestInfo { command, need: ConnectionNeed::Shared, change: None, expect: Expect::One, target, several };
         // What cannot go now is among those that are tried again.
-        let _ = share(id, cluster, view, Held { ticket, frame, errand, trial: None }, delivery);
+        let _ = share(id, cluster, view, QueuedRequest { ticket, frame, info, retry: None }, delivery);
     }
 }
 
@@ -166,58 +166,58 @@ pub(super) fn send_to_each(
     id: SessionId,
     cluster: &Cluster,
     view: &Rc<NodeView>,
-    held: Held,
+    held: QueuedRequest,
     delivery: &mut Delivery<'_>,
     granted: Option<&Rc<ClusterNode>>,
-) -> Option<Held> {
+) -> Option<QueuedRequest> {
     let now = delivery.now;
     let session = delivery.sessions.get(id)?;
     if session.order.head() != held.ticket.sequence {
         return Some(held);
     }
     let Route::Cluster(route) = &mut session.route else { return None };
-    let listens = held.errand.affinity == Affinity::Listen;
-    let mut tenures = route.listeners_of_shards();
+    let listens = held.info.need == ConnectionNeed::Listen;
+    let mut leases = route.listeners_of_shards();
     if !listens {
-        tenures.clear();
+        leases.clear();
         let asked = view.primaries().iter().filter_map(|&node| view.nodes().get(usize::from(node)));
         for node in asked {
             let Route::Cluster(route) = &mut session.route else { return None };
             let at = match route.tenure_at(node) {
                 Some(at) => at,
                 None => {
-                    let Some(tenure) = lease::borrow(session, cluster, node, &held.errand, Opening::Request, granted)
+                    let Some(lease) = lease::borrow(session, cluster, node, &held.info, Opening::Request, granted)
                     else {
                         return Some(held);
                     };
                     let Route::Cluster(route) = &mut session.route else { return None };
-                    route.tenures.push(tenure);
-                    route.tenures.len() - 1
+                    route.leases.push(lease);
+                    route.leases.len() - 1
                 }
             };
-            tenures.push(at);
+            leases.push(at);
         }
     }
     let Route::Cluster(route) = &mut session.route else { return None };
-    let Held { ticket, frame, errand: Errand { command, affinity, expect, .. }, trial } = held;
-    if let Some(trial) = trial {
-        route.tried(*trial);
+    let QueuedRequest { ticket, frame, info: RequestInfo { command, need, expect, .. }, retry } = held;
+    if let Some(retry) = retry {
+        route.tried(*retry);
     }
     let how = if listens { How::Confirmations } else { How::By(merge_rule(command, &[frame.as_ref()][..])) };
     let portion = |&at: &usize| {
-        let place = Place::Node(route.tenures[at].node.address.clone());
+        let place = Place::Node(route.leases[at].node.address.clone());
         Portion { place, reply: Bytes::new(), gone: false }
     };
-    let parts: Vec<Portion> = tenures.iter().map(portion).collect();
-    let gathering = Gathering { whole: ticket, how, left: parts.len(), parts };
-    route.gatherings.insert(ticket.sequence, gathering);
+    let parts: Vec<Portion> = leases.iter().map(portion).collect();
+    let fan_out = FanOut { whole: ticket, how, left: parts.len(), parts };
+    route.fan_outs.insert(ticket.sequence, fan_out);
     session.barrier = session.barrier.max(ticket.sequence + 1);
     let mut failed = Vec::new();
-    for (part, at) in (1..).zip(tenures) {
-        let Some(tenure) = route.tenures.get_mut(at) else { continue };
+    for (part, at) in (1..).zip(leases) {
+        let Some(lease) = route.leases.get_mut(at) else { continue };
         let ticket = Ticket { trail: TrailId::NONE, part, ..ticket };
-        let _ = tenure.lease.sent(ticket.sequence, affinity, None);
-        let sent = tenure.lease.connection.borrow_mut().send_bytes(ticket, frame.clone(), expect, now);
+        let _ = lease.lease.sent(ticket.sequence, need, None);
+        let sent = lease.lease.connection.borrow_mut().send_bytes(ticket, frame.clone(), expect, now);
         failed.extend(sent.err().map(|failure| (ticket, failure)));
     }
     failed.into_iter().for_each(|(ticket, failure)| delivery.failed(&ticket, failure));
@@ -225,7 +225,7 @@ pub(super) fn send_to_each(
 }
 
 impl Place {
-    fn way(&self) -> Target {
+    fn target(&self) -> Target {
         match self {
             Self::Slot(slot) => Target::To(*slot),
             Self::Node(_) => Target::Anywhere,
@@ -233,7 +233,7 @@ impl Place {
     }
 }
 
-impl Gathering {
+impl FanOut {
     /// What must happen to the response to the whole.
     pub(super) fn trail(self) -> TrailId {
         self.whole.trail
@@ -243,7 +243,7 @@ impl Gathering {
 impl ClusterRoute {
     /// Where a part of a request goes that was taken apart.
     pub(super) fn way_of_part(&self, ticket: &Ticket) -> Option<Target> {
-        Some(self.portion(ticket)?.place.way())
+        Some(self.portion(ticket)?.place.target())
     }
 
     /// The node that a part of a request is for, where it is for one node; `None` where that is no node any more.
@@ -255,7 +255,7 @@ impl ClusterRoute {
     }
 
     fn portion(&self, ticket: &Ticket) -> Option<&Portion> {
-        self.gatherings.get(&ticket.sequence)?.parts.get(usize::from(ticket.part).checked_sub(1)?)
+        self.fan_outs.get(&ticket.sequence)?.parts.get(usize::from(ticket.part).checked_sub(1)?)
     }
 
     /// Whether a part of a request is for a node that is none any more.
@@ -266,18 +266,18 @@ impl ClusterRoute {
 
     /// A part is answered; where its node is none any more, with nothing. Returns the whole request with its answer, when that was the last one.
     fn gather(&mut self, ticket: &Ticket, reply: Bytes) -> Option<Gathered> {
-        let gathering = self.gatherings.get_mut(&ticket.sequence)?;
-        let portion = gathering.parts.get_mut(usize::from(ticket.part).checked_sub(1)?)?;
+        let fan_out = self.fan_outs.get_mut(&ticket.sequence)?;
+        let portion = fan_out.parts.get_mut(usize::from(ticket.part).checked_sub(1)?)?;
         if portion.gone || !portion.reply.is_empty() {
             return None;
         }
         portion.gone = reply.is_empty();
         portion.reply = reply;
-        gathering.left -= 1;
-        if gathering.left > 0 {
+        fan_out.left -= 1;
+        if fan_out.left > 0 {
             return None;
         }
-        let Gathering { whole, how, parts, .. } = self.gatherings.remove(&ticket.sequence)?;
+        let FanOut { whole, how, parts, .. } = self.fan_outs.remove(&ticket.sequence)?;
         let replies: Vec<&[u8]> = parts.iter().filter(|part| !part.gone).map(|portion| &*portion.reply).collect();
         let first = || replies.first().copied().unwrap_or(GONE);
         let several = matches!(how, How::Confirmations);

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use super::change::Standing;
+use super::change::SessionState;
 use super::cluster::{self, ClusterRoute};
 use super::deliver::Delivery;
 use super::passage;
@@ -29,14 +29,14 @@ impl Sink {
     }
 
     /// What a new session begins with.
-    pub(super) fn begin(&self) -> (Route, Standing) {
-        let standing = Standing::new(self.identity());
+    pub(super) fn begin(&self) -> (Route, SessionState) {
+        let state = SessionState::new(self.identity());
         let route = match self {
-            Self::Single(single) => Route::Shared(single.join(&standing.identity)),
-            Self::Cluster(_) => Route::Cluster(Box::new(ClusterRoute::new(standing.identity.clone()))),
+            Self::Single(single) => Route::Shared(single.join(&state.identity)),
+            Self::Cluster(_) => Route::Cluster(Box::new(ClusterRoute::new(state.identity.clone()))),
             Self::Null => Route::Nowhere,
         };
-        (route, standing)
+        (route, state)
     }
 
     /// What a session is before it has said anything.
@@ -164,7 +164,7 @@ impl Sink {
             (Route::Private(lease), _) => {
                 lease.give_back().into_iter().for_each(|trail| delivery.trails.discard(trail));
             }
-            (Route::Shared(_), Self::Single(single)) => single.leave(&session.standing.identity),
+            (Route::Shared(_), Self::Single(single)) => single.leave(&session.state.identity),
             (Route::Cluster(route), _) => {
                 route.leave(head).into_iter().for_each(|trail| delivery.trails.discard(trail));
             }

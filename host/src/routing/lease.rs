@@ -1,7 +1,7 @@
 //! A private connection in the hands of a session, and what the session needs it for.
 
-use super::affinity::Affinity;
-use super::change::{Change, Standing};
+use super::need::ConnectionNeed;
+use super::change::{StateChange, SessionState};
 use crate::ids::{Sequence, TrailId};
 use crate::upstream::ConnectionRef;
 
@@ -36,11 +36,11 @@ struct Transaction {
     /// How many requests it has.
     requests: usize,
     /// What some of them will change, if EXEC executes them.
-    changes: Vec<(usize, Change)>,
+    changes: Vec<(usize, StateChange)>,
 }
 
 impl Lease {
-    pub(super) fn new(connection: ConnectionRef, stranger: bool, standing: &Standing) -> Self {
+    pub(super) fn new(connection: ConnectionRef, stranger: bool, state: &SessionState) -> Self {
         Self {
             connection,
             until: 0,
@@ -50,8 +50,8 @@ impl Lease {
             tracking: false,
             pinned: false,
             asking: false,
-            tainted: standing.identity.no_evict,
-            labelled: standing.profile.library.is_some() || standing.profile.library_version.is_some(),
+            tainted: state.identity.no_evict,
+            labelled: state.profile.library.is_some() || state.profile.library_version.is_some(),
             stranger,
         }
     }
@@ -102,42 +102,42 @@ impl Lease {
     }
 
     /// A request is sent on it. Returns the change that its own reply will confirm.
-    pub(super) fn sent(&mut self, sequence: Sequence, affinity: Affinity, change: Option<Change>) -> Option<Change> {
-        if affinity != Affinity::Shared {
+    pub(super) fn sent(&mut self, sequence: Sequence, need: ConnectionNeed, change: Option<StateChange>) -> Option<StateChange> {
+        if need != ConnectionNeed::Shared {
             self.until = sequence + 1;
         }
-        self.asking = affinity == Affinity::Asking;
-        if affinity == Affinity::Pin {
+        self.asking = need == ConnectionNeed::Asking;
+        if need == ConnectionNeed::Pin {
             (self.pinned, self.tainted) = (true, true);
         }
-        match (affinity, change) {
-            (_, Some(Change::Reset)) => {
+        match (need, change) {
+            (_, Some(StateChange::Reset)) => {
                 (self.transaction, self.tracking, self.pinned) = (None, false, false);
                 self.watch_nothing();
-                Some(Change::Reset)
+                Some(StateChange::Reset)
             }
-            (Affinity::Multi, change) if self.transaction.is_none() => {
+            (ConnectionNeed::Multi, change) if self.transaction.is_none() => {
                 self.transaction = Some(Transaction { since: sequence, requests: 0, changes: Vec::new() });
                 change
             }
             // Without a transaction the server refuses them, and goes on watching.
-            (Affinity::Exec | Affinity::Discard, _) => {
+            (ConnectionNeed::Exec | ConnectionNeed::Discard, _) => {
                 let changes = self.transaction.take()?.changes;
                 self.watch_nothing();
-                (affinity == Affinity::Exec && !changes.is_empty()).then_some(Change::Exec(changes))
+                (need == ConnectionNeed::Exec && !changes.is_empty()).then_some(StateChange::Exec(changes))
             }
             // The server refuses them in a transaction, which they become no part of.
-            (Affinity::Multi | Affinity::Watch, _) if self.transaction.is_some() => None,
+            (ConnectionNeed::Multi | ConnectionNeed::Watch, _) if self.transaction.is_some() => None,
             (_, change) if let Some(transaction) = &mut self.transaction => {
                 transaction.changes.extend(change.map(|change| (transaction.requests, change)));
                 transaction.requests += 1;
                 None
             }
-            (Affinity::Watch, change) => {
+            (ConnectionNeed::Watch, change) => {
                 self.watches.push(sequence);
                 change
             }
-            (Affinity::Unwatch, _) => {
+            (ConnectionNeed::Unwatch, _) => {
                 self.watch_nothing();
                 None
             }
@@ -146,15 +146,15 @@ impl Lease {
     }
 
     /// The server has answered a request that asked for a change.
-    pub(super) fn answered(&mut self, sequence: Sequence, change: &Change, confirmed: bool) {
+    pub(super) fn answered(&mut self, sequence: Sequence, change: &StateChange, confirmed: bool) {
         match change {
-            Change::Tracking(on) if confirmed => self.tracking = *on,
-            Change::NoEvict(_) => self.tainted |= confirmed,
-            Change::Library(_) | Change::LibraryVersion(_) => self.labelled |= confirmed,
-            Change::Multi if !confirmed && self.transaction.as_ref().is_some_and(|begun| begun.since == sequence) => {
+            StateChange::Tracking(on) if confirmed => self.tracking = *on,
+            StateChange::NoEvict(_) => self.tainted |= confirmed,
+            StateChange::Library(_) | StateChange::LibraryVersion(_) => self.labelled |= confirmed,
+            StateChange::Multi if !confirmed && self.transaction.as_ref().is_some_and(|begun| begun.since == sequence) => {
                 self.transaction = None;
             }
-            Change::Watch => {
+            StateChange::Watch => {
                 let known = self.watches.len();
                 self.watches.retain(|&of| of != sequence);
                 self.watching |= confirmed && self.watches.len() < known;

@@ -4,12 +4,12 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
-use super::super::super::affinity::Affinity;
+use super::super::super::need::ConnectionNeed;
 use super::super::super::deliver::Delivery;
-use super::super::super::session::{Errand, Held, Route};
-use super::super::Tenure;
+use super::super::super::session::{RequestInfo, QueuedRequest, Route};
+use super::super::NodeLease;
 use super::super::lease;
-use super::super::trial::{Verdict, unreachable};
+use super::super::retry::{Verdict, unreachable};
 use super::{EXEC_ABORT, Entry, end, null, send};
 use crate::chain::{Answer, Kind};
 use crate::ids::{SessionId, TrailId};
@@ -29,14 +29,14 @@ pub(in super::super) fn replay(
     let protocol = session.protocol;
     let Route::Cluster(route) = &mut session.route else { return false };
     let Some(transaction) = &mut route.transaction else { return true };
-    let gone = |tenure: &Tenure| tenure.lease.connection.borrow().phase() == Phase::Closed;
+    let gone = |lease: &NodeLease| lease.lease.connection.borrow().phase() == Phase::Closed;
     if transaction.refused {
-        let tenure = transaction.tenure.take();
+        let lease = transaction.lease.take();
         route.transaction = None;
-        route.tenures.extend(tenure);
+        route.leases.extend(lease);
         return true;
     }
-    if !transaction.moves && (std::mem::take(&mut transaction.lost) || transaction.tenure.as_ref().is_some_and(gone)) {
+    if !transaction.moves && (std::mem::take(&mut transaction.lost) || transaction.lease.as_ref().is_some_and(gone)) {
         if transaction.is_executing() && transaction.entries.last().is_none_or(|exec| exec.ticket.sequence < head) {
             // Its reply, or the error that says that it is unknown, has been delivered.
             route.transaction = None;
@@ -48,49 +48,49 @@ pub(in super::super) fn replay(
     }
     if !transaction.moves {
         if transaction.is_executing() && transaction.entries.last().is_some_and(|exec| exec.ticket.sequence < head) {
-            let tenure = transaction.tenure.take();
+            let lease = transaction.lease.take();
             route.transaction = None;
-            route.tenures.extend(tenure);
+            route.leases.extend(lease);
         }
         return true;
     }
     // The old connection is of no use any more, nor is what it still says.
-    if let Some(tenure) = transaction.tenure.take() {
+    if let Some(lease) = transaction.lease.take() {
         if transaction.watches {
             transaction.verdict = Some(null(protocol));
         }
-        let _ = tenure.lease.connection.borrow_mut().close();
+        let _ = lease.lease.connection.borrow_mut().close();
     }
-    let Some(trial) = transaction.trial.take() else { return fail(id, delivery) };
-    if trial.due > now {
-        let due = trial.due;
-        transaction.trial = Some(trial);
+    let Some(retry) = transaction.retry.take() else { return fail(id, delivery) };
+    if retry.due > now {
+        let due = retry.due;
+        transaction.retry = Some(retry);
         route.wake_at(due, cluster, id, now);
         return false;
     }
     if session.queued {
-        transaction.trial = Some(trial);
+        transaction.retry = Some(retry);
         return false;
     }
-    let way = transaction.way();
+    let target = transaction.target();
     let Some(first) = transaction.entries.first().cloned() else {
         transaction.moves = false;
         return true;
     };
     let Some(view) = cluster.view() else {
-        transaction.trial = Some(trial);
+        transaction.retry = Some(retry);
         return false;
     };
-    let opening = if trial.asks(&view) { Opening::AskingMulti } else { Opening::Multi };
-    let errand = Errand { way, ..first.errand };
-    let held = Held { ticket: first.ticket, frame: Bytes::new(), errand, trial: Some(Box::new(trial)) };
+    let opening = if retry.asks(&view) { Opening::AskingMulti } else { Opening::Multi };
+    let info = RequestInfo { target, ..first.info };
+    let held = QueuedRequest { ticket: first.ticket, frame: Bytes::new(), info, retry: Some(Box::new(retry)) };
     let target = route.target(&held, &view, id).and_then(|node| view.nodes().get(usize::from(node)));
     let Some(node) = target else {
         cluster.refresh(None);
         let Some(transaction) = &mut route.transaction else { return true };
-        let Some(mut trial) = held.trial else { return true };
-        match trial.later(unreachable(&held.errand.way, cluster), cluster, now) {
-            Verdict::Again => transaction.trial = Some(*trial),
+        let Some(mut retry) = held.retry else { return true };
+        match retry.later(unreachable(&held.info.target, cluster), cluster, now) {
+            Verdict::Again => transaction.retry = Some(*retry),
             Verdict::Answer(answer) => {
                 transaction.verdict = Some(answer.frame);
                 return fail(id, delivery);
@@ -98,25 +98,25 @@ pub(in super::super) fn replay(
         }
         return replay(id, cluster, delivery, granted);
     };
-    let lent = lease::borrow(session, cluster, node, &held.errand, opening, granted);
+    let lent = lease::borrow(session, cluster, node, &held.info, opening, granted);
     let Route::Cluster(route) = &mut session.route else { return false };
     let Some(transaction) = &mut route.transaction else { return true };
-    let Some(mut tenure) = lent else {
-        transaction.trial = held.trial.map(|trial| *trial);
+    let Some(mut lease) = lent else {
+        transaction.retry = held.retry.map(|retry| *retry);
         return false;
     };
-    tenure.lease.begin(first.ticket.sequence);
-    transaction.tenure = Some(tenure);
-    transaction.tried = held.trial.map(|trial| *trial);
+    lease.lease.begin(first.ticket.sequence);
+    transaction.lease = Some(lease);
+    transaction.tried = held.retry.map(|retry| *retry);
     transaction.moves = false;
     let entries = std::mem::take(&mut transaction.entries);
     let given_up = transaction.verdict.clone();
-    for Entry { mut ticket, frame, errand } in entries {
+    for Entry { mut ticket, frame, info } in entries {
         if ticket.sequence < head {
             // What had to happen to its response has happened.
             ticket.trail = TrailId::NONE;
         }
-        if errand.affinity == Affinity::Exec
+        if info.need == ConnectionNeed::Exec
             && let Some(frame) = given_up.clone()
         {
             // It would be executed without what was watched.
@@ -127,7 +127,7 @@ pub(in super::super) fn replay(
             delivery.answer(&ticket, &Answer { frame, foreign: false }, Kind::Single);
             return true;
         }
-        let _ = send(id, Held { ticket, frame, errand, trial: None }, delivery);
+        let _ = send(id, QueuedRequest { ticket, frame, info, retry: None }, delivery);
     }
     true
 }
@@ -141,7 +141,7 @@ fn fail(id: SessionId, delivery: &mut Delivery<'_>) -> bool {
     let reason = transaction.verdict.take().unwrap_or_else(|| Bytes::from_static(EXEC_ABORT));
     transaction.moves = false;
     let waiting: Vec<Entry> = std::mem::take(&mut transaction.entries);
-    if waiting.last().is_some_and(|entry| entry.errand.affinity == Affinity::Exec) {
+    if waiting.last().is_some_and(|entry| entry.info.need == ConnectionNeed::Exec) {
         route.transaction = None;
     } else {
         transaction.verdict = Some(Bytes::from_static(EXEC_ABORT));

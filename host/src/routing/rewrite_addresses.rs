@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use super::change::Change;
+use super::change::StateChange;
 use super::session::{Route, Session};
 use super::sink::Sink;
 use crate::chain::Kind;
@@ -20,10 +20,10 @@ impl Session {
         let rewrite = sink.rewrite()?;
         let several = ticket.count > 1 || kind != Kind::Single;
         let rewritten = match self.change_of(ticket.sequence) {
-            Some(Change::Nodes(form)) => rewrite.reply(*form, replies),
-            Some(Change::Exec(changes)) => {
+            Some(StateChange::Nodes(form)) => rewrite.reply(*form, replies),
+            Some(StateChange::Exec(changes)) => {
                 let nodes = changes.iter().filter_map(|(at, change)| match change {
-                    Change::Nodes(form) => Some((*at, *form)),
+                    StateChange::Nodes(form) => Some((*at, *form)),
                     _ => None,
                 });
                 rewrite.results(&nodes.collect::<Vec<_>>(), replies)
@@ -34,7 +34,7 @@ impl Session {
     }
 
     /// What the request at this place has asked for.
-    fn change_of(&self, sequence: u64) -> Option<&Change> {
+    fn change_of(&self, sequence: u64) -> Option<&StateChange> {
         let at = self.changes.binary_search_by_key(&sequence, |(of, _)| *of).ok()?;
         self.changes.get(at).map(|(_, change)| change)
     }

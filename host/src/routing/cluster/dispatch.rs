@@ -1,4 +1,4 @@
-//! A request on its way: to the node of its keys, or to wait.
+//! A request on its target: to the node of its keys, or to wait.
 
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -6,14 +6,14 @@ use std::rc::Rc;
 use bytes::Bytes;
 use sluice_commands::{CommandId, Flags};
 
-use super::super::affinity::Affinity;
-use super::super::change::Change;
+use super::super::need::ConnectionNeed;
+use super::super::change::StateChange;
 use super::super::deliver::Delivery;
 use super::super::passage::expectation;
-use super::super::session::{Errand, Held, Route, Session};
+use super::super::session::{RequestInfo, QueuedRequest, Route, Session};
 use super::lease::{self, Where};
 use super::own::{self, Own};
-use super::trial::{Trial, Verdict, unreachable};
+use super::retry::{Retry, Verdict, unreachable};
 use super::{ClusterRoute, parts, transaction};
 use crate::chain::vector::{Arguments, lookup};
 use crate::chain::{Answer, Frame, Kind};
@@ -24,7 +24,7 @@ use crate::upstream::{Cause, Cluster, Expect, Failure, Receiver, Subscription, T
 use crate::upstream::{ClusterNode, NodeView};
 
 impl Session {
-    /// Whether a request of this session may go straight to the node of its key, with this map: nothing is in its way.
+    /// Whether a request of this session may go straight to the node of its key, with this map: nothing is in its target.
     #[inline]
     pub(in super::super) fn goes_straight(&self, view: &Rc<NodeView>) -> bool {
         match &self.route {
@@ -33,11 +33,11 @@ impl Session {
                     && !self.queued
                     && !self.dismissed
                     && self.order.head() >= self.barrier
-                    && route.tenures.is_empty()
+                    && route.leases.is_empty()
                     && route.divided.is_empty()
                     && route.transaction.is_none()
                     && route.view.as_ref().is_some_and(|known| Rc::ptr_eq(known, view))
-                    && Rc::ptr_eq(&route.identity, &self.standing.identity)
+                    && Rc::ptr_eq(&route.identity, &self.state.identity)
             }
             _ => false,
         }
@@ -50,7 +50,7 @@ pub(in super::super) fn send(
     ticket: Ticket,
     frame: Frame,
     arena: &[u8],
-    errand: Errand,
+    info: RequestInfo,
     delivery: &mut Delivery<'_>,
 ) {
     let Some(session) = delivery.sessions.get(ticket.session) else { return };
@@ -60,24 +60,24 @@ pub(in super::super) fn send(
     {
         route.divided.retain(|(_, sequence)| *sequence >= head);
     }
-    if errand.affinity == Affinity::Shared
-        && !errand.several
-        && let Target::To(slot) = errand.way
+    if info.need == ConnectionNeed::Shared
+        && !info.several
+        && let Target::To(slot) = info.target
         && let Frame::Arena(range) = &frame
         && let Some(view) = cluster.view()
         && let Some(owner) = view.owner(slot)
         && session.goes_straight(&view)
         && let Route::Cluster(route) = &mut session.route
-        && let node = route.node_for(&view, owner, errand.command, ticket.session)
+        && let node = route.node_for(&view, owner, info.command, ticket.session)
         && let Some(link) = route.link(node)
     {
-        // Whatever fails here fails in the same way below.
+        // Whatever fails here fails in the same target below.
         let bytes = arena.get(range.clone()).unwrap_or_default();
-        if link.borrow_mut().send(ticket, bytes, errand.expect, delivery.now).is_ok() {
+        if link.borrow_mut().send(ticket, bytes, info.expect, delivery.now).is_ok() {
             return;
         }
     }
-    session.held.push_back(Held::new(ticket, frame, arena, errand));
+    session.held.push_back(QueuedRequest::new(ticket, frame, arena, info));
     pass(ticket.session, cluster, delivery, None);
 }
 
@@ -127,20 +127,20 @@ pub(in super::super) fn pass(
 pub(super) fn go(
     id: SessionId,
     cluster: &Cluster,
-    mut held: Held,
+    mut held: QueuedRequest,
     delivery: &mut Delivery<'_>,
     granted: Option<&Rc<ClusterNode>>,
-) -> Option<Held> {
+) -> Option<QueuedRequest> {
     let now = delivery.now;
     let session = delivery.sessions.get(id)?;
     let head = session.order.head();
     // What had been issued before the barrier rose, but not sent, is below it: it waits for what was issued before itself.
     let barrier = session.barrier.min(held.ticket.sequence);
     let Route::Cluster(route) = &mut session.route else { return None };
-    let waits = held.trial.as_ref().map_or(head < barrier, |trial| route.waits(trial, head, now));
+    let waits = held.retry.as_ref().map_or(head < barrier, |retry| route.waits(retry, head, now));
     if session.queued || waits {
-        if let Some(trial) = held.trial.as_ref().filter(|trial| trial.due > now) {
-            route.wake_at(trial.due, cluster, id, now);
+        if let Some(retry) = held.retry.as_ref().filter(|retry| retry.due > now) {
+            route.wake_at(retry.due, cluster, id, now);
         }
         return Some(held);
     }
@@ -150,14 +150,14 @@ pub(super) fn go(
     };
     held.look_up(&view, cluster);
     let Route::Cluster(route) = &mut session.route else { return None };
-    if route.follow(&view, &session.standing.identity) && held.trial.is_none() {
-        // What is under way may be elsewhere by this map.
+    if route.follow(&view, &session.state.identity) && held.retry.is_none() {
+        // What is under target may be elsewhere by this map.
         session.barrier = session.barrier.max(held.ticket.sequence);
         if head < held.ticket.sequence {
             return Some(held);
         }
     }
-    if held.trial.is_none() && route.must_wait(&held, head) {
+    if held.retry.is_none() && route.must_wait(&held, head) {
         return Some(held);
     }
     if route.transaction.is_some() {
@@ -168,7 +168,7 @@ pub(super) fn go(
             delivery.answer(&held.ticket, &Answer { frame, foreign: false }, Kind::Single);
             return None;
         }
-        Some(Own::To(slot)) => held.errand.way = Target::To(slot),
+        Some(Own::To(slot)) => held.info.target = Target::To(slot),
         None => {}
     }
     let Route::Cluster(route) = &mut session.route else { return None };
@@ -176,38 +176,38 @@ pub(super) fn go(
         return later(cluster, held, delivery);
     }
     let modal = session.protocol == Protocol::Resp2 && route.is_listening();
-    if modal && let Some(frame) = own::out_of_mode(&held.errand) {
+    if modal && let Some(frame) = own::out_of_mode(&held.info) {
         delivery.answer(&held.ticket, &Answer { frame: frame.into(), foreign: false }, Kind::Single);
         return None;
     }
-    match held.errand.affinity {
+    match held.info.need {
         // A subscriber may say little; the server knows what.
         _ if modal && !is_from_all_shards(&held) => {
-            lease::go(id, cluster, &view, held, Where::Listening, delivery, granted)
+            lease::go(id, cluster, &view, held, Where::SubscriptionState, delivery, granted)
         }
-        Affinity::Multi => transaction::begin(id, cluster, &view, held, delivery, granted),
-        Affinity::Exec | Affinity::Discard | Affinity::Unwatch if route.is_watching() => {
+        ConnectionNeed::Multi => transaction::begin(id, cluster, &view, held, delivery, granted),
+        ConnectionNeed::Exec | ConnectionNeed::Discard | ConnectionNeed::Unwatch if route.is_watching() => {
             lease::go(id, cluster, &view, held, Where::Watching, delivery, granted)
         }
-        Affinity::Watch
-            if route.is_watching() && held.errand.way != route.watched.map_or(Target::Anywhere, Target::To) =>
+        ConnectionNeed::Watch
+            if route.is_watching() && held.info.target != route.watched.map_or(Target::Anywhere, Target::To) =>
         {
             let cross_slot = Answer { frame: Bytes::from_static(transaction::CROSS_SLOT), foreign: false };
             delivery.answer(&held.ticket, &cross_slot, Kind::Single);
             None
         }
-        Affinity::Listen if is_from_all_shards(&held) && !route.listeners_of_shards().is_empty() => {
+        ConnectionNeed::Listen if is_from_all_shards(&held) && !route.listeners_of_shards().is_empty() => {
             parts::send_to_each(id, cluster, &view, held, delivery, granted)
         }
-        Affinity::Blocking | Affinity::Urgent if matches!(held.errand.way, Target::Primaries | Target::Nodes) => {
+        ConnectionNeed::Blocking | ConnectionNeed::Urgent if matches!(held.info.target, Target::Primaries | Target::Nodes) => {
             parts::send_to_each(id, cluster, &view, held, delivery, granted)
         }
-        affinity if affinity.needs_private() && !goes_to_all(&held) => {
+        need if need.needs_private() && !goes_to_all(&held) => {
             let place = lease::place(&held);
             lease::go(id, cluster, &view, held, place, delivery, granted)
         }
-        affinity => {
-            if matches!(affinity, Affinity::Exec | Affinity::Discard | Affinity::Unwatch) {
+        need => {
+            if matches!(need, ConnectionNeed::Exec | ConnectionNeed::Discard | ConnectionNeed::Unwatch) {
                 route.unwatched = false;
             }
             share(id, cluster, &view, held, delivery)
@@ -215,18 +215,18 @@ pub(super) fn go(
     }
 }
 
-impl Held {
+impl QueuedRequest {
     /// Find out what there is to know of a request whose command is not in the table.
     fn look_up(&mut self, view: &NodeView, cluster: &Cluster) {
-        if self.errand.command != CommandId::UNKNOWN || self.errand.way != Target::Anywhere {
+        if self.info.command != CommandId::UNKNOWN || self.info.target != Target::Anywhere {
             return;
         }
         let mut spans = Vec::new();
         let arguments = Arguments::of(&self.frame, &mut spans);
         let Some(learned) = arguments.get(0).and_then(|name| view.learned(name)) else { return cluster.is_strange() };
-        self.errand.way = learned.target(&arguments);
+        self.info.target = learned.target(&arguments);
         if learned.blocks {
-            (self.errand.affinity, self.errand.expect) = (Affinity::Blocking, Expect::Eventually);
+            (self.info.need, self.info.expect) = (ConnectionNeed::Blocking, Expect::Eventually);
         }
     }
 }
@@ -236,16 +236,16 @@ pub(super) fn share(
     id: SessionId,
     cluster: &Cluster,
     view: &Rc<NodeView>,
-    held: Held,
+    held: QueuedRequest,
     delivery: &mut Delivery<'_>,
-) -> Option<Held> {
+) -> Option<QueuedRequest> {
     if held.ticket.part == 0 {
-        match &held.errand.way {
+        match &held.info.target {
             Target::Parts(_) | Target::Primaries | Target::Nodes | Target::Scan | Target::RandomKey => {
                 parts::take_apart(id, cluster, view, held, delivery);
                 return None;
             }
-            Target::Anywhere if own::is_retold(held.errand.command) => {
+            Target::Anywhere if own::is_retold(held.info.command) => {
                 parts::take_apart(id, cluster, view, held, delivery);
                 return None;
             }
@@ -263,10 +263,10 @@ pub(super) fn share(
         return later(cluster, held, delivery);
     };
     // A second attempt goes to the primary.
-    if held.trial.is_none() && matches!(held.errand.way, Target::To(_)) {
-        node = route.node_for(view, node, held.errand.command, id);
+    if held.retry.is_none() && matches!(held.info.target, Target::To(_)) {
+        node = route.node_for(view, node, held.info.command, id);
     }
-    let asking = held.trial.as_ref().is_some_and(|trial| trial.asks(view));
+    let asking = held.retry.as_ref().is_some_and(|retry| retry.asks(view));
     let link = route.link(node)?;
     let mut link = link.borrow_mut();
     let sent = if asking {
@@ -275,16 +275,16 @@ pub(super) fn share(
     } else {
         Ok(())
     };
-    match sent.and_then(|()| link.send_bytes(held.ticket, held.frame.clone(), held.errand.expect, delivery.now)) {
+    match sent.and_then(|()| link.send_bytes(held.ticket, held.frame.clone(), held.info.expect, delivery.now)) {
         Ok(()) => {
             drop(link);
-            if let Target::To(slot) = held.errand.way
-                && held.errand.several
+            if let Target::To(slot) = held.info.target
+                && held.info.several
             {
                 route.divided.push((slot, held.ticket.sequence));
             }
-            if let Some(trial) = held.trial {
-                route.tried(*trial);
+            if let Some(retry) = held.retry {
+                route.tried(*retry);
             }
             None
         }
@@ -302,11 +302,11 @@ pub(super) fn share(
 }
 
 /// A request cannot be sent now: it is tried again in a while, or answered.
-pub(super) fn later(cluster: &Cluster, mut held: Held, delivery: &mut Delivery<'_>) -> Option<Held> {
+pub(super) fn later(cluster: &Cluster, mut held: QueuedRequest, delivery: &mut Delivery<'_>) -> Option<QueuedRequest> {
     let now = delivery.now;
-    let otherwise = unreachable(&held.errand.way, cluster);
-    let trial = held.trial.get_or_insert_with(|| Box::new(Trial::new(&held.ticket, now)));
-    match trial.later(otherwise, cluster, now) {
+    let otherwise = unreachable(&held.info.target, cluster);
+    let retry = held.retry.get_or_insert_with(|| Box::new(Retry::new(&held.ticket, now)));
+    match retry.later(otherwise, cluster, now) {
         Verdict::Answer(answer) => {
             if let Some(session) = delivery.sessions.get(held.ticket.session)
                 && let Route::Cluster(route) = &mut session.route
@@ -317,7 +317,7 @@ pub(super) fn later(cluster: &Cluster, mut held: Held, delivery: &mut Delivery<'
             delivery.answer(&held.ticket, &answer, Kind::Single);
         }
         Verdict::Again => {
-            trial.to = None;
+            retry.to = None;
             if let Some(session) = delivery.sessions.get(held.ticket.session) {
                 session.try_again(held, cluster, now);
             }
@@ -339,11 +339,11 @@ impl ClusterRoute {
         if view.reads_elsewhere() && only_reads(command) { self.read_from(view, primary, id) } else { primary }
     }
 
-    /// Whether a request of several keys is under way to a slot of this one. It may have to be tried again, though this one need not.
-    fn must_wait(&self, held: &Held, head: Sequence) -> bool {
+    /// Whether a request of several keys is under target to a slot of this one. It may have to be tried again, though this one need not.
+    fn must_wait(&self, held: &QueuedRequest, head: Sequence) -> bool {
         let before = head..held.ticket.sequence;
         let mut in_flight = self.divided.iter().filter(|(_, sequence)| before.contains(sequence)).map(|(slot, _)| slot);
-        match &held.errand.way {
+        match &held.info.target {
             Target::To(slot) => in_flight.any(|divided| divided == slot),
             Target::Parts(parts) if !self.divided.is_empty() => {
                 let slots: HashSet<Slot> = parts.iter().map(|part| part.slot).collect();
@@ -354,13 +354,13 @@ impl ClusterRoute {
     }
 
     /// The node that a request goes to; `None`: nobody serves its slot.
-    pub(super) fn target(&self, held: &Held, view: &NodeView, id: SessionId) -> Option<u16> {
-        let redirected = held.trial.as_ref().and_then(|trial| trial.to.as_deref()).and_then(|to| view.at(to));
-        redirected.or_else(|| match held.errand.way {
+    pub(super) fn target(&self, held: &QueuedRequest, view: &NodeView, id: SessionId) -> Option<u16> {
+        let redirected = held.retry.as_ref().and_then(|retry| retry.to.as_deref()).and_then(|to| view.at(to));
+        redirected.or_else(|| match held.info.target {
             Target::To(slot) => view.owner(slot),
             _ => self.of_part(&held.ticket, view).or_else(|| {
                 // A session keeps to one node while that works, so that what has no keys stays in order too.
-                let pauses = held.trial.as_ref().map_or(0, |trial| trial.pauses as usize);
+                let pauses = held.retry.as_ref().map_or(0, |retry| retry.pauses as usize);
                 let primaries = view.primaries();
                 primaries.get((id.place() + pauses) % primaries.len().max(1)).copied()
             }),
@@ -374,37 +374,37 @@ fn only_reads(command: CommandId) -> bool {
 }
 
 /// What is to be known of a request that has come back, of which only the bytes are left.
-pub(super) fn errand(request: &Bytes, ticket: &Ticket, route: &ClusterRoute) -> Errand {
+pub(super) fn info(request: &Bytes, ticket: &Ticket, route: &ClusterRoute) -> RequestInfo {
     let mut spans = Vec::new();
     let arguments = Arguments::of(request, &mut spans);
-    let mut errand = errand_of(lookup(&arguments), &arguments, true);
-    if let Some(way) = route.way_of_part(ticket) {
-        errand.way = way;
+    let mut info = info_of(lookup(&arguments), &arguments, true);
+    if let Some(target) = route.way_of_part(ticket) {
+        info.target = target;
     }
-    errand
+    info
 }
 
 /// What is to be known of a request. `find`: where in a cluster it goes, too.
-pub(in super::super) fn errand_of(command: CommandId, arguments: &Arguments<'_>, find: bool) -> Errand {
-    let affinity = Affinity::of(command).with(arguments);
-    let change = if affinity == Affinity::Shared { None } else { Change::of(command, arguments) };
+pub(in super::super) fn info_of(command: CommandId, arguments: &Arguments<'_>, find: bool) -> RequestInfo {
+    let need = ConnectionNeed::of(command).with(arguments);
+    let change = if need == ConnectionNeed::Shared { None } else { StateChange::of(command, arguments) };
     let count = sluice_commands::Args::count(arguments);
     let mut keys = Vec::new();
-    let way = match Target::straight(command, arguments) {
+    let target = match Target::straight(command, arguments) {
         _ if !find => Target::Anywhere,
         Some(slot) => Target::To(slot),
         None => Target::of(command, arguments, &mut keys),
     };
     let several = keys.len() > 1;
-    Errand { command, affinity, change, expect: expectation(affinity, command, count), way, several }
+    RequestInfo { command, need, change, expect: expectation(need, command, count), target, several }
 }
 
 /// Whether it ends the subscriptions to all channels of shards, wherever they are.
-fn is_from_all_shards(held: &Held) -> bool {
-    held.errand.expect == Expect::AllConfirmations(Subscription::Shard)
+fn is_from_all_shards(held: &QueuedRequest) -> bool {
+    held.info.expect == Expect::AllConfirmations(Subscription::Shard)
 }
 
 /// Whether it is said to several nodes, on the connections that sessions share.
-fn goes_to_all(held: &Held) -> bool {
-    matches!(held.errand.affinity, Affinity::Momentary) && matches!(held.errand.way, Target::Primaries | Target::Nodes)
+fn goes_to_all(held: &QueuedRequest) -> bool {
+    matches!(held.info.need, ConnectionNeed::Momentary) && matches!(held.info.target, Target::Primaries | Target::Nodes)
 }

@@ -1,14 +1,14 @@
-//! From the chain to the upstreams: every request that is still on its way is sent where its session's requests go.
+//! From the chain to the upstreams: every request that is still on its target is sent where its session's requests go.
 
 use std::rc::Rc;
 
 use sluice_commands::CommandId;
 
-use super::affinity::{Affinity, is_from_a_browser};
-use super::cluster::{self, errand_of};
+use super::need::{ConnectionNeed, is_from_a_browser};
+use super::cluster::{self, info_of};
 use super::deliver::Delivery;
 use super::passage::{Piece, Step, pass};
-use super::session::{Errand, Held, Pushes, Route, Session};
+use super::session::{RequestInfo, QueuedRequest, Pushes, Route, Session};
 use super::sink::Sink;
 use crate::chain::vector::Request;
 use crate::chain::{Answer, Frame, Kind, Outcome, Vector};
@@ -68,7 +68,7 @@ impl Run<'_, '_> {
             if self.vector.outcome(request).is_none()
                 && request.trail.is_none()
                 && let Some(place) = self.vector.place(request)
-                && Affinity::of(request.command) == Affinity::Shared
+                && ConnectionNeed::of(request.command) == ConnectionNeed::Shared
                 && request.command != CommandId::UNKNOWN
                 && let Some(session) = self.delivery.sessions.get(self.session)
                 && let Some(node) = session.straight(self.view, request, self.vector)
@@ -139,12 +139,12 @@ impl Run<'_, '_> {
             let nothing = Answer { frame: bytes::Bytes::new(), foreign: false };
             return self.dismiss(&ticket, &nothing);
         }
-        let affinity = Affinity::of(request.command).with(&arguments);
+        let need = ConnectionNeed::of(request.command).with(&arguments);
         let ok = Answer { frame: bytes::Bytes::from_static(encode::OK), foreign: false };
-        self.watch_pushes(&ticket, affinity);
-        match (affinity, self.sink) {
-            (Affinity::Quit, _) => self.dismiss(&ticket, &ok),
-            (Affinity::ClientReply, Sink::Single(_) | Sink::Cluster(_))
+        self.watch_pushes(&ticket, need);
+        match (need, self.sink) {
+            (ConnectionNeed::Quit, _) => self.dismiss(&ticket, &ok),
+            (ConnectionNeed::ClientReply, Sink::Single(_) | Sink::Cluster(_))
                 if is_client_reply(arguments.get(2), arguments.get(3)) =>
             {
                 self.delivery.answer(&ticket, &ok, Kind::Single);
@@ -158,17 +158,17 @@ impl Run<'_, '_> {
                 self.delivery.answer(&ticket, &Answer::error(&text), Kind::Single);
             }
             (_, Sink::Single(sink)) => {
-                let errand = errand_of(request.command, &arguments, false);
-                self.send(sink, ticket, self.vector.frame(request), errand);
+                let info = info_of(request.command, &arguments, false);
+                self.send(sink, ticket, self.vector.frame(request), info);
             }
             (_, Sink::Cluster(sink)) => {
-                let errand = errand_of(request.command, &arguments, true);
+                let info = info_of(request.command, &arguments, true);
                 cluster::send(
                     sink,
                     ticket,
                     self.vector.frame(request),
                     self.vector.arena().bytes(),
-                    errand,
+                    info,
                     self.delivery,
                 );
             }
@@ -185,8 +185,8 @@ impl Run<'_, '_> {
     }
 
     /// What a server will send by itself is watched by those who watch the request for it.
-    fn watch_pushes(&mut self, ticket: &Ticket, affinity: Affinity) {
-        if matches!(affinity, Affinity::Listen | Affinity::Tracking) && !ticket.trail.is_none() {
+    fn watch_pushes(&mut self, ticket: &Ticket, need: ConnectionNeed) {
+        if matches!(need, ConnectionNeed::Listen | ConnectionNeed::Tracking) && !ticket.trail.is_none() {
             let watches = self.delivery.trails.watches(ticket.trail);
             if let Some(session) = self.delivery.sessions.get(self.session).filter(|_| !watches.is_empty()) {
                 session.pushes = Some(Box::new(Pushes { id: ticket.id, watches }));
@@ -194,18 +194,18 @@ impl Run<'_, '_> {
         }
     }
 
-    fn send(&mut self, sink: &Single, ticket: Ticket, frame: Frame, errand: Errand) {
+    fn send(&mut self, sink: &Single, ticket: Ticket, frame: Frame, info: RequestInfo) {
         let Some(session) = self.delivery.sessions.get(self.session) else { return };
         let arena = self.vector.arena().bytes();
-        if !session.held.is_empty() || session.step(Some((ticket.sequence, errand.affinity))) != Step::Send {
-            session.held.push_back(Held::new(ticket, frame, arena, errand));
+        if !session.held.is_empty() || session.step(Some((ticket.sequence, info.need))) != Step::Send {
+            session.held.push_back(QueuedRequest::new(ticket, frame, arena, info));
             return pass(self.session, sink, self.delivery);
         }
         let piece = match frame {
             Frame::Arena(range) => Piece::Seen(arena.get(range).unwrap_or_default()),
             Frame::Large(bytes) => Piece::Kept(bytes),
         };
-        if let Err(failure) = session.send(ticket, piece, errand, self.delivery.now) {
+        if let Err(failure) = session.send(ticket, piece, info, self.delivery.now) {
             self.delivery.failed(&ticket, failure);
         }
         self.delivery.sessions.note(self.session);

@@ -10,18 +10,18 @@
 //! ```
 //!
 //! Requests go in order, so one that has to wait holds those behind it up: behind a change of state until the server has agreed, before
-//! a change of connection until the old one has answered. What the session is to the server ([`Standing`]) is
+//! a change of connection until the old one has answered. What the session is to the server ([`SessionState`]) is
 //! the same on either side: a shared connection belongs to all sessions that agree in it, a private one is told when it is lent.
 
 use std::time::Instant;
 
-use super::change::{Change, Standing};
+use super::change::{StateChange, SessionState};
 use super::deliver::Delivery;
-use super::session::{Errand, Held, Route, Session};
+use super::session::{RequestInfo, QueuedRequest, Route, Session};
 use crate::ids::{Sequence, SessionId};
 use crate::upstream::{Expect, Failure, Introduction, Opening, Phase, Receiver, Single, Ticket};
 
-use super::affinity::Affinity;
+use super::need::ConnectionNeed;
 use super::lease::Lease;
 
 /// What a session is to do next.
@@ -45,14 +45,14 @@ pub(super) enum Piece<'a> {
 
 impl Session {
     /// What to do, given the request whose turn it is.
-    pub(super) fn step(&self, next: Option<(Sequence, Affinity)>) -> Step {
+    pub(super) fn step(&self, next: Option<(Sequence, ConnectionNeed)>) -> Step {
         let head = self.order.head();
         if self.queued || self.resubscribe.is_some() || head < self.barrier {
             return Step::Rest;
         }
         match (&self.route, next) {
             (Route::Nowhere | Route::Cluster(_), _) | (Route::Shared(_), None) => Step::Rest,
-            (Route::Shared(_), Some((_, affinity))) if !affinity.needs_private() => Step::Send,
+            (Route::Shared(_), Some((_, need))) if !need.needs_private() => Step::Send,
             (Route::Shared(_), Some((sequence, _))) if head == sequence => Step::Borrow,
             (Route::Private(lease), Some((sequence, _))) if lease.is_spent() => {
                 if head == sequence {
@@ -61,7 +61,7 @@ impl Session {
                     Step::Rest
                 }
             }
-            (Route::Private(lease), Some((_, affinity))) if affinity.needs_private() || lease.is_needed(head) => {
+            (Route::Private(lease), Some((_, need))) if need.needs_private() || lease.is_needed(head) => {
                 Step::Send
             }
             (Route::Private(_), Some((sequence, _))) if head == sequence => Step::Return,
@@ -79,10 +79,10 @@ impl Session {
         &mut self,
         ticket: Ticket,
         piece: Piece<'_>,
-        errand: Errand,
+        info: RequestInfo,
         now: Instant,
     ) -> Result<(), Failure> {
-        let Errand { affinity, change, expect, .. } = errand;
+        let RequestInfo { need, change, expect, .. } = info;
         let connection = match &mut self.route {
             Route::Nowhere | Route::Cluster(_) => return Err(Failure::NotSent),
             Route::Shared(connection) => {
@@ -90,9 +90,9 @@ impl Session {
                 connection
             }
             Route::Private(lease) => {
-                let alone = affinity == Affinity::State && !lease.in_transaction();
-                let change = lease.sent(ticket.sequence, affinity, change);
-                if alone || matches!(change, Some(Change::Exec(_))) {
+                let alone = need == ConnectionNeed::State && !lease.in_transaction();
+                let change = lease.sent(ticket.sequence, need, change);
+                if alone || matches!(change, Some(StateChange::Exec(_))) {
                     self.barrier = ticket.sequence + 1;
                 }
                 self.changes.extend(change.map(|change| (ticket.sequence, change)));
@@ -107,7 +107,7 @@ impl Session {
     }
 
     /// Let the server know of a client that will send no more and waits in a blocking command. Whether that is the end of it, or its
-    /// reply is on its way already, only the server can tell; it does what it would do for the client itself.
+    /// reply is on its target already, only the server can tell; it does what it would do for the client itself.
     pub(super) fn depart(&mut self) {
         if self.finished && !self.departed {
             self.departed = self.route.leases().any(|lease| lease.connection.borrow_mut().finish());
@@ -116,7 +116,7 @@ impl Session {
 
     /// Give its connection up, for the one that it shares.
     pub(super) fn join(&mut self, sink: &Single) {
-        self.route = Route::Shared(sink.join(&self.standing.identity));
+        self.route = Route::Shared(sink.join(&self.state.identity));
     }
 }
 
@@ -129,23 +129,23 @@ pub(super) fn pass(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>) {
 fn go_on(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>, mut first: bool) {
     loop {
         let Some(session) = delivery.sessions.get(id) else { return };
-        let next = session.held.front().map(|held| (held.ticket.sequence, held.errand.affinity));
+        let next = session.held.front().map(|held| (held.ticket.sequence, held.info.need));
         match session.step(next) {
             Step::Rest => return,
             Step::Send => {
-                let Some(Held { ticket, frame, errand, .. }) = session.held.pop_front() else { return };
-                if let Err(failure) = session.send(ticket, Piece::Kept(frame), errand, delivery.now) {
+                let Some(QueuedRequest { ticket, frame, info, .. }) = session.held.pop_front() else { return };
+                if let Err(failure) = session.send(ticket, Piece::Kept(frame), info, delivery.now) {
                     delivery.failed(&ticket, failure);
                 }
                 delivery.sessions.note(id);
             }
             Step::Borrow => {
                 let Some(first_held) = session.held.front() else { return };
-                let (identity, stranger, passing) = first_held.errand.introduction(&session.standing, &sink.identity());
+                let (identity, stranger, passing) = first_held.info.introduction(&session.state, &sink.identity());
                 let introduction = Introduction {
                     session: id,
                     identity: &identity,
-                    profile: &session.standing.profile,
+                    profile: &session.state.profile,
                     whatever: stranger,
                     opening: Opening::Request,
                 };
@@ -154,8 +154,8 @@ fn go_on(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>, mut first: b
                     session.queued = true;
                     return;
                 };
-                sink.leave(&session.standing.identity);
-                session.route = Route::Private(Box::new(Lease::new(connection, passing, &session.standing)));
+                sink.leave(&session.state.identity);
+                session.route = Route::Private(Box::new(Lease::new(connection, passing, &session.state)));
             }
             Step::Return => {
                 if let Route::Private(lease) = &session.route {
@@ -184,9 +184,9 @@ pub(super) fn granted(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>)
 pub(super) fn denied(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>) {
     let Some(session) = delivery.sessions.get(id) else { return };
     session.queued = false;
-    let Some(Held { ticket, errand, .. }) = session.held.pop_front() else { return };
-    let decisive = errand.change.is_some_and(|change| change.is_decisive());
-    if decisive || matches!(errand.affinity, Affinity::Multi | Affinity::Watch) {
+    let Some(QueuedRequest { ticket, info, .. }) = session.held.pop_front() else { return };
+    let decisive = info.change.is_some_and(|change| change.is_decisive());
+    if decisive || matches!(info.need, ConnectionNeed::Multi | ConnectionNeed::Watch) {
         // What follows would be executed all the same: not in that database, not as that user, not as the transaction that it was meant to be.
         delivery.dismiss(&ticket, Failure::NoConnection);
     } else {
@@ -209,14 +209,14 @@ pub(super) fn resubscribe(id: SessionId, sink: &Single, delivery: &mut Delivery<
         }
     }
     let Some(subscriptions) = session.resubscribe.take() else { return };
-    let Standing { identity, profile, .. } = &session.standing;
+    let SessionState { identity, profile, .. } = &session.state;
     let introduction = Introduction { session: id, identity, profile, whatever: false, opening: Opening::Request };
     match sink.try_lend(introduction, Some(*subscriptions)) {
         Some(connection) => {
             if let Route::Shared(_) = session.route {
-                sink.leave(&session.standing.identity);
+                sink.leave(&session.state.identity);
             }
-            session.route = Route::Private(Box::new(Lease::new(connection, false, &session.standing)));
+            session.route = Route::Private(Box::new(Lease::new(connection, false, &session.state)));
             pass(id, sink, delivery);
         }
         None => give_up(id, delivery, Failure::NoConnection),
@@ -232,10 +232,10 @@ fn give_up(id: SessionId, delivery: &mut Delivery<'_>, failure: Failure) {
 }
 
 /// What a server sends for a request.
-pub(super) fn expectation(affinity: Affinity, command: sluice_commands::CommandId, arguments: usize) -> Expect {
-    match affinity {
-        Affinity::Blocking => Expect::Eventually,
-        Affinity::Nodes => Expect::Apart,
+pub(super) fn expectation(need: ConnectionNeed, command: sluice_commands::CommandId, arguments: usize) -> Expect {
+    match need {
+        ConnectionNeed::Blocking => Expect::Eventually,
+        ConnectionNeed::Nodes => Expect::Apart,
         _ => Expect::of(command, arguments),
     }
 }

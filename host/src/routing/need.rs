@@ -8,7 +8,7 @@ use crate::chain::vector::Arguments;
 
 /// What a command does to the connection that it runs on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Affinity {
+pub(super) enum ConnectionNeed {
     /// Nothing: it may run between the commands of other sessions.
     Shared,
     /// Nothing either, but its reply names nodes of a cluster.
@@ -21,17 +21,17 @@ pub(super) enum Affinity {
     State,
     /// It speaks of the connection that it runs on, or needs one to itself while it runs.
     Momentary,
-    /// As [`Affinity::Momentary`], and it must get through where everything else waits.
+    /// As [`ConnectionNeed::Momentary`], and it must get through where everything else waits.
     Urgent,
-    /// As [`Affinity::Momentary`], and its reply may never come.
+    /// As [`ConnectionNeed::Momentary`], and its reply may never come.
     Blocking,
-    /// As [`Affinity::Blocking`] where it has an argument BLOCK, otherwise [`Affinity::Shared`].
+    /// As [`ConnectionNeed::Blocking`] where it has an argument BLOCK, otherwise [`ConnectionNeed::Shared`].
     BlockingOption,
     /// MULTI: the connection is needed until the transaction has ended.
     Multi,
     /// EXEC: it ends a transaction, and the watch.
     Exec,
-    /// DISCARD: as [`Affinity::Exec`].
+    /// DISCARD: as [`ConnectionNeed::Exec`].
     Discard,
     /// WATCH: the connection is needed until the next EXEC, DISCARD or UNWATCH.
     Watch,
@@ -47,84 +47,84 @@ pub(super) enum Affinity {
     Pin,
 }
 
-/// The commands that are not [`Affinity::Shared`], but for those that the table flags as blocking.
-const BY_NAME: &[(&str, Affinity)] = &[
-    ("quit", Affinity::Quit),
-    ("client|reply", Affinity::ClientReply),
-    ("xread", Affinity::BlockingOption),
-    ("xreadgroup", Affinity::BlockingOption),
+/// The commands that are not [`ConnectionNeed::Shared`], but for those that the table flags as blocking.
+const BY_NAME: &[(&str, ConnectionNeed)] = &[
+    ("quit", ConnectionNeed::Quit),
+    ("client|reply", ConnectionNeed::ClientReply),
+    ("xread", ConnectionNeed::BlockingOption),
+    ("xreadgroup", ConnectionNeed::BlockingOption),
     // Where it may go.
-    ("asking", Affinity::Asking),
-    ("cluster|slots", Affinity::Nodes),
-    ("cluster|shards", Affinity::Nodes),
-    ("cluster|nodes", Affinity::Nodes),
-    ("cluster|replicas", Affinity::Nodes),
-    ("cluster|slaves", Affinity::Nodes),
+    ("asking", ConnectionNeed::Asking),
+    ("cluster|slots", ConnectionNeed::Nodes),
+    ("cluster|shards", ConnectionNeed::Nodes),
+    ("cluster|nodes", ConnectionNeed::Nodes),
+    ("cluster|replicas", ConnectionNeed::Nodes),
+    ("cluster|slaves", ConnectionNeed::Nodes),
     // Who the session is.
-    ("auth", Affinity::State),
-    ("hello", Affinity::State),
-    ("select", Affinity::State),
-    ("reset", Affinity::State),
-    ("readonly", Affinity::State),
-    ("readwrite", Affinity::State),
-    ("client|setname", Affinity::State),
-    ("client|setinfo", Affinity::State),
-    ("client|no-evict", Affinity::State),
-    ("client|no-touch", Affinity::State),
-    ("client|getname", Affinity::Momentary),
-    ("client|info", Affinity::Momentary),
+    ("auth", ConnectionNeed::State),
+    ("hello", ConnectionNeed::State),
+    ("select", ConnectionNeed::State),
+    ("reset", ConnectionNeed::State),
+    ("readonly", ConnectionNeed::State),
+    ("readwrite", ConnectionNeed::State),
+    ("client|setname", ConnectionNeed::State),
+    ("client|setinfo", ConnectionNeed::State),
+    ("client|no-evict", ConnectionNeed::State),
+    ("client|no-touch", ConnectionNeed::State),
+    ("client|getname", ConnectionNeed::Momentary),
+    ("client|info", ConnectionNeed::Momentary),
     // Transactions.
-    ("multi", Affinity::Multi),
-    ("exec", Affinity::Exec),
-    ("discard", Affinity::Discard),
-    ("watch", Affinity::Watch),
-    ("unwatch", Affinity::Unwatch),
+    ("multi", ConnectionNeed::Multi),
+    ("exec", ConnectionNeed::Exec),
+    ("discard", ConnectionNeed::Discard),
+    ("watch", ConnectionNeed::Watch),
+    ("unwatch", ConnectionNeed::Unwatch),
     // What it is sent.
-    ("subscribe", Affinity::Listen),
-    ("psubscribe", Affinity::Listen),
-    ("ssubscribe", Affinity::Listen),
-    ("unsubscribe", Affinity::Listen),
-    ("punsubscribe", Affinity::Listen),
-    ("sunsubscribe", Affinity::Listen),
-    ("monitor", Affinity::Listen),
-    ("client|tracking", Affinity::Tracking),
-    ("client|trackinginfo", Affinity::Momentary),
-    ("client|caching", Affinity::Momentary),
-    ("client|getredir", Affinity::Momentary),
+    ("subscribe", ConnectionNeed::Listen),
+    ("psubscribe", ConnectionNeed::Listen),
+    ("ssubscribe", ConnectionNeed::Listen),
+    ("unsubscribe", ConnectionNeed::Listen),
+    ("punsubscribe", ConnectionNeed::Listen),
+    ("sunsubscribe", ConnectionNeed::Listen),
+    ("monitor", ConnectionNeed::Listen),
+    ("client|tracking", ConnectionNeed::Tracking),
+    ("client|trackinginfo", ConnectionNeed::Momentary),
+    ("client|caching", ConnectionNeed::Momentary),
+    ("client|getredir", ConnectionNeed::Momentary),
     // Whoever asks for its ID wants to be found by it.
-    ("client|id", Affinity::Pin),
-    ("client|capa", Affinity::Pin),
-    ("client|import-source", Affinity::Pin),
-    ("script|debug", Affinity::Pin),
-    ("script|kill", Affinity::Urgent),
-    ("function|kill", Affinity::Urgent),
+    ("client|id", ConnectionNeed::Pin),
+    ("client|capa", ConnectionNeed::Pin),
+    ("client|import-source", ConnectionNeed::Pin),
+    ("script|debug", ConnectionNeed::Pin),
+    ("script|kill", ConnectionNeed::Urgent),
+    ("function|kill", ConnectionNeed::Urgent),
     // What changes who may do what.
-    ("acl|setuser", Affinity::Momentary),
-    ("acl|deluser", Affinity::Momentary),
-    ("acl|load", Affinity::Momentary),
-    ("config|set", Affinity::Momentary),
-    ("sync", Affinity::Pin),
-    ("psync", Affinity::Pin),
-    ("replconf", Affinity::Pin),
+    ("acl|setuser", ConnectionNeed::Momentary),
+    ("acl|deluser", ConnectionNeed::Momentary),
+    ("acl|load", ConnectionNeed::Momentary),
+    ("config|set", ConnectionNeed::Momentary),
+    ("sync", ConnectionNeed::Pin),
+    ("psync", ConnectionNeed::Pin),
+    ("replconf", ConnectionNeed::Pin),
 ];
 
-static TABLE: LazyLock<Vec<Affinity>> = LazyLock::new(|| {
-    let mut affinities: Vec<Affinity> = table()
+static TABLE: LazyLock<Vec<ConnectionNeed>> = LazyLock::new(|| {
+    let mut affinities: Vec<ConnectionNeed> = table()
         .commands()
         .iter()
-        .map(|command| if command.flags().contains(Flags::BLOCKING) { Affinity::Blocking } else { Affinity::Shared })
+        .map(|command| if command.flags().contains(Flags::BLOCKING) { ConnectionNeed::Blocking } else { ConnectionNeed::Shared })
         .collect();
-    for (name, affinity) in BY_NAME {
+    for (name, need) in BY_NAME {
         if let Some(id) = table().by_name(name)
             && let Some(entry) = affinities.get_mut(usize::from(id.index()))
         {
-            *entry = *affinity;
+            *entry = *need;
         }
     }
     affinities
 });
 
-impl Affinity {
+impl ConnectionNeed {
     /// What `command` may do, its arguments aside. Commands that the table does not know are taken to be ordinary ones.
     #[inline]
     pub(super) fn of(command: CommandId) -> Self {
@@ -170,13 +170,13 @@ mod test {
     use super::*;
     use crate::resp::{Span, encode, request::RequestScanner};
 
-    fn affinity(line: &str) -> Affinity {
+    fn need(line: &str) -> ConnectionNeed {
         let mut frame = Vec::new();
         encode::request(&mut frame, line.split(' ').map(str::as_bytes));
         let mut spans: Vec<Span> = Vec::new();
         RequestScanner::default().scan(&frame, &mut spans).unwrap();
         let arguments = Arguments::new(&frame, &spans);
-        Affinity::of(crate::chain::vector::lookup(&arguments)).with(&arguments)
+        ConnectionNeed::of(crate::chain::vector::lookup(&arguments)).with(&arguments)
     }
 
     #[test]
@@ -190,27 +190,27 @@ mod test {
     #[test]
     fn commands_that_would_disturb_others_are_told_from_those_that_would_not() {
         for (line, expected) in [
-            ("GET a", Affinity::Shared),
-            ("MODULE.COMMAND a", Affinity::Shared),
-            ("blpop a 0", Affinity::Blocking),
-            ("wait 1 0", Affinity::Blocking),
-            ("XREAD COUNT 2 STREAMS BLOCK 0", Affinity::Shared),
-            ("xread block 0 streams a 0", Affinity::Blocking),
-            ("SELECT 1", Affinity::State),
-            ("CLIENT REPLY OFF", Affinity::ClientReply),
-            ("CLIENT SETNAME x", Affinity::State),
-            ("CLIENT LIST", Affinity::Shared),
-            ("MULTI", Affinity::Multi),
-            ("EXEC now", Affinity::Shared),
-            ("subscribe a", Affinity::Listen),
-            ("quit", Affinity::Quit),
-            ("ASKING", Affinity::Asking),
-            ("ASKING now", Affinity::Shared),
-            ("cluster NODES", Affinity::Nodes),
-            ("CLUSTER INFO", Affinity::Shared),
-            ("POST / HTTP/1.1", Affinity::Shared),
+            ("GET a", ConnectionNeed::Shared),
+            ("MODULE.COMMAND a", ConnectionNeed::Shared),
+            ("blpop a 0", ConnectionNeed::Blocking),
+            ("wait 1 0", ConnectionNeed::Blocking),
+            ("XREAD COUNT 2 STREAMS BLOCK 0", ConnectionNeed::Shared),
+            ("xread block 0 streams a 0", ConnectionNeed::Blocking),
+            ("SELECT 1", ConnectionNeed::State),
+            ("CLIENT REPLY OFF", ConnectionNeed::ClientReply),
+            ("CLIENT SETNAME x", ConnectionNeed::State),
+            ("CLIENT LIST", ConnectionNeed::Shared),
+            ("MULTI", ConnectionNeed::Multi),
+            ("EXEC now", ConnectionNeed::Shared),
+            ("subscribe a", ConnectionNeed::Listen),
+            ("quit", ConnectionNeed::Quit),
+            ("ASKING", ConnectionNeed::Asking),
+            ("ASKING now", ConnectionNeed::Shared),
+            ("cluster NODES", ConnectionNeed::Nodes),
+            ("CLUSTER INFO", ConnectionNeed::Shared),
+            ("POST / HTTP/1.1", ConnectionNeed::Shared),
         ] {
-            assert_eq!(affinity(line), expected, "{line}");
+            assert_eq!(need(line), expected, "{line}");
         }
     }
 }

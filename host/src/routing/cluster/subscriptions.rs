@@ -9,13 +9,13 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
-use super::super::affinity::Affinity;
-use super::super::change::{Change, Standing};
+use super::super::need::ConnectionNeed;
+use super::super::change::{StateChange, SessionState};
 use super::super::deliver::Delivery;
 use super::super::lease::Lease;
-use super::super::session::{Held, Route};
+use super::super::session::{QueuedRequest, Route};
 use super::super::sink::Sink;
-use super::{ClusterRoute, Tenure};
+use super::{ClusterRoute, NodeLease};
 use crate::cluster::{Slot, Target};
 use crate::ids::{MessageId, Sequence, SessionId, TrailId};
 use crate::resp::{Protocol, reply};
@@ -33,7 +33,7 @@ const OWN_FROM: Sequence = 1 << 62;
 
 /// The subscriptions of a session, beside what its connections know of them.
 #[derive(Debug, Default)]
-pub(super) struct Listening {
+pub(super) struct SubscriptionState {
     /// What is to be subscribed to again.
     lost: Subscriptions,
     /// What connections that are subscribed already have been asked for besides.
@@ -59,7 +59,7 @@ struct Confirming {
     of_no_shard: usize,
 }
 
-impl Listening {
+impl SubscriptionState {
     /// Whether subscriptions are being made again.
     pub(super) fn is_broken(&self) -> bool {
         !self.lost.is_empty() || !self.asked.is_empty()
@@ -84,35 +84,35 @@ impl ClusterRoute {
     }
 
     /// Whether a request is about subscriptions while some are being made again.
-    pub(super) fn must_listen_first(&self, held: &Held, protocol: Protocol) -> bool {
-        let about = held.errand.affinity == Affinity::Listen || protocol == Protocol::Resp2;
-        about && self.listening.is_broken() && !matches!(held.errand.change, Some(Change::Reset))
+    pub(super) fn must_listen_first(&self, held: &QueuedRequest, protocol: Protocol) -> bool {
+        let about = held.info.need == ConnectionNeed::Listen || protocol == Protocol::Resp2;
+        about && self.listening.is_broken() && !matches!(held.info.change, Some(StateChange::Reset))
     }
 
     /// The connection that a request about subscriptions is for, among those that are subscribed. `node`: that of its channels.
-    pub(super) fn listener(&self, held: &Held, node: Option<&ClusterNode>) -> Option<usize> {
-        let engaged = |tenure: &Tenure| tenure.lease.connection.borrow().is_engaged();
-        let of_no_shard = |tenure: &Tenure| tenure.lease.connection.borrow().channels_of_no_shard() > 0;
-        if let Target::To(_) = held.errand.way {
+    pub(super) fn listener(&self, held: &QueuedRequest, node: Option<&ClusterNode>) -> Option<usize> {
+        let engaged = |lease: &NodeLease| lease.lease.connection.borrow().is_engaged();
+        let of_no_shard = |lease: &NodeLease| lease.lease.connection.borrow().channels_of_no_shard() > 0;
+        if let Target::To(_) = held.info.target {
             // Channels of a shard are where their slot is.
-            let there = |tenure: &Tenure| node.is_some_and(|node| std::ptr::eq(node, &*tenure.node));
-            return self.tenures.iter().position(|tenure| engaged(tenure) && there(tenure));
+            let there = |lease: &NodeLease| node.is_some_and(|node| std::ptr::eq(node, &*lease.node));
+            return self.leases.iter().position(|lease| engaged(lease) && there(lease));
         }
         // All others are together.
-        self.tenures.iter().position(of_no_shard).or_else(|| self.tenures.iter().position(engaged))
+        self.leases.iter().position(of_no_shard).or_else(|| self.leases.iter().position(engaged))
     }
 
     /// The nodes where a session is subscribed to channels of shards.
     pub(super) fn listeners_of_shards(&self) -> Vec<usize> {
-        let of_shards = |at: &usize| self.tenures[*at].lease.connection.borrow().channels_of_shards() > 0;
-        (0..self.tenures.len()).filter(of_shards).collect()
+        let of_shards = |at: &usize| self.leases[*at].lease.connection.borrow().channels_of_shards() > 0;
+        (0..self.leases.len()).filter(of_shards).collect()
     }
 
     /// A request about subscriptions is sent on one of the private connections: its confirmations are to count those of the others too.
     pub(super) fn will_confirm(&mut self, sequence: Sequence, at: usize) {
-        let others = || self.tenures.iter().enumerate().filter(|(place, _)| *place != at);
+        let others = || self.leases.iter().enumerate().filter(|(place, _)| *place != at);
         let count =
-            |of: fn(&Connection) -> usize| others().map(|(_, tenure)| of(&tenure.lease.connection.borrow())).sum();
+            |of: fn(&Connection) -> usize| others().map(|(_, lease)| of(&lease.lease.connection.borrow())).sum();
         let of_shards = count(Connection::channels_of_shards);
         let of_no_shard = count(Connection::channels_of_no_shard);
         self.listening.confirming =
@@ -195,8 +195,8 @@ fn try_again(id: SessionId, cluster: &Cluster, delivery: &mut Delivery<'_>) -> R
     let Some(session) = delivery.sessions.get(id) else { return Ok(true) };
     let Route::Cluster(route) = &mut session.route else { return Ok(true) };
     let Some(view) = cluster.view() else { return Ok(route.listening.lost.is_empty()) };
-    if route.follow(&view, &session.standing.identity) {
-        // What is under way may be elsewhere by this map.
+    if route.follow(&view, &session.state.identity) {
+        // What is under target may be elsewhere by this map.
         session.barrier = session.barrier.max(session.order.issued());
     }
     let mut at_nodes: Vec<(u16, Subscriptions)> = Vec::new();
@@ -211,14 +211,14 @@ fn try_again(id: SessionId, cluster: &Cluster, delivery: &mut Delivery<'_>) -> R
     }
     for (node, subscriptions) in at_nodes {
         let Some(node) = view.nodes().get(usize::from(node)) else { continue };
-        let here = |tenure: &&Tenure| Rc::ptr_eq(&tenure.node, node) && tenure.lease.connection.borrow().is_engaged();
-        if let Some(connection) = route.tenures.iter().find(here).map(|tenure| tenure.lease.connection.clone()) {
+        let here = |lease: &&NodeLease| Rc::ptr_eq(&lease.node, node) && lease.lease.connection.borrow().is_engaged();
+        if let Some(connection) = route.leases.iter().find(here).map(|lease| lease.lease.connection.clone()) {
             route.listening.ask(id, &connection, subscriptions, now);
             continue;
         }
-        let lent = lend_again(id, &session.standing, node, subscriptions).ok_or(Failure::NoConnection)?;
-        let lease = Box::new(Lease::new(lent, false, &session.standing));
-        route.tenures.push(Tenure { node: node.clone(), lease });
+        let lent = lend_again(id, &session.state, node, subscriptions).ok_or(Failure::NoConnection)?;
+        let lease = Box::new(Lease::new(lent, false, &session.state));
+        route.leases.push(NodeLease { node: node.clone(), lease });
     }
     Ok(route.listening.lost.is_empty())
 }
@@ -236,7 +236,7 @@ impl ClusterRoute {
     }
 }
 
-impl Listening {
+impl SubscriptionState {
     /// Have a connection that is subscribed already subscribed to more.
     fn ask(&mut self, id: SessionId, connection: &ConnectionRef, channels: Subscriptions, now: std::time::Instant) {
         for (_, part) in channels.by_slot() {
@@ -257,11 +257,11 @@ impl Listening {
 
 fn lend_again(
     session: SessionId,
-    standing: &Standing,
+    state: &SessionState,
     node: &ClusterNode,
     subscriptions: Subscriptions,
 ) -> Option<ConnectionRef> {
-    let (identity, profile) = (&*standing.identity, &standing.profile);
+    let (identity, profile) = (&*state.identity, &state.profile);
     let of = Introduction { session, identity, profile, whatever: false, opening: Opening::Request };
     node.connections.try_lend(of, Some(subscriptions))
 }

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use sluice_commands::CommandId;
 
-use super::super::affinity::Affinity;
+use super::super::need::ConnectionNeed;
 use super::super::deliver::Delivery;
-use super::super::session::{Held, Route, Session};
+use super::super::session::{QueuedRequest, Route, Session};
 use super::super::sink::Sink;
 use super::listen::OWN;
-use super::send::errand;
+use super::send::info;
 use crate::chain::{Answer, Kind};
 use crate::cluster::{Address, MOST, Obstacle, Redirect, Target};
 use crate::ids::Sequence;
@@ -22,7 +22,7 @@ use crate::upstream::{Cause, Cluster, Failure, Ticket};
 
 /// What has come of a request so far.
 #[derive(Clone, Debug)]
-pub(in super::super) struct Trial {
+pub(in super::super) struct Retry {
     /// Which request, and which part of it.
     of: (Sequence, u16),
     /// Since when it is tried.
@@ -53,7 +53,7 @@ pub(super) enum Verdict {
     Answer(Answer),
 }
 
-impl Trial {
+impl Retry {
     pub(super) fn new(ticket: &Ticket, now: Instant) -> Self {
         Self {
             of: (ticket.sequence, ticket.part),
@@ -73,14 +73,14 @@ impl Trial {
         &mut self,
         cause: Cause<'_>,
         command: CommandId,
-        way: &Target,
+        target: &Target,
         cluster: &Cluster,
         now: Instant,
     ) -> Verdict {
         (self.to, self.asking) = (None, false);
         let Cause::Reply { error, server } = cause else {
             cluster.refresh(None);
-            return self.later(unreachable(way, cluster), cluster, now);
+            return self.later(unreachable(target, cluster), cluster, now);
         };
         let answer = || Verdict::Answer(Answer { frame: Bytes::copy_from_slice(error), foreign: false });
         let Some(redirect) =
@@ -92,7 +92,7 @@ impl Trial {
         match redirect {
             Redirect::Moved(slot, target) | Redirect::Ask(slot, target) => {
                 // What a script says is no redirection, unless it says so of its own slot. Of what nobody knows, only the cluster can tell.
-                if *way != Target::To(slot) && command != CommandId::UNKNOWN {
+                if *target != Target::To(slot) && command != CommandId::UNKNOWN {
                     return answer();
                 }
                 self.redirections = self.redirections.saturating_add(1);
@@ -112,7 +112,7 @@ impl Trial {
                 self.later(Answer::error(&text).frame, cluster, now)
             }
             Redirect::ReadOnly | Redirect::Later(_) => {
-                // While a slot is on its way, there is nothing new to learn.
+                // While a slot is on its target, there is nothing new to learn.
                 if redirect != Redirect::Later(Obstacle::TryAgain) {
                     cluster.refresh(None);
                 }
@@ -154,8 +154,8 @@ fn address(target: Address<'_>, server: &Rc<str>) -> Arc<str> {
 }
 
 /// Why a request could not be sent. Where the nodes are is for the operator's log.
-pub(super) fn unreachable(way: &Target, cluster: &Cluster) -> Bytes {
-    let answer = match (cluster.view(), way) {
+pub(super) fn unreachable(target: &Target, cluster: &Cluster) -> Bytes {
+    let answer = match (cluster.view(), target) {
         (None, _) => {
             let trouble = cluster.trouble();
             let reason = trouble.as_deref().unwrap_or("no contact point has answered yet");
@@ -174,21 +174,21 @@ pub(super) fn unreachable(way: &Target, cluster: &Cluster) -> Bytes {
 
 impl super::ClusterRoute {
     /// What has come of this request so far.
-    pub(super) fn trial(&mut self, ticket: &Ticket, now: Instant) -> Trial {
-        self.trials.remove(&(ticket.sequence, ticket.part)).unwrap_or_else(|| Trial::new(ticket, now))
+    pub(super) fn retry(&mut self, ticket: &Ticket, now: Instant) -> Retry {
+        self.trials.remove(&(ticket.sequence, ticket.part)).unwrap_or_else(|| Retry::new(ticket, now))
     }
 
     /// Whether a request is not to be tried again yet. What a node could not execute may be refused again, while what comes behind it
     /// is executed: from the first of those on, they go one by one.
-    pub(super) fn waits(&self, trial: &Trial, head: Sequence, now: Instant) -> bool {
-        let of = trial.of.0;
-        let one_by_one = || trial.pauses > 0 || self.trials.range(..(of, 0)).any(|(_, other)| other.pauses > 0);
-        trial.due > now || (head < of && one_by_one())
+    pub(super) fn waits(&self, retry: &Retry, head: Sequence, now: Instant) -> bool {
+        let of = retry.of.0;
+        let one_by_one = || retry.pauses > 0 || self.trials.range(..(of, 0)).any(|(_, other)| other.pauses > 0);
+        retry.due > now || (head < of && one_by_one())
     }
 
     /// It is in flight again.
-    pub(super) fn tried(&mut self, trial: Trial) {
-        self.trials.insert(trial.of, trial);
+    pub(super) fn tried(&mut self, retry: Retry) {
+        self.trials.insert(retry.of, retry);
     }
 
     /// A reply has come. Returns whether nobody waits for it: the request was answered before, or is sent again with its transaction.
@@ -214,14 +214,14 @@ impl super::ClusterRoute {
 
 impl Session {
     /// Let a request wait until it is due, in front of those that came after it, which wait until everything so far is answered.
-    pub(super) fn try_again(&mut self, held: Held, cluster: &Cluster, now: Instant) {
-        let due = held.trial.as_ref().map_or(now, |trial| trial.due);
+    pub(super) fn try_again(&mut self, held: QueuedRequest, cluster: &Cluster, now: Instant) {
+        let due = held.retry.as_ref().map_or(now, |retry| retry.due);
         if let Route::Cluster(route) = &mut self.route
             && due > now
         {
             route.wake_at(due, cluster, self.id, now);
         }
-        let of = |held: &Held| (held.ticket.sequence, held.ticket.part);
+        let of = |held: &QueuedRequest| (held.ticket.sequence, held.ticket.part);
         let at = self.held.partition_point(|other| of(other) < of(&held));
         self.held.insert(at, held);
         self.barrier = self.barrier.max(self.order.issued());
@@ -244,19 +244,19 @@ impl Delivery<'_> {
             transaction.come_back(cause, cluster, now);
             return self.sessions.note(ticket.session);
         }
-        let errand = errand(&request, ticket, route);
-        let mut trial = route.trial(ticket, now);
-        match trial.judge(cause, errand.command, &errand.way, cluster, now) {
+        let info = info(&request, ticket, route);
+        let mut retry = route.retry(ticket, now);
+        match retry.judge(cause, info.command, &info.target, cluster, now) {
             Verdict::Answer(answer) => self.answer(ticket, &answer, Kind::Single),
             Verdict::Again => {
                 // What it asked to change is noted again when it is sent again.
                 let _ = session.unconfirmed(ticket);
                 let Route::Cluster(route) = &mut session.route else { return };
-                if errand.affinity == Affinity::Watch {
+                if info.need == ConnectionNeed::Watch {
                     route.unwatch(ticket.sequence);
                 }
                 session.try_again(
-                    Held { ticket: *ticket, frame: request, errand, trial: Some(Box::new(trial)) },
+                    QueuedRequest { ticket: *ticket, frame: request, info, retry: Some(Box::new(retry)) },
                     cluster,
                     now,
                 );

@@ -15,16 +15,16 @@ use std::time::Instant;
 use bytes::Bytes;
 use sluice_commands::CommandId;
 
-use super::super::affinity::Affinity;
-use super::super::change::Change;
+use super::super::need::ConnectionNeed;
+use super::super::change::StateChange;
 use super::super::deliver::Delivery;
 use super::super::lease::Lease;
-use super::super::session::{Errand, Held, Route};
+use super::super::session::{RequestInfo, QueuedRequest, Route};
 use super::lease::{self, Where};
 use super::own;
 use super::send::later;
-use super::trial::{Trial, Verdict};
-use super::{ClusterRoute, Tenure};
+use super::retry::{Retry, Verdict};
+use super::{ClusterRoute, NodeLease};
 use crate::chain::{Answer, Kind};
 use crate::cluster::{Slot, Target};
 use crate::ids::{Sequence, SessionId, TrailId};
@@ -38,7 +38,7 @@ pub(super) use replay::replay;
 pub(super) struct Transaction {
     /// Where its keys lie, as far as they are known.
     slot: Option<Slot>,
-    tenure: Option<Tenure>,
+    lease: Option<NodeLease>,
     /// Whether its node watches keys for it, until EXEC is answered: a node that refuses EXEC has not looked at them.
     watches: bool,
     /// What has been sent of it, in order: behind MULTI, and EXEC at last.
@@ -46,11 +46,11 @@ pub(super) struct Transaction {
     /// What EXEC answers, whatever the servers would say.
     verdict: Option<Bytes>,
     /// What has come of it, where it is to be sent again.
-    trial: Option<Trial>,
-    /// Whether `trial` is to be followed.
+    retry: Option<Retry>,
+    /// Whether `retry` is to be followed.
     moves: bool,
     /// What has come of it so far.
-    tried: Option<Trial>,
+    tried: Option<Retry>,
     /// Whether the server did not take MULTI.
     refused: bool,
     /// Whether a request of it has failed before EXEC was sent.
@@ -62,7 +62,7 @@ pub(super) struct Transaction {
 struct Entry {
     ticket: Ticket,
     frame: Bytes,
-    errand: Errand,
+    info: RequestInfo,
 }
 
 const EXEC_ABORT: &[u8] = b"-EXECABORT Transaction discarded because of previous errors.\r\n";
@@ -77,14 +77,14 @@ fn null(protocol: Protocol) -> Bytes {
 }
 
 impl Transaction {
-    fn new(tenure: Option<Tenure>) -> Self {
+    fn new(lease: Option<NodeLease>) -> Self {
         Self {
             slot: None,
-            tenure,
+            lease,
             watches: false,
             entries: Vec::new(),
             verdict: None,
-            trial: None,
+            retry: None,
             moves: false,
             tried: None,
             refused: false,
@@ -93,7 +93,7 @@ impl Transaction {
     }
 
     pub(super) fn lease(&self) -> Option<&Lease> {
-        self.tenure.as_ref().map(|tenure| &*tenure.lease)
+        self.lease.as_ref().map(|lease| &*lease.lease)
     }
 
     /// The trails of its requests from `head` on.
@@ -101,14 +101,14 @@ impl Transaction {
         self.entries.iter().filter(move |entry| entry.ticket.sequence >= head).map(|entry| entry.ticket.trail)
     }
 
-    pub(super) fn into_tenure(self) -> Option<Tenure> {
-        self.tenure
+    pub(super) fn into_tenure(self) -> Option<NodeLease> {
+        self.lease
     }
 
-    pub(super) fn answered(&mut self, sequence: Sequence, change: &Change, confirmed: bool) {
-        self.refused |= matches!(change, Change::Multi) && !confirmed;
-        if let Some(tenure) = &mut self.tenure {
-            tenure.lease.answered(sequence, change, confirmed);
+    pub(super) fn answered(&mut self, sequence: Sequence, change: &StateChange, confirmed: bool) {
+        self.refused |= matches!(change, StateChange::Multi) && !confirmed;
+        if let Some(lease) = &mut self.lease {
+            lease.lease.answered(sequence, change, confirmed);
         }
     }
 
@@ -119,7 +119,7 @@ impl Transaction {
 
     /// Whether EXEC was sent.
     fn is_executing(&self) -> bool {
-        self.entries.last().is_some_and(|entry| entry.errand.affinity == Affinity::Exec)
+        self.entries.last().is_some_and(|entry| entry.info.need == ConnectionNeed::Exec)
     }
 
     /// Whether replies to it do not count: it is to be sent again.
@@ -127,7 +127,7 @@ impl Transaction {
         self.moves
     }
 
-    fn way(&self) -> Target {
+    fn target(&self) -> Target {
         self.slot.map_or(Target::Anywhere, Target::To)
     }
 
@@ -138,12 +138,12 @@ impl Transaction {
         }
         self.moves = true;
         let first = self.entries.first().map(|entry| entry.ticket);
-        let trial = self.tried.take().or_else(|| first.map(|ticket| Trial::new(&ticket, now)));
-        let Some(mut trial) = trial else { return };
+        let retry = self.tried.take().or_else(|| first.map(|ticket| Retry::new(&ticket, now)));
+        let Some(mut retry) = retry else { return };
         // Before its slot is known, only what nobody knows can be sent elsewhere.
         let command = CommandId::UNKNOWN;
-        match trial.judge(cause, command, &self.way(), cluster, now) {
-            Verdict::Again => self.trial = Some(trial),
+        match retry.judge(cause, command, &self.target(), cluster, now) {
+            Verdict::Again => self.retry = Some(retry),
             Verdict::Answer(answer) => self.verdict = Some(answer.frame),
         }
     }
@@ -163,7 +163,7 @@ impl Transaction {
     /// No connection is to be had for it. Returns whether that is all that waits for one.
     pub(super) fn denied(&mut self) -> bool {
         if self.moves {
-            self.trial = None;
+            self.retry = None;
             self.verdict = Some(Answer::error(&Failure::NoConnection.to_string()).frame);
         } else {
             self.spoil();
@@ -177,27 +177,27 @@ pub(super) fn begin(
     id: SessionId,
     cluster: &Cluster,
     view: &Rc<NodeView>,
-    held: Held,
+    held: QueuedRequest,
     delivery: &mut Delivery<'_>,
     granted: Option<&Rc<ClusterNode>>,
-) -> Option<Held> {
+) -> Option<QueuedRequest> {
     let session = delivery.sessions.get(id)?;
     if session.order.head() != held.ticket.sequence {
         return Some(held);
     }
     let Route::Cluster(route) = &mut session.route else { return None };
-    if let Some(at) = route.tenures.iter().position(|tenure| tenure.lease.is_watching()) {
+    if let Some(at) = route.leases.iter().position(|lease| lease.lease.is_watching()) {
         // The server that watches the keys is the one for it, and answers MULTI too.
         if let Some(held) = lease::go(id, cluster, view, held, Where::Watching, delivery, granted) {
             return Some(held);
         }
         let session = delivery.sessions.get(id)?;
         let Route::Cluster(route) = &mut session.route else { return None };
-        if at < route.tenures.len() {
-            let tenure = route.tenures.remove(at);
+        if at < route.leases.len() {
+            let lease = route.leases.remove(at);
             let slot = route.watched.take();
             let verdict = std::mem::take(&mut route.unwatched).then(|| null(session.protocol));
-            let transaction = Transaction { slot, verdict, watches: true, ..Transaction::new(Some(tenure)) };
+            let transaction = Transaction { slot, verdict, watches: true, ..Transaction::new(Some(lease)) };
             route.transaction = Some(Box::new(transaction));
         }
         return None;
@@ -220,35 +220,35 @@ pub(super) fn go(
     id: SessionId,
     cluster: &Cluster,
     view: Option<&Rc<NodeView>>,
-    held: Held,
+    held: QueuedRequest,
     delivery: &mut Delivery<'_>,
     granted: Option<&Rc<ClusterNode>>,
-) -> Option<Held> {
+) -> Option<QueuedRequest> {
     let session = delivery.sessions.get(id)?;
     let alone = session.order.head() == held.ticket.sequence;
     let Route::Cluster(route) = &mut session.route else { return None };
     let transaction = route.transaction.as_mut()?;
-    let ends = match held.errand.affinity {
-        Affinity::Exec | Affinity::Discard => true,
-        Affinity::State => matches!(held.errand.change, Some(Change::Reset)),
+    let ends = match held.info.need {
+        ConnectionNeed::Exec | ConnectionNeed::Discard => true,
+        ConnectionNeed::State => matches!(held.info.change, Some(StateChange::Reset)),
         _ => false,
     };
     if ends && !alone {
         return Some(held);
     }
-    match held.errand.affinity {
-        Affinity::Exec => {
+    match held.info.need {
+        ConnectionNeed::Exec => {
             let answer = transaction
                 .verdict
                 .clone()
-                .or_else(|| transaction.tenure.is_none().then(|| Bytes::from_static(b"*0\r\n")));
+                .or_else(|| transaction.lease.is_none().then(|| Bytes::from_static(b"*0\r\n")));
             if let Some(frame) = answer {
                 end(route, delivery.trails);
                 delivery.answer(&held.ticket, &Answer { frame, foreign: false }, Kind::Single);
                 return None;
             }
         }
-        Affinity::Discard => {
+        ConnectionNeed::Discard => {
             end(route, delivery.trails);
             delivery.answer(&held.ticket, &ok(), Kind::Single);
             return None;
@@ -264,8 +264,8 @@ pub(super) fn go(
                 delivery.answer(&held.ticket, &Answer { frame: frame.into(), foreign: false }, Kind::Single);
                 return None;
             }
-            if let Target::To(slot) = held.errand.way
-                && !matches!(held.errand.affinity, Affinity::Multi | Affinity::Watch)
+            if let Target::To(slot) = held.info.target
+                && !matches!(held.info.need, ConnectionNeed::Multi | ConnectionNeed::Watch)
                 && *transaction.slot.get_or_insert(slot) != slot
             {
                 // As a node does that serves both slots.
@@ -276,23 +276,23 @@ pub(super) fn go(
             }
         }
     }
-    if transaction.tenure.is_none() {
+    if transaction.lease.is_none() {
         if !alone {
             return Some(held);
         }
-        let held_way = Held { errand: Errand { way: transaction.way(), ..held.errand.clone() }, ..held };
+        let held_way = QueuedRequest { info: RequestInfo { target: transaction.target(), ..held.info.clone() }, ..held };
         let node = view.and_then(|view| view.nodes().get(usize::from(route.target(&held_way, view, id)?)));
         let Some(node) = node else {
             cluster.refresh(None);
             return later(cluster, held_way, delivery);
         };
-        let Some(mut tenure) = lease::borrow(session, cluster, node, &held_way.errand, Opening::Multi, granted) else {
+        let Some(mut lease) = lease::borrow(session, cluster, node, &held_way.info, Opening::Multi, granted) else {
             return Some(held_way);
         };
-        tenure.lease.begin(held_way.ticket.sequence);
+        lease.lease.begin(held_way.ticket.sequence);
         let Route::Cluster(route) = &mut session.route else { return None };
         if let Some(transaction) = &mut route.transaction {
-            transaction.tenure = Some(tenure);
+            transaction.lease = Some(lease);
         }
         return send(id, held_way, delivery);
     }
@@ -303,15 +303,15 @@ pub(super) fn go(
 pub(super) fn before_map(
     id: SessionId,
     cluster: &Cluster,
-    held: Held,
+    held: QueuedRequest,
     delivery: &mut Delivery<'_>,
     granted: Option<&Rc<ClusterNode>>,
-) -> Option<Held> {
+) -> Option<QueuedRequest> {
     let session = delivery.sessions.get(id)?;
     let Route::Cluster(route) = &mut session.route else { return None };
-    match held.errand.affinity {
+    match held.info.need {
         // It is answered as ever: what follows it must not be executed by itself when the cluster is known.
-        Affinity::Multi if route.transaction.is_none() => {
+        ConnectionNeed::Multi if route.transaction.is_none() => {
             route.transaction = Some(Box::new(Transaction::new(None)));
             delivery.answer(&held.ticket, &ok(), Kind::Single);
             None
@@ -322,18 +322,18 @@ pub(super) fn before_map(
 }
 
 /// Send a request on the connection of its transaction.
-fn send(id: SessionId, held: Held, delivery: &mut Delivery<'_>) -> Option<Held> {
+fn send(id: SessionId, held: QueuedRequest, delivery: &mut Delivery<'_>) -> Option<QueuedRequest> {
     let session = delivery.sessions.get(id)?;
     let Route::Cluster(route) = &mut session.route else { return None };
     let transaction = route.transaction.as_mut()?;
-    let tenure = transaction.tenure.as_mut()?;
-    let Held { ticket, frame, errand, .. } = held;
-    let change = tenure.lease.sent(ticket.sequence, errand.affinity, errand.change.clone());
-    if errand.affinity == Affinity::Exec {
+    let lease = transaction.lease.as_mut()?;
+    let QueuedRequest { ticket, frame, info, .. } = held;
+    let change = lease.lease.sent(ticket.sequence, info.need, info.change.clone());
+    if info.need == ConnectionNeed::Exec {
         session.barrier = session.barrier.max(ticket.sequence + 1);
     }
-    let sent = tenure.lease.connection.borrow_mut().send_bytes(ticket, frame.clone(), errand.expect, delivery.now);
-    transaction.entries.push(Entry { ticket, frame, errand });
+    let sent = lease.lease.connection.borrow_mut().send_bytes(ticket, frame.clone(), info.expect, delivery.now);
+    transaction.entries.push(Entry { ticket, frame, info });
     session.changes.retain(|(of, _)| *of != ticket.sequence);
     session.changes.extend(change.map(|change| (ticket.sequence, change)));
     if let Err(failure) = sent {
@@ -344,6 +344,6 @@ fn send(id: SessionId, held: Held, delivery: &mut Delivery<'_>) -> Option<Held> 
 
 /// It is over: its connection is one among the others again, or given back.
 fn end(route: &mut ClusterRoute, trails: &mut crate::chain::Trails) {
-    let Some(tenure) = route.transaction.take().and_then(|transaction| transaction.into_tenure()) else { return };
-    tenure.lease.give_back().into_iter().for_each(|trail| trails.discard(trail));
+    let Some(lease) = route.transaction.take().and_then(|transaction| transaction.into_tenure()) else { return };
+    lease.lease.give_back().into_iter().for_each(|trail| trails.discard(trail));
 }

@@ -5,13 +5,13 @@
 
 use std::rc::Rc;
 
-use super::super::affinity::Affinity;
-use super::super::change::Change;
+use super::super::need::ConnectionNeed;
+use super::super::change::StateChange;
 use super::super::deliver::Delivery;
 use super::super::lease::Lease;
-use super::super::session::{Errand, Held, Route, Session};
+use super::super::session::{RequestInfo, QueuedRequest, Route, Session};
 use super::send::{later, pass};
-use super::{ClusterRoute, Tenure};
+use super::{ClusterRoute, NodeLease};
 use crate::cluster::Target;
 use crate::ids::{Sequence, SessionId, TrailId};
 use crate::upstream::{Cluster, Failure, Introduction, Opening, Phase, Receiver};
@@ -25,14 +25,14 @@ pub(super) enum Where {
     /// The one on which keys are watched.
     Watching,
     /// The one that is subscribed.
-    Listening,
+    SubscriptionState,
 }
 
 /// Which connection a request is for that needs a private one.
-pub(super) fn place(held: &Held) -> Where {
-    match (held.errand.affinity, &held.errand.change) {
-        (Affinity::Listen, _) | (_, Some(Change::Reset)) => Where::Listening,
-        (Affinity::Watch, _) => Where::Watching,
+pub(super) fn place(held: &QueuedRequest) -> Where {
+    match (held.info.need, &held.info.change) {
+        (ConnectionNeed::Listen, _) | (_, Some(StateChange::Reset)) => Where::SubscriptionState,
+        (ConnectionNeed::Watch, _) => Where::Watching,
         _ => Where::Any,
     }
 }
@@ -42,57 +42,57 @@ pub(super) fn go(
     id: SessionId,
     cluster: &Cluster,
     view: &Rc<NodeView>,
-    held: Held,
+    held: QueuedRequest,
     place: Where,
     delivery: &mut Delivery<'_>,
     granted: Option<&Rc<ClusterNode>>,
-) -> Option<Held> {
+) -> Option<QueuedRequest> {
     let session = delivery.sessions.get(id)?;
     if session.order.head() != held.ticket.sequence {
         return Some(held);
     }
     let Route::Cluster(route) = &mut session.route else { return None };
-    let mut at = match route.tenure(place, &held, view, id) {
+    let mut at = match route.lease(place, &held, view, id) {
         Some(at) => at,
         None => {
             let Some(node) = route.target(&held, view, id).and_then(|node| view.nodes().get(usize::from(node))) else {
                 cluster.refresh(None);
                 return later(cluster, held, delivery);
             };
-            let asking = held.trial.as_ref().is_some_and(|trial| trial.asks(view));
+            let asking = held.retry.as_ref().is_some_and(|retry| retry.asks(view));
             let opening = if asking { Opening::Asking } else { Opening::Request };
-            match borrow(session, cluster, node, &held.errand, opening, granted) {
-                Some(tenure) => {
+            match borrow(session, cluster, node, &held.info, opening, granted) {
+                Some(lease) => {
                     let Route::Cluster(route) = &mut session.route else { return None };
-                    route.tenures.push(tenure);
-                    route.tenures.len() - 1
+                    route.leases.push(lease);
+                    route.leases.len() - 1
                 }
                 None => return Some(held),
             }
         }
     };
     let Route::Cluster(route) = &mut session.route else { return None };
-    let Held { ticket, frame, errand: Errand { affinity, change, expect, way, .. }, trial } = held;
-    let slot = if let Target::To(slot) = way { Some(slot) } else { None };
-    if let Some(trial) = trial {
-        route.tried(*trial);
+    let QueuedRequest { ticket, frame, info: RequestInfo { need, change, expect, target, .. }, retry } = held;
+    let slot = if let Target::To(slot) = target { Some(slot) } else { None };
+    if let Some(retry) = retry {
+        route.tried(*retry);
     }
-    match affinity {
-        Affinity::Exec | Affinity::Discard | Affinity::Unwatch => (route.unwatched, route.watched) = (false, None),
-        Affinity::Watch => route.watched = slot,
+    match need {
+        ConnectionNeed::Exec | ConnectionNeed::Discard | ConnectionNeed::Unwatch => (route.unwatched, route.watched) = (false, None),
+        ConnectionNeed::Watch => route.watched = slot,
         _ => {}
     }
-    if matches!(change, Some(Change::Reset)) {
+    if matches!(change, Some(StateChange::Reset)) {
         // It leaves them all.
         route.forget_all_but(at).into_iter().for_each(|trail| delivery.trails.discard(trail));
         at = 0;
     }
-    if affinity == Affinity::Listen {
+    if need == ConnectionNeed::Listen {
         route.will_confirm(ticket.sequence, at);
     }
-    let tenure = route.tenures.get_mut(at)?;
-    let change = tenure.lease.sent(ticket.sequence, affinity, change);
-    let sent = tenure.lease.connection.borrow_mut().send_bytes(ticket, frame, expect, delivery.now);
+    let lease = route.leases.get_mut(at)?;
+    let change = lease.lease.sent(ticket.sequence, need, change);
+    let sent = lease.lease.connection.borrow_mut().send_bytes(ticket, frame, expect, delivery.now);
     session.barrier = session.barrier.max(ticket.sequence + 1);
     session.changes.extend(change.map(|change| (ticket.sequence, change)));
     if let Err(failure) = sent {
@@ -106,15 +106,15 @@ pub(super) fn borrow(
     session: &mut Session,
     cluster: &Cluster,
     node: &Rc<ClusterNode>,
-    errand: &Errand,
+    info: &RequestInfo,
     opening: Opening,
     granted: Option<&Rc<ClusterNode>>,
-) -> Option<Tenure> {
-    let (identity, whatever, passing) = errand.introduction(&session.standing, &cluster.identity());
+) -> Option<NodeLease> {
+    let (identity, whatever, passing) = info.introduction(&session.state, &cluster.identity());
     let of = Introduction {
         session: session.id,
         identity: &identity,
-        profile: &session.standing.profile,
+        profile: &session.state.profile,
         whatever,
         opening,
     };
@@ -124,22 +124,22 @@ pub(super) fn borrow(
         session.queued = true;
         return None;
     };
-    Some(Tenure { node: node.clone(), lease: Box::new(Lease::new(connection, passing, &session.standing)) })
+    Some(NodeLease { node: node.clone(), lease: Box::new(Lease::new(connection, passing, &session.state)) })
 }
 
 impl ClusterRoute {
     /// Whether a server watches keys for the session, or has lost them.
     pub(super) fn is_watching(&self) -> bool {
-        self.tenures.iter().any(|tenure| tenure.lease.is_watching())
+        self.leases.iter().any(|lease| lease.lease.is_watching())
     }
 
     /// The private connection that a request is for, if there is one.
-    fn tenure(&self, place: Where, held: &Held, view: &NodeView, id: SessionId) -> Option<usize> {
+    fn lease(&self, place: Where, held: &QueuedRequest, view: &NodeView, id: SessionId) -> Option<usize> {
         let target = || self.target(held, view, id).and_then(|node| view.nodes().get(usize::from(node)));
-        let redirected = held.trial.as_ref().is_some_and(|trial| trial.to.is_some());
+        let redirected = held.retry.as_ref().is_some_and(|retry| retry.to.is_some());
         match place {
-            Where::Watching => self.tenures.iter().position(|tenure| tenure.lease.is_watching()),
-            Where::Listening => self.listener(held, target().map(|node| &**node)),
+            Where::Watching => self.leases.iter().position(|lease| lease.lease.is_watching()),
+            Where::SubscriptionState => self.listener(held, target().map(|node| &**node)),
             Where::Any if redirected => None,
             Where::Any => self.tenure_at(target()?),
         }
@@ -147,28 +147,28 @@ impl ClusterRoute {
 
     /// A private connection to this node that is free for any request.
     pub(super) fn tenure_at(&self, node: &Rc<ClusterNode>) -> Option<usize> {
-        self.tenures.iter().position(|Tenure { node: other, lease }| {
+        self.leases.iter().position(|NodeLease { node: other, lease }| {
             Rc::ptr_eq(node, other) && !lease.connection.borrow().is_engaged() && !lease.is_spent()
         })
     }
 
     /// A WATCH was not executed, because its slot is elsewhere. What was watched there before is lost.
     pub(super) fn unwatch(&mut self, sequence: Sequence) {
-        for tenure in &mut self.tenures {
-            tenure.lease.answered(sequence, &Change::Watch, false);
-            if tenure.lease.is_watching() {
+        for lease in &mut self.leases {
+            lease.lease.answered(sequence, &StateChange::Watch, false);
+            if lease.lease.is_watching() {
                 self.unwatched = true;
-                tenure.lease.watch_nothing();
+                lease.lease.watch_nothing();
             }
         }
     }
 
     /// Give up all private connections but this one, which becomes the first.
     fn forget_all_but(&mut self, at: usize) -> Vec<TrailId> {
-        self.tenures.swap(0, at);
+        self.leases.swap(0, at);
         (self.unwatched, self.watched) = (false, None);
         self.listening.forget();
-        self.tenures.drain(1..).flat_map(|tenure| tenure.lease.give_back()).collect()
+        self.leases.drain(1..).flat_map(|lease| lease.lease.give_back()).collect()
     }
 }
 
@@ -176,10 +176,10 @@ impl ClusterRoute {
 pub(super) fn look_after(id: SessionId, delivery: &mut Delivery<'_>) -> bool {
     let Some(session) = delivery.sessions.get(id) else { return false };
     let Route::Cluster(route) = &mut session.route else { return false };
-    let is_gone = |tenure: &Tenure| tenure.lease.connection.borrow().phase() == Phase::Closed;
-    if route.tenures.iter().any(is_gone) {
-        route.unwatched |= route.tenures.iter().any(|tenure| is_gone(tenure) && tenure.lease.is_watching());
-        route.tenures.retain(|tenure| !is_gone(tenure));
+    let is_gone = |lease: &NodeLease| lease.lease.connection.borrow().phase() == Phase::Closed;
+    if route.leases.iter().any(is_gone) {
+        route.unwatched |= route.leases.iter().any(|lease| is_gone(lease) && lease.lease.is_watching());
+        route.leases.retain(|lease| !is_gone(lease));
     }
     true
 }
@@ -189,15 +189,15 @@ pub(super) fn give_back(id: SessionId, delivery: &mut Delivery<'_>) {
     let Some(session) = delivery.sessions.get(id) else { return };
     let head = session.order.head();
     let Route::Cluster(route) = &mut session.route else { return };
-    if route.tenures.is_empty() {
+    if route.leases.is_empty() {
         return;
     }
-    let (needed, free) = std::mem::take(&mut route.tenures)
+    let (needed, free) = std::mem::take(&mut route.leases)
         .into_iter()
-        .partition(|tenure| tenure.lease.is_needed(head) || route.listening.is_asked(&tenure.lease.connection));
-    route.tenures = needed;
-    for tenure in free {
-        tenure.lease.give_back().into_iter().for_each(|trail| delivery.trails.discard(trail));
+        .partition(|lease| lease.lease.is_needed(head) || route.listening.is_asked(&lease.lease.connection));
+    route.leases = needed;
+    for lease in free {
+        lease.lease.give_back().into_iter().for_each(|trail| delivery.trails.discard(trail));
     }
 }
 
@@ -220,8 +220,8 @@ pub(in super::super) fn denied(id: SessionId, cluster: &Cluster, delivery: &mut 
     if transaction.is_some_and(|transaction| transaction.denied()) {
         return pass(id, cluster, delivery, None);
     }
-    let Some(Held { ticket, errand, .. }) = session.held.pop_front() else { return };
-    if errand.change.is_some_and(|change| change.is_decisive()) || errand.affinity == Affinity::Watch {
+    let Some(QueuedRequest { ticket, info, .. }) = session.held.pop_front() else { return };
+    if info.change.is_some_and(|change| change.is_decisive()) || info.need == ConnectionNeed::Watch {
         // What follows would be executed all the same: not as that user, not as it was meant to be.
         delivery.dismiss(&ticket, Failure::NoConnection);
     } else {
