@@ -46,6 +46,7 @@ pub mod net;
 pub mod plugin;
 pub mod reload;
 pub mod resp;
+pub mod routing;
 pub mod topology;
 pub mod traffic;
 pub mod upstream;

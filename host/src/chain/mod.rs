@@ -31,7 +31,7 @@ use std::sync::Arc;
 
 pub use generation::{Generation, Place};
 pub use responses::{Kind, Response, Responses};
-pub use trail::{Effect, Step, Trails};
+pub use trail::{Step, Trails};
 pub use vector::{Answer, Frame, Outcome, Vector};
 pub use witness::Witness;
 

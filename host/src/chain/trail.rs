@@ -1,12 +1,9 @@
 //! What must happen to a response on its way back, written down while its request travels.
 
-use std::sync::Arc;
-
 use slab::Slab;
 
 use super::generation::Place;
 use crate::ids::TrailId;
-use crate::resp::Protocol;
 use crate::traffic::{By, Entry};
 
 /// One step of a response.
@@ -26,25 +23,10 @@ pub enum Step {
         /// Which request.
         group: GroupId,
     },
-    /// It tells what has become of its session.
-    Settle(Effect),
+    /// The client does not want it (CLIENT REPLY OFF or SKIP), be it an error.
+    Silence,
     /// It is logged: its last step.
     Log(Entry),
-}
-
-/// What a reply that is no error means for its session.
-#[derive(Clone, Debug)]
-pub enum Effect {
-    /// HELLO: the protocol and the user that it asked for, where it did.
-    Hello(Option<Protocol>, Option<Arc<str>>),
-    /// AUTH: the user.
-    Auth(Arc<str>),
-    /// SELECT: the database.
-    Select(u32),
-    /// RESET: everything is as it was after connecting.
-    Reset,
-    /// The client does not want this reply (CLIENT REPLY OFF or SKIP). Applies to errors too.
-    Silence,
 }
 
 /// A request that was fanned out and waits for its replies.
@@ -189,12 +171,12 @@ mod test {
     #[test]
     fn steps_come_back_in_reverse() {
         let (mut trails, chain) = (Trails::default(), Generation::default());
-        let first = trails.push(TrailId::NONE, Step::Settle(Effect::Reset));
+        let first = trails.push(TrailId::NONE, Step::Silence);
         let second = trails.push(first, watch(&chain, 1, 7));
         assert!(matches!(trails.peek(second), Some(Step::Watch { place, tag: 7 }) if place.position == 1));
         let (step, below) = trails.pop(second).unwrap();
         assert!(matches!(step, Step::Watch { .. }) && below == first);
-        assert!(matches!(trails.pop(below).unwrap(), (Step::Settle(Effect::Reset), TrailId::NONE)));
+        assert!(matches!(trails.pop(below).unwrap(), (Step::Silence, TrailId::NONE)));
         assert!(trails.is_empty());
     }
 
@@ -202,7 +184,7 @@ mod test {
     fn watches_can_be_had_again_for_what_comes_later() {
         let (mut trails, chain) = (Trails::default(), Generation::default());
         let first = trails.push(TrailId::NONE, watch(&chain, 0, 3));
-        let settle = trails.push(first, Step::Settle(Effect::Reset));
+        let settle = trails.push(first, Step::Silence);
         let second = trails.push(settle, watch(&chain, 1, 7));
         let watches = trails.watches(second);
         assert_eq!(watches, [(place(&chain, 1), 7), (place(&chain, 0), 3)]);

@@ -3,9 +3,10 @@
 use std::io::Write;
 use std::path::Path;
 
+use sluice::routing::SinkPlan;
 use sluice::topology::Topology;
 use sluice::upstream::SinglePlan;
-use sluice::worker::{SinkPlan, SourcePlan};
+use sluice::worker::SourcePlan;
 
 use super::cache::CacheChoice;
 

@@ -1,7 +1,7 @@
 //! A private connection in the hands of a session, and what the session needs it for.
 
 use super::need::ConnectionNeed;
-use super::change::{StateChange, SessionState};
+use super::session_state::{SessionState, StateChange};
 use crate::ids::{Sequence, TrailId};
 use crate::upstream::ConnectionRef;
 
@@ -102,7 +102,12 @@ impl Lease {
     }
 
     /// A request is sent on it. Returns the change that its own reply will confirm.
-    pub(super) fn sent(&mut self, sequence: Sequence, need: ConnectionNeed, change: Option<StateChange>) -> Option<StateChange> {
+    pub(super) fn sent(
+        &mut self,
+        sequence: Sequence,
+        need: ConnectionNeed,
+        change: Option<StateChange>,
+    ) -> Option<StateChange> {
         if need != ConnectionNeed::Shared {
             self.until = sequence + 1;
         }
@@ -151,7 +156,9 @@ impl Lease {
             StateChange::Tracking(on) if confirmed => self.tracking = *on,
             StateChange::NoEvict(_) => self.tainted |= confirmed,
             StateChange::Library(_) | StateChange::LibraryVersion(_) => self.labelled |= confirmed,
-            StateChange::Multi if !confirmed && self.transaction.as_ref().is_some_and(|begun| begun.since == sequence) => {
+            StateChange::Multi
+                if !confirmed && self.transaction.as_ref().is_some_and(|begun| begun.since == sequence) =>
+            {
                 self.transaction = None;
             }
             StateChange::Watch => {

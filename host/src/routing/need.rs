@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use sluice_commands::{CommandId, Flags, table};
 
 use crate::chain::vector::Arguments;
+use crate::upstream::Expect;
 
 /// What a command does to the connection that it runs on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -109,11 +110,18 @@ const BY_NAME: &[(&str, ConnectionNeed)] = &[
 ];
 
 static TABLE: LazyLock<Vec<ConnectionNeed>> = LazyLock::new(|| {
-    let mut affinities: Vec<ConnectionNeed> = table()
-        .commands()
-        .iter()
-        .map(|command| if command.flags().contains(Flags::BLOCKING) { ConnectionNeed::Blocking } else { ConnectionNeed::Shared })
-        .collect();
+    let mut affinities: Vec<ConnectionNeed> =
+        table()
+            .commands()
+            .iter()
+            .map(|command| {
+                if command.flags().contains(Flags::BLOCKING) {
+                    ConnectionNeed::Blocking
+                } else {
+                    ConnectionNeed::Shared
+                }
+            })
+            .collect();
     for (name, need) in BY_NAME {
         if let Some(id) = table().by_name(name)
             && let Some(entry) = affinities.get_mut(usize::from(id.index()))
@@ -151,11 +159,20 @@ impl ConnectionNeed {
     }
 
     /// Whether it must not run on a connection that sessions share. What ends something that never began may.
-    pub(super) fn needs_private(self) -> bool {
+    pub(super) fn is_exclusive(self) -> bool {
         !matches!(
             self,
             Self::Shared | Self::Nodes | Self::Quit | Self::ClientReply | Self::Exec | Self::Discard | Self::Unwatch
         )
+    }
+}
+
+/// What a server sends for a request.
+pub(super) fn expectation(need: ConnectionNeed, command: CommandId, arguments: usize) -> Expect {
+    match need {
+        ConnectionNeed::Blocking => Expect::Eventually,
+        ConnectionNeed::Nodes => Expect::Apart,
+        _ => Expect::of(command, arguments),
     }
 }
 

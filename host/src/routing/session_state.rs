@@ -2,6 +2,7 @@
 //!
 //! A change is noted when its request is sent and applied when the server's reply says so. In a transaction that is the reply to EXEC.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use sluice_commands::CommandId;
@@ -48,12 +49,15 @@ pub(super) enum StateChange {
     Exec(Vec<(usize, StateChange)>),
 }
 
-/// What a session is to the server, as the proxy keeps it.
+/// Who a session is to the server, as the proxy keeps it.
 #[derive(Clone, Debug)]
-pub(super) struct SessionState {
-    pub(super) identity: Rc<Identity>,
+pub(crate) struct SessionState {
+    pub(crate) identity: Rc<Identity>,
     pub(super) profile: Profile,
 }
+
+/// Who a session is: routing writes it, and everything that asks who a session is reads it.
+pub(crate) type SharedState = Rc<RefCell<SessionState>>;
 
 impl StateChange {
     /// The change that a request asks for, if it asks for one.
@@ -140,6 +144,17 @@ impl StateChange {
 impl SessionState {
     pub(super) fn new(beginning: Rc<Identity>) -> Self {
         Self { identity: beginning, profile: Profile::default() }
+    }
+
+    /// The name of its user: UTF-8 as it is, anything else with escapes. A backslash is escaped
+    /// too, so that no two users look alike.
+    pub(crate) fn user(&self) -> String {
+        let credentials = self.identity.credentials.as_deref();
+        let name = credentials.and_then(|credentials| credentials.user.as_deref()).unwrap_or(b"default");
+        match std::str::from_utf8(name) {
+            Ok(name) if !name.contains('\\') => name.to_owned(),
+            _ => name.escape_ascii().to_string(),
+        }
     }
 
     /// The server has confirmed a change of this. `beginning`: what a new session is.

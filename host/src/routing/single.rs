@@ -1,101 +1,367 @@
-//! Which connection a request takes, and when it has to wait.
+//! `ValkeySinkSingle`: which connection to its one server a request takes, and when it waits.
 //!
 //! ```text
 //!              a command that needs a connection of its own,
-//!              everything before it answered                     granted, or nobody in front
-//!   ┌────────┐ ──────────────────────────────► (in the queue) ─────────────────────────────► ┌─────────┐
-//!   │ SHARED │                                                                               │ PRIVATE │
-//!   └────────┘ ◄──────────────────────────────────────────────────────────────────────────── └─────────┘
+//!              everything before it answered                     granted, or none in front
+//!   ┌────────┐ ──────────────────────────────► (in the queue) ─────────────────────────────► ┌───────────┐
+//!   │ SHARED │                                                                               │ EXCLUSIVE │
+//!   └────────┘ ◄──────────────────────────────────────────────────────────────────────────── └───────────┘
 //!              not needed any more, everything answered: given back, and joined anew as who the session is now
 //! ```
 //!
-//! Requests go in order, so one that has to wait holds those behind it up: behind a change of state until the server has agreed, before
-//! a change of connection until the old one has answered. What the session is to the server ([`SessionState`]) is
-//! the same on either side: a shared connection belongs to all sessions that agree in it, a private one is told when it is lent.
+//! Requests go in order, so one that waits holds back those behind it: behind a change of who the
+//! session is until the server has agreed, before a change of connection until the old one has
+//! answered. Who the session is to the server is the same on either side: a shared connection
+//! belongs to all sessions that agree in it, an exclusive one is told when it is lent.
 
+use std::rc::Rc;
 use std::time::Instant;
 
-use super::change::{StateChange, SessionState};
-use super::deliver::Delivery;
-use super::session::{RequestInfo, QueuedRequest, Route, Session};
-use crate::ids::{Sequence, SessionId};
-use crate::upstream::{Expect, Failure, Introduction, Opening, Phase, Receiver, Single, Ticket};
+use bytes::Bytes;
 
-use super::need::ConnectionNeed;
+use super::answers::Answers;
+use super::flow::{Flow, Links, Route};
 use super::lease::Lease;
+use super::need::ConnectionNeed;
+use super::request::{Outgoing, QueuedRequest, RequestInfo};
+use super::rewrite_addresses::rewritten;
+use super::session_state::StateChange;
+use super::{Progress, Replies, Router, Sink};
+use crate::chain::{Answer, Frame, Kind};
+use crate::ids::Sequence;
+use crate::upstream::{Failure, Identity, Introduction, Lost, Opening, Payload, Phase, Single, Subscriptions, Ticket};
 
-/// What a session is to do next.
+/// What a session does next.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Step {
-    /// Wait for replies, for a connection, or for requests.
+enum Step {
+    /// It waits for replies, for a connection, or for requests.
     Rest,
-    /// Send the request.
+    /// It sends the request.
     Send,
-    /// Get a connection of its own.
+    /// It gets a connection of its own.
     Borrow,
-    /// Give the connection of its own back.
+    /// It gives the connection of its own back.
     Return,
 }
 
-/// The bytes of a request: to be copied, or to be passed on.
-pub(super) enum Piece<'a> {
+/// The bytes of a request: copied, or passed on.
+enum Piece<'a> {
     Seen(&'a [u8]),
-    Kept(bytes::Bytes),
+    Kept(Bytes),
 }
 
-impl Session {
-    /// What to do, given the request whose turn it is.
-    pub(super) fn step(&self, next: Option<(Sequence, ConnectionNeed)>) -> Step {
-        let head = self.order.head();
-        if self.queued || self.resubscribe.is_some() || head < self.barrier {
+impl<R: Replies> Sink<R> for Single {
+    fn begin(&self) -> Links {
+        Links::Shared(self.join(&Self::identity(self)))
+    }
+
+    fn identity(&self) -> Rc<Identity> {
+        Self::identity(self)
+    }
+
+    fn rewrites(&self) -> bool {
+        self.rewrite().is_some()
+    }
+
+    fn takes_several(&self) -> bool {
+        !self.sends_one_by_one()
+    }
+
+    fn send(&self, route: &mut Route, request: Outgoing<'_>, replies: &mut R) {
+        Dispatch { single: self, route, replies }.send(request);
+    }
+
+    fn poll(&self, route: &mut Route, replies: &mut R) {
+        Dispatch { single: self, route, replies }.go_on(false);
+    }
+
+    fn reply(&self, route: &mut Route, ticket: &Ticket, reply: Payload<'_>, kind: Kind, replies: &mut R) {
+        let rewritten = self.rewrite().and_then(|rewrite| rewritten(rewrite, &route.flow, ticket, &reply, kind));
+        let reply = rewritten.map_or(reply, Payload::Large);
+        if route.confirm(ticket.sequence, reply.bytes(), || Self::identity(self)) {
+            self.users_changed();
+        }
+        replies.reply(ticket, reply, kind);
+    }
+
+    fn failed(&self, route: &mut Route, ticket: &Ticket, failure: Failure, replies: &mut R) {
+        Dispatch { single: self, route, replies }.failed(ticket, failure);
+    }
+
+    fn ended(&self, route: &mut Route, lost: Lost, replies: &mut R) {
+        Dispatch { single: self, route, replies }.ended(lost);
+    }
+
+    fn flush(&self) -> bool {
+        Self::flush(self);
+        self.is_congested()
+    }
+
+    fn lend(&self, router: &mut Router<'_, R>) {
+        self.settle();
+        while let Some(session) = self.next_private() {
+            if let Some(route) = router.routes.get(session) {
+                route.flow.waiting = false;
+                Dispatch { single: self, route, replies: router.replies }.go_on(true);
+            }
+        }
+    }
+
+    fn tend(&self, router: &mut Router<'_, R>) {
+        let now = router.replies.now();
+        Self::tend(self, now, router);
+        while let Some(session) = self.late_private(now) {
+            if let Some(route) = router.routes.get(session) {
+                Dispatch { single: self, route, replies: router.replies }.denied();
+            }
+        }
+        // What stood behind a request that was denied.
+        Self::flush(self);
+    }
+
+    fn resubscribe(&self, route: &mut Route, replies: &mut R) {
+        Dispatch { single: self, route, replies }.resubscribe();
+    }
+
+    fn leave(&self, route: &mut Route, replies: &mut R) {
+        match &route.links {
+            Links::Exclusive(lease) => lease.give_back().into_iter().for_each(|trail| replies.discard(trail)),
+            Links::Shared(_) => Self::leave(self, &route.flow.identity()),
+            Links::Nowhere | Links::Cluster(_) => {}
+        }
+    }
+}
+
+/// A session at work with its server.
+struct Dispatch<'a, R> {
+    single: &'a Single,
+    route: &'a mut Route,
+    replies: &'a mut R,
+}
+
+impl<R: Replies> Answers<R> for Dispatch<'_, R> {
+    fn parts(&mut self) -> (&mut Flow, &mut R) {
+        (&mut self.route.flow, self.replies)
+    }
+
+    fn hangs_up(&self) -> bool {
+        self.single.hangs_up()
+    }
+
+    fn answer(&mut self, ticket: &Ticket, answer: &Answer, kind: Kind) {
+        self.route.confirm(ticket.sequence, &answer.frame, || self.single.identity());
+        self.replies.answer(ticket, answer, kind);
+    }
+}
+
+impl<R: Replies> Dispatch<'_, R> {
+    /// Sends a request that has come out of the chain, or lets it wait.
+    fn send(&mut self, request: Outgoing<'_>) {
+        let info = RequestInfo::new(request.command, &request.arguments);
+        let ticket = request.ticket;
+        let next = Some((ticket.sequence, info.need));
+        let progress = self.replies.progress(ticket.session);
+        if !self.route.flow.queue.is_empty() || self.route.step(next, progress) != Step::Send {
+            self.route.flow.queue.push_back(QueuedRequest::new(&request, info));
+            return self.go_on(false);
+        }
+        let piece = match request.frame {
+            Frame::Arena(range) => Piece::Seen(request.arena.get(range).unwrap_or_default()),
+            Frame::Large(bytes) => Piece::Kept(bytes),
+        };
+        if let Err(failure) = self.route.send(ticket, piece, info, self.replies.now()) {
+            self.failed(&ticket, failure);
+        }
+        self.replies.wake(ticket.session);
+    }
+
+    /// Lets the requests of the session that wait go on, as far as they can. `first`: the session is
+    /// the first of those that wait for an exclusive connection.
+    fn go_on(&mut self, mut first: bool) {
+        let id = self.route.flow.id;
+        loop {
+            let next = self.route.flow.queue.front().map(|request| (request.ticket.sequence, request.info.need));
+            match self.route.step(next, self.replies.progress(id)) {
+                Step::Rest => return,
+                Step::Send => {
+                    let Some(request) = self.route.flow.queue.pop_front() else { return };
+                    let QueuedRequest { ticket, frame, info, .. } = request;
+                    if let Err(failure) = self.route.send(ticket, Piece::Kept(frame), info, self.replies.now()) {
+                        self.failed(&ticket, failure);
+                    }
+                    self.replies.wake(id);
+                }
+                Step::Borrow => {
+                    let Some(lease) = self.borrow(std::mem::take(&mut first)) else {
+                        self.route.flow.waiting = true;
+                        return;
+                    };
+                    self.single.leave(&self.route.flow.identity());
+                    self.route.links = Links::Exclusive(Box::new(lease));
+                }
+                Step::Return => {
+                    if let Links::Exclusive(lease) = &self.route.links {
+                        // Nothing is in flight, so there are no trails.
+                        let _ = lease.give_back();
+                    }
+                    if next.is_none() {
+                        // The session listens no more, and has not asked to.
+                        self.route.flow.pushes = None;
+                    }
+                    self.rejoin();
+                }
+            }
+        }
+    }
+
+    /// An exclusive connection for the request whose turn it is; `None`: there is none now.
+    fn borrow(&self, first: bool) -> Option<Lease> {
+        let state = self.route.flow.state.borrow();
+        let setup = self.route.flow.queue.front()?.info.setup(&state, &self.single.identity());
+        let introduction = Introduction {
+            session: self.route.flow.id,
+            identity: &setup.identity,
+            profile: &state.profile,
+            whatever: setup.ignore_handshake_errors,
+            opening: Opening::Request,
+        };
+        let lent = if first { self.single.try_lend(introduction, None) } else { None };
+        let connection = lent.or_else(|| self.single.lend(introduction, self.replies.now()))?;
+        Some(Lease::new(connection, setup.once, &state))
+    }
+
+    /// The session has waited for an exclusive connection for too long.
+    fn denied(&mut self) {
+        self.route.flow.waiting = false;
+        let Some(QueuedRequest { ticket, info, .. }) = self.route.flow.queue.pop_front() else { return };
+        let decisive = info.change.is_some_and(|change| change.is_decisive());
+        if decisive || matches!(info.need, ConnectionNeed::Multi | ConnectionNeed::Watch) {
+            // What follows would be executed all the same: not in that database, not as that user,
+            // not as the transaction that it was meant to be.
+            self.dismiss(&ticket, Failure::NoConnection);
+        } else {
+            self.failed(&ticket, Failure::NoConnection);
+            self.go_on(false);
+        }
+    }
+
+    /// The exclusive connection of the session is over.
+    fn ended(&mut self, lost: Lost) {
+        let Links::Exclusive(lease) = &self.route.links else { return };
+        let id = self.route.flow.id;
+        match lost {
+            Lost::Nothing if !lease.holds_state() => self.rejoin(),
+            Lost::Subscriptions(subscriptions) if !lease.holds_state() && !self.hangs_up() => {
+                self.rejoin();
+                self.route.flow.lost_subscriptions = Some(Box::new(subscriptions));
+                self.replies.resubscribe_later(id);
+            }
+            // What the server knew (a transaction, watched keys) is lost; the client must not go on
+            // as if it were not.
+            Lost::Nothing | Lost::Subscriptions(_) | Lost::More => self.end(Failure::NotSent),
+        }
+        self.replies.wake(id);
+    }
+
+    /// Subscribes the session again that has lost the connection that it was subscribed on.
+    fn resubscribe(&mut self) {
+        let id = self.route.flow.id;
+        if let Links::Shared(connection) = &self.route.links {
+            let (phase, refused) = (connection.borrow().phase(), connection.borrow().is_refused());
+            if refused {
+                return self.give_up(Failure::Refused);
+            }
+            if phase != Phase::Ready {
+                // The connection knows when to try the server again.
+                return self.replies.resubscribe_later(id);
+            }
+        }
+        let Some(subscriptions) = self.route.flow.lost_subscriptions.take() else { return };
+        match self.borrow_for(*subscriptions) {
+            Some(lease) => {
+                if let Links::Shared(_) = self.route.links {
+                    self.single.leave(&self.route.flow.identity());
+                }
+                self.route.links = Links::Exclusive(Box::new(lease));
+                self.go_on(false);
+            }
+            None => self.give_up(Failure::NoConnection),
+        }
+        self.replies.wake(id);
+    }
+
+    /// An exclusive connection that begins with these subscriptions.
+    fn borrow_for(&self, subscriptions: Subscriptions) -> Option<Lease> {
+        let state = self.route.flow.state.borrow();
+        let of = Introduction {
+            session: self.route.flow.id,
+            identity: &state.identity,
+            profile: &state.profile,
+            whatever: false,
+            opening: Opening::Request,
+        };
+        self.single.try_lend(of, Some(subscriptions)).map(|lent| Lease::new(lent, false, &state))
+    }
+
+    /// Closes a subscriber that cannot be subscribed again.
+    fn give_up(&mut self, failure: Failure) {
+        let id = self.route.flow.id;
+        tracing::warn!(session = %id, %failure, "a subscriber is closed: it cannot be subscribed again");
+        self.route.flow.lost_subscriptions = None;
+        self.end(failure);
+    }
+
+    /// Gives the exclusive connection of the session up, for one that it shares.
+    fn rejoin(&mut self) {
+        self.route.links = Links::Shared(self.single.join(&self.route.flow.identity()));
+    }
+}
+
+impl Route {
+    /// What the session does next, given the request whose turn it is.
+    fn step(&self, next: Option<(Sequence, ConnectionNeed)>, progress: Progress) -> Step {
+        let head = progress.head;
+        if self.flow.waiting || self.flow.lost_subscriptions.is_some() || head < self.flow.barrier {
             return Step::Rest;
         }
-        match (&self.route, next) {
-            (Route::Nowhere | Route::Cluster(_), _) | (Route::Shared(_), None) => Step::Rest,
-            (Route::Shared(_), Some((_, need))) if !need.needs_private() => Step::Send,
-            (Route::Shared(_), Some((sequence, _))) if head == sequence => Step::Borrow,
-            (Route::Private(lease), Some((sequence, _))) if lease.is_spent() => {
+        match (&self.links, next) {
+            (Links::Nowhere | Links::Cluster(_), _) | (Links::Shared(_), None) => Step::Rest,
+            (Links::Shared(_), Some((_, need))) if !need.is_exclusive() => Step::Send,
+            (Links::Shared(_), Some((sequence, _))) if head == sequence => Step::Borrow,
+            (Links::Exclusive(lease), Some((sequence, _))) if lease.is_spent() => {
                 if head == sequence {
                     Step::Return
                 } else {
                     Step::Rest
                 }
             }
-            (Route::Private(lease), Some((_, need))) if need.needs_private() || lease.is_needed(head) => {
-                Step::Send
-            }
-            (Route::Private(_), Some((sequence, _))) if head == sequence => Step::Return,
-            (Route::Private(lease), None) if self.order.is_idle() && !lease.is_needed(head) => Step::Return,
+            (Links::Exclusive(lease), Some((_, need))) if need.is_exclusive() || lease.is_needed(head) => Step::Send,
+            (Links::Exclusive(_), Some((sequence, _))) if head == sequence => Step::Return,
+            (Links::Exclusive(lease), None) if progress.is_idle() && !lease.is_needed(head) => Step::Return,
             _ => Step::Rest,
         }
     }
 
-    /// Send a request on the connection that it has come to.
+    /// Sends a request on the connection that it has come to.
     ///
     /// # Errors
     ///
     /// Why it was not sent.
-    pub(super) fn send(
-        &mut self,
-        ticket: Ticket,
-        piece: Piece<'_>,
-        info: RequestInfo,
-        now: Instant,
-    ) -> Result<(), Failure> {
+    fn send(&mut self, ticket: Ticket, piece: Piece<'_>, info: RequestInfo, now: Instant) -> Result<(), Failure> {
         let RequestInfo { need, change, expect, .. } = info;
-        let connection = match &mut self.route {
-            Route::Nowhere | Route::Cluster(_) => return Err(Failure::NotSent),
-            Route::Shared(connection) => {
-                self.changes.extend(change.map(|change| (ticket.sequence, change)));
+        let connection = match &mut self.links {
+            Links::Nowhere | Links::Cluster(_) => return Err(Failure::NotSent),
+            Links::Shared(connection) => {
+                self.flow.expect_change(ticket.sequence, change);
                 connection
             }
-            Route::Private(lease) => {
+            Links::Exclusive(lease) => {
                 let alone = need == ConnectionNeed::State && !lease.in_transaction();
                 let change = lease.sent(ticket.sequence, need, change);
                 if alone || matches!(change, Some(StateChange::Exec(_))) {
-                    self.barrier = ticket.sequence + 1;
+                    self.flow.barrier = ticket.sequence + 1;
                 }
-                self.changes.extend(change.map(|change| (ticket.sequence, change)));
+                self.flow.expect_change(ticket.sequence, change);
                 &mut lease.connection
             }
         };
@@ -104,138 +370,5 @@ impl Session {
             Piece::Seen(bytes) => connection.send(ticket, bytes, expect, now),
             Piece::Kept(bytes) => connection.send_bytes(ticket, bytes, expect, now),
         }
-    }
-
-    /// Let the server know of a client that will send no more and waits in a blocking command. Whether that is the end of it, or its
-    /// reply is on its target already, only the server can tell; it does what it would do for the client itself.
-    pub(super) fn depart(&mut self) {
-        if self.finished && !self.departed {
-            self.departed = self.route.leases().any(|lease| lease.connection.borrow_mut().finish());
-        }
-    }
-
-    /// Give its connection up, for the one that it shares.
-    pub(super) fn join(&mut self, sink: &Single) {
-        self.route = Route::Shared(sink.join(&self.state.identity));
-    }
-}
-
-/// Let the requests of a session that wait go on, as far as they can.
-pub(super) fn pass(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>) {
-    go_on(id, sink, delivery, false);
-}
-
-/// `first`: the session is the first of those that wait for a private connection.
-fn go_on(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>, mut first: bool) {
-    loop {
-        let Some(session) = delivery.sessions.get(id) else { return };
-        let next = session.held.front().map(|held| (held.ticket.sequence, held.info.need));
-        match session.step(next) {
-            Step::Rest => return,
-            Step::Send => {
-                let Some(QueuedRequest { ticket, frame, info, .. }) = session.held.pop_front() else { return };
-                if let Err(failure) = session.send(ticket, Piece::Kept(frame), info, delivery.now) {
-                    delivery.failed(&ticket, failure);
-                }
-                delivery.sessions.note(id);
-            }
-            Step::Borrow => {
-                let Some(first_held) = session.held.front() else { return };
-                let (identity, stranger, passing) = first_held.info.introduction(&session.state, &sink.identity());
-                let introduction = Introduction {
-                    session: id,
-                    identity: &identity,
-                    profile: &session.state.profile,
-                    whatever: stranger,
-                    opening: Opening::Request,
-                };
-                let lent = if std::mem::take(&mut first) { sink.try_lend(introduction, None) } else { None };
-                let Some(connection) = lent.or_else(|| sink.lend(introduction, delivery.now)) else {
-                    session.queued = true;
-                    return;
-                };
-                sink.leave(&session.state.identity);
-                session.route = Route::Private(Box::new(Lease::new(connection, passing, &session.state)));
-            }
-            Step::Return => {
-                if let Route::Private(lease) = &session.route {
-                    // Nothing is in flight, so there are no trails.
-                    let _ = lease.give_back();
-                }
-                if next.is_none() {
-                    // It listens no more, and has not asked to: nothing comes by itself that the transforms of its subscription would see.
-                    session.pushes = None;
-                }
-                session.join(sink);
-            }
-        }
-    }
-}
-
-/// A session has come out of the queue for private connections, because one is there.
-pub(super) fn granted(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>) {
-    if let Some(session) = delivery.sessions.get(id) {
-        session.queued = false;
-        go_on(id, sink, delivery, true);
-    }
-}
-
-/// A session has come out of the queue for private connections, because it has waited for too long.
-pub(super) fn denied(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>) {
-    let Some(session) = delivery.sessions.get(id) else { return };
-    session.queued = false;
-    let Some(QueuedRequest { ticket, info, .. }) = session.held.pop_front() else { return };
-    let decisive = info.change.is_some_and(|change| change.is_decisive());
-    if decisive || matches!(info.need, ConnectionNeed::Multi | ConnectionNeed::Watch) {
-        // What follows would be executed all the same: not in that database, not as that user, not as the transaction that it was meant to be.
-        delivery.dismiss(&ticket, Failure::NoConnection);
-    } else {
-        delivery.failed(&ticket, Failure::NoConnection);
-        pass(id, sink, delivery);
-    }
-}
-
-/// Subscribe a session again that has lost the connection that it was subscribed on.
-pub(super) fn resubscribe(id: SessionId, sink: &Single, delivery: &mut Delivery<'_>) {
-    let Some(session) = delivery.sessions.get(id) else { return };
-    if let Route::Shared(connection) = &session.route {
-        let (phase, refused) = (connection.borrow().phase(), connection.borrow().is_refused());
-        if refused {
-            return give_up(id, delivery, Failure::Refused);
-        }
-        if phase != Phase::Ready {
-            // It knows when to try the server again; until it is there, nobody else need.
-            return delivery.sessions.resubscribe_later(id);
-        }
-    }
-    let Some(subscriptions) = session.resubscribe.take() else { return };
-    let SessionState { identity, profile, .. } = &session.state;
-    let introduction = Introduction { session: id, identity, profile, whatever: false, opening: Opening::Request };
-    match sink.try_lend(introduction, Some(*subscriptions)) {
-        Some(connection) => {
-            if let Route::Shared(_) = session.route {
-                sink.leave(&session.state.identity);
-            }
-            session.route = Route::Private(Box::new(Lease::new(connection, false, &session.state)));
-            pass(id, sink, delivery);
-        }
-        None => give_up(id, delivery, Failure::NoConnection),
-    }
-}
-
-/// Close a subscriber that cannot be subscribed again.
-fn give_up(id: SessionId, delivery: &mut Delivery<'_>, failure: Failure) {
-    let Some(session) = delivery.sessions.get(id) else { return };
-    tracing::warn!(session = %id, %failure, "a subscriber is closed: it cannot be subscribed again");
-    session.resubscribe = None;
-    delivery.end(id, failure);
-}
-
-/// What a server sends for a request.
-pub(super) fn expectation(need: ConnectionNeed, command: sluice_commands::CommandId, arguments: usize) -> Expect {
-    match need {
-        ConnectionNeed::Blocking => Expect::Eventually,
-        ConnectionNeed::Nodes => Expect::Apart,
-        _ => Expect::of(command, arguments),
     }
 }

@@ -1,174 +1,150 @@
-//! Where the requests of a source leave, whatever is there: what the worker does to all kinds alike.
+//! Where the requests of a source leave: what routing asks of every kind of sink.
+//!
+//! A sink is one implementation of [`Sink`] and a line in [`sink`]. What a sink does not say
+//! otherwise is what `NullSink` does.
 
 use std::rc::Rc;
-use std::time::Instant;
 
-use super::change::SessionState;
-use super::cluster::{self, ClusterRoute};
-use super::deliver::Delivery;
-use super::passage;
-use super::plan::SinkPlan;
-use super::session::{Route, Session};
+use bytes::Bytes;
+
+use super::flow::{Links, Route};
+use super::request::Outgoing;
+use super::{Replies, Router};
 use crate::bell::Bell;
+use crate::chain::{Answer, Kind};
 use crate::ids::SessionId;
-use crate::upstream::{Cluster, Identity, Ready, Single};
+use crate::net::Remote;
+use crate::upstream::{
+    Cause, Cluster, ClusterPlan, Failure, Identity, Lost, NodeView, Payload, Ready, Single, SinglePlan, Ticket,
+};
 
-pub(super) enum Sink {
-    Single(Box<Single>),
-    Cluster(Box<Cluster>),
+/// What is configured of a sink.
+#[derive(Clone, Debug)]
+pub enum SinkPlan {
+    /// `ValkeySinkSingle`: one server, or the first of several that works.
+    Single(SinglePlan),
+    /// `ValkeySinkCluster`: a cluster that looks like one server.
+    Cluster(ClusterPlan),
+    /// `ValkeySinkCluster` with a direct destination: one node of a cluster.
+    Direct(SinglePlan),
+    /// `NullSink`: whatever comes is answered with an error.
     Null,
 }
 
-impl Sink {
-    pub(super) fn new(plan: &SinkPlan, ready: &Rc<Ready>, bell: &Rc<Bell>) -> Self {
-        match plan {
-            SinkPlan::Null => Self::Null,
-            SinkPlan::Single(plan) | SinkPlan::Direct(plan) => Self::Single(Box::new(Single::new(plan, ready))),
-            SinkPlan::Cluster(plan) => Self::Cluster(Box::new(Cluster::new(plan, ready, bell))),
-        }
-    }
-
-    /// What a new session begins with.
-    pub(super) fn begin(&self) -> (Route, SessionState) {
-        let state = SessionState::new(self.identity());
-        let route = match self {
-            Self::Single(single) => Route::Shared(single.join(&state.identity)),
-            Self::Cluster(_) => Route::Cluster(Box::new(ClusterRoute::new(state.identity.clone()))),
-            Self::Null => Route::Nowhere,
-        };
-        (route, state)
-    }
-
-    /// What a session is before it has said anything.
-    pub(super) fn identity(&self) -> Rc<Identity> {
+impl SinkPlan {
+    /// How its servers are reached.
+    pub fn remotes(&self) -> &[Remote] {
         match self {
-            Self::Single(single) => single.identity(),
-            Self::Cluster(cluster) => cluster.identity(),
-            Self::Null => Rc::default(),
+            Self::Cluster(cluster) => &cluster.contacts,
+            Self::Single(single) | Self::Direct(single) => &single.servers,
+            Self::Null => &[],
         }
+    }
+}
+
+/// The sink that `plan` asks for; must be called inside of the worker's runtime.
+pub(crate) fn sink<R: Replies>(plan: &SinkPlan, ready: &Rc<Ready>, bell: &Rc<Bell>) -> Rc<dyn Sink<R>> {
+    match plan {
+        SinkPlan::Null => Rc::new(NullSink),
+        SinkPlan::Single(plan) | SinkPlan::Direct(plan) => Rc::new(Single::new(plan, ready)),
+        SinkPlan::Cluster(plan) => Rc::new(Cluster::new(plan, ready, bell)),
+    }
+}
+
+/// Where the requests of a source leave.
+pub(crate) trait Sink<R: Replies> {
+    /// The connections that a new session begins with.
+    fn begin(&self) -> Links {
+        Links::Nowhere
+    }
+
+    /// Who a session is before it has said anything.
+    fn identity(&self) -> Rc<Identity> {
+        Rc::default()
+    }
+
+    /// Whether replies name nodes whose addresses clients must not see.
+    fn rewrites(&self) -> bool {
+        false
     }
 
     /// Whether requests that lie side by side may leave as one.
-    pub(super) fn takes_several(&self) -> bool {
-        match self {
-            Self::Single(single) => !single.sends_one_by_one(),
-            Self::Cluster(cluster) => !cluster.sends_one_by_one(),
-            Self::Null => true,
-        }
+    fn takes_several(&self) -> bool {
+        true
     }
 
-    /// Whether a session is closed without an answer when its server fails it.
-    pub(super) fn hangs_up(&self) -> bool {
-        matches!(self, Self::Single(single) if single.hangs_up())
+    /// The nodes behind it, where it is a cluster that is known.
+    fn view(&self) -> Option<Rc<NodeView>> {
+        None
     }
 
-    /// See [`Single::users_changed`].
-    pub(super) fn users_changed(&self) {
-        match self {
-            Self::Single(single) => single.users_changed(),
-            Self::Cluster(cluster) => cluster.users_changed(),
-            Self::Null => {}
-        }
+    /// Sends a request that has come out of the chain, or lets it wait.
+    fn send(&self, route: &mut Route, request: Outgoing<'_>, replies: &mut R);
+
+    /// Requests that go straight to their connection could not be sent.
+    fn not_sent(&self, route: &mut Route, ticket: Ticket, _: &[u8], failure: Failure, replies: &mut R) {
+        self.failed(route, &ticket, failure, replies);
     }
 
-    /// Write what waits on the shared connections. Returns whether so much is left that no more should be read for it.
-    pub(super) fn flush(&self) -> bool {
-        match self {
-            Self::Single(single) => {
-                single.flush();
-                single.is_congested()
-            }
-            Self::Cluster(cluster) => {
-                cluster.flush();
-                cluster.is_congested()
-            }
-            Self::Null => false,
-        }
+    /// Lets what a session has waiting go on, as far as it can.
+    fn poll(&self, _: &mut Route, _: &mut R) {}
+
+    /// The server has replied to the requests of `ticket`.
+    fn reply(&self, _: &mut Route, ticket: &Ticket, reply: Payload<'_>, kind: Kind, replies: &mut R) {
+        replies.reply(ticket, reply, kind);
     }
 
-    /// Let the requests of a session that wait go on, as far as they can.
-    pub(super) fn pass(&self, id: SessionId, delivery: &mut Delivery<'_>) {
-        match self {
-            Self::Single(single) => passage::pass(id, single, delivery),
-            Self::Cluster(cluster) => cluster::pass(id, cluster, delivery, None),
-            Self::Null => {}
-        }
+    /// A request comes back that was not executed.
+    fn sent_back(&self, route: &mut Route, ticket: &Ticket, _: Bytes, _: Cause<'_>, replies: &mut R) {
+        self.failed(route, ticket, Failure::NotSent, replies);
     }
 
-    /// Let sessions that wait for a private connection have those that are free.
-    pub(super) fn lend(&self, delivery: &mut Delivery<'_>) {
-        match self {
-            Self::Single(single) => {
-                single.settle();
-                while let Some(session) = single.next_private() {
-                    passage::granted(session, single, delivery);
-                }
-            }
-            Self::Cluster(cluster) => {
-                for node in cluster.nodes() {
-                    node.connections.settle();
-                    while let Some(session) = node.connections.next_private() {
-                        cluster::granted(session, cluster, &node, delivery);
-                    }
-                }
-            }
-            Self::Null => {}
-        }
+    /// A connection that the session had to itself is over.
+    fn ended(&self, _: &mut Route, _: Lost, _: &mut R) {}
+
+    /// A frame has come by itself. Returns whether it is not for the client.
+    fn withholds(&self, _: &mut Route, _: &[u8], _: &mut R) -> bool {
+        false
     }
 
-    /// Look after the upstream; to be called a few times a second.
-    pub(super) fn tend(&self, now: Instant, delivery: &mut Delivery<'_>) {
-        match self {
-            Self::Single(single) => {
-                single.tend(now, delivery);
-                while let Some(session) = single.late_private(now) {
-                    passage::denied(session, single, delivery);
-                }
-                // What stood behind a request that was denied.
-                single.flush();
-            }
-            Self::Cluster(cluster) => {
-                cluster.tend(now, delivery);
-                for node in cluster.nodes() {
-                    while let Some(session) = node.connections.late_private(now) {
-                        cluster::denied(session, cluster, delivery);
-                    }
-                }
-                cluster.flush();
-            }
-            Self::Null => {}
-        }
+    /// Writes what waits on the shared connections. Returns whether so much is left that no more
+    /// should be read for it.
+    fn flush(&self) -> bool {
+        false
     }
 
-    /// The sessions whose time to be looked at has come.
-    pub(super) fn take_due(&self) -> Vec<SessionId> {
-        match self {
-            Self::Cluster(cluster) => cluster.take_due(),
-            Self::Single(_) | Self::Null => Vec::new(),
-        }
+    /// Lets sessions that wait for an exclusive connection have those that are free.
+    fn lend(&self, _: &mut Router<'_, R>) {}
+
+    /// Looks after the upstream; to be called a few times a second.
+    fn tend(&self, _: &mut Router<'_, R>) {}
+
+    /// The sessions whose time to be polled has come.
+    fn take_due(&self) -> Vec<SessionId> {
+        Vec::new()
     }
 
-    /// Subscribe a session again that has lost the connection that it was subscribed on.
-    pub(super) fn resubscribe(&self, id: SessionId, delivery: &mut Delivery<'_>) {
-        match self {
-            Self::Single(single) => passage::resubscribe(id, single, delivery),
-            Self::Cluster(cluster) => cluster::resubscribe(id, cluster, delivery),
-            Self::Null => {}
-        }
-    }
+    /// Subscribes a session again that has lost the connection that it was subscribed on.
+    fn resubscribe(&self, _: &mut Route, _: &mut R) {}
 
-    /// A session is over.
-    pub(super) fn leave(&self, session: &mut Session, delivery: &mut Delivery<'_>) {
-        let head = session.order.head();
-        match (&mut session.route, self) {
-            (Route::Private(lease), _) => {
-                lease.give_back().into_iter().for_each(|trail| delivery.trails.discard(trail));
-            }
-            (Route::Shared(_), Self::Single(single)) => single.leave(&session.state.identity),
-            (Route::Cluster(route), _) => {
-                route.leave(head).into_iter().for_each(|trail| delivery.trails.discard(trail));
-            }
-            _ => {}
-        }
+    /// The session is over: gives back its connections.
+    fn leave(&self, _: &mut Route, _: &mut R) {}
+
+    /// There will be no reply to the requests of `ticket`.
+    fn failed(&self, _: &mut Route, ticket: &Ticket, _: Failure, replies: &mut R) {
+        replies.failed(ticket.count);
+        replies.discard(ticket.trail);
+    }
+}
+
+/// `NullSink`: what no transform has answered is answered with an error.
+struct NullSink;
+
+impl<R: Replies> Sink<R> for NullSink {
+    fn send(&self, _: &mut Route, request: Outgoing<'_>, replies: &mut R) {
+        let name = String::from_utf8_lossy(request.arguments.get(0).unwrap_or_default()).into_owned();
+        let name = name.escape_debug();
+        let text = format!("ERR '{name}' was answered by no transform, and the chain ends in NullSink");
+        replies.answer(&request.ticket, &Answer::error(&text), Kind::Single);
     }
 }

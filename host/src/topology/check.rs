@@ -14,7 +14,7 @@ use super::traffic;
 use super::{Link, Plugin, Source, Topology};
 use crate::net::{Address, ListenPlan};
 use crate::plugin::{Spec, standard};
-use crate::worker::SinkPlan;
+use crate::routing::SinkPlan;
 
 /// Names that people will try in a chain, and why they do not work.
 const REFUSED: &[(&str, &str)] = &[

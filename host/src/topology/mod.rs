@@ -31,8 +31,9 @@ use std::time::Duration;
 use crate::net::ListenPlan;
 use crate::net::tls::Renewable;
 use crate::plugin::Spec;
+use crate::routing::SinkPlan;
 use crate::traffic::Plan;
-use crate::worker::{SessionLimits, SinkPlan};
+use crate::worker::SessionLimits;
 use crate::yaml::{self, locate, node, path, problem, suggest};
 use problem::{Origin, Problems};
 

@@ -5,7 +5,7 @@ use super::hidden::hidden;
 use super::node::Node;
 use super::problem::{Origin, Problems};
 use super::single::single;
-use crate::worker::SinkPlan;
+use crate::routing::SinkPlan;
 
 /// Reads a sink's configuration.
 pub(super) type Read = fn(&Node<'_>, Origin<'_>, &mut Problems) -> Option<SinkPlan>;

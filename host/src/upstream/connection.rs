@@ -86,6 +86,24 @@ pub enum Payload<'a> {
     Large(Bytes),
 }
 
+impl Payload<'_> {
+    /// All of them.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Small(bytes) => bytes,
+            Self::Large(bytes) => bytes,
+        }
+    }
+
+    /// All of them, kept.
+    pub fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Small(bytes) => Bytes::copy_from_slice(bytes),
+            Self::Large(bytes) => bytes,
+        }
+    }
+}
+
 /// Where a connection stands in its life. The picture is in the documentation of [`upstream`](super).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Phase {

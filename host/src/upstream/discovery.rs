@@ -13,8 +13,8 @@ use tokio::task::JoinSet;
 
 use super::dial::ask;
 use super::identity::Identity;
-use crate::cluster::module_commands::ModuleCommands;
-use crate::cluster::slot_map::SlotMap;
+use crate::cluster::ModuleCommands;
+use crate::cluster::SlotMap;
 use crate::net::{Endpoint, Remote};
 
 /// How long a node has before the next one is asked too.

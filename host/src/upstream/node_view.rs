@@ -10,9 +10,9 @@ use std::time::Instant;
 use metrics::Counter;
 
 use super::Single;
-use crate::cluster::module_commands::{ModuleCommand, ModuleCommands};
-use crate::cluster::slot::{SLOTS, Slot};
-use crate::cluster::slot_map::{Shard, SlotMap};
+use crate::cluster::{ModuleCommand, ModuleCommands};
+use crate::cluster::{SLOTS, Slot};
+use crate::cluster::{Shard, SlotMap};
 
 /// A node, and the connections of one worker to it.
 pub struct ClusterNode {

@@ -11,7 +11,7 @@ use super::node_view::{ClusterNode, NodeView, ReadFrom};
 use super::single::{Single, SinglePlan};
 use super::{Identity, Ready, Receiver};
 use crate::bell::Bell;
-use crate::cluster::redirect::Redirect;
+use crate::cluster::Redirect;
 use crate::ids::SessionId;
 use crate::net::Remote;
 

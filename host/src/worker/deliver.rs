@@ -1,113 +1,163 @@
 //! From replies to clients: every response is released in the order of its session's requests.
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::Source;
-use super::directory::Directory;
 use super::meter::Meter;
 use super::order::{Parked, Stored};
-use super::session::{Life, Route, Session};
+use super::session::{Life, Session};
 use super::sessions::Sessions;
-use super::sink::Sink;
 use crate::buffer::LARGE;
-use crate::chain::{Answer, Effect, Kind, Responses, Step, Trails};
-use crate::ids::{MessageId, SessionId, TrailId};
-use crate::resp::{Protocol, downgrade, encode, reply};
+use crate::chain::{Answer, Kind, Place, Responses, Step, Trails};
+use crate::ids::{MessageId, Sequence, SessionId, TrailId};
+use crate::resp::{Protocol, downgrade};
+use crate::routing::{Progress, Pushes, Replies};
 use crate::traffic::By;
-use crate::upstream::{Cause, Failure, Lost, Payload, Receiver, Ticket};
+use crate::upstream::{Payload, Ticket};
 
 /// The parts of a worker that responses are delivered with.
-pub(super) struct Delivery<'a> {
-    pub(super) sessions: &'a mut Sessions,
-    pub(super) sources: &'a mut [Source],
-    pub(super) trails: &'a mut Trails,
-    pub(super) meter: &'a mut Meter,
+pub(super) struct Delivery {
+    pub(super) sessions: Sessions,
+    pub(super) trails: Trails,
+    pub(super) meter: Meter,
+    /// Responses that go through the chain before they are released, by source.
+    pub(super) responses: Vec<Responses>,
+    /// When this turn began.
     pub(super) now: Instant,
 }
 
-impl Delivery<'_> {
-    /// An answer that no server gave.
-    pub(super) fn answer(&mut self, ticket: &Ticket, answer: &Answer, kind: Kind) {
+impl Replies for Delivery {
+    #[inline]
+    fn reply(&mut self, ticket: &Ticket, reply: Payload<'_>, kind: Kind) {
+        match &reply {
+            Payload::Small(bytes) => self.deliver(ticket, &Body::Seen(bytes), kind, false),
+            Payload::Large(bytes) => self.deliver(ticket, &Body::Kept(bytes), kind, false),
+        }
+    }
+
+    fn answer(&mut self, ticket: &Ticket, answer: &Answer, kind: Kind) {
         if !ticket.trail.is_none() {
             self.trails.answered_by(ticket.trail, if answer.foreign { By::Transform } else { By::Proxy });
         }
-        self.deliver(ticket, &Body::Kept(&answer.frame), kind, answer.foreign);
+        if ticket.count == 1 {
+            return self.deliver(ticket, &Body::Kept(&answer.frame), kind, answer.foreign);
+        }
+        // A ticket of several requests has no trail, so their answers may go together.
+        let answers = Bytes::from(answer.frame.repeat(ticket.count as usize));
+        let kind = if kind == Kind::Last { kind } else { Kind::Several };
+        self.deliver(ticket, &Body::Kept(&answers), kind, answer.foreign);
     }
 
-    /// Read no more from a session, and answer what it has waiting with a failure.
-    pub(super) fn end(&mut self, id: SessionId, failure: Failure) {
+    fn failed(&mut self, count: u32) {
+        self.meter.failed(count);
+    }
+
+    fn push(&mut self, id: SessionId, frame: &[u8], pushes: Option<&Pushes>) {
         let Some(session) = self.sessions.get(id) else { return };
-        session.end();
-        for held in std::mem::take(&mut session.held) {
-            self.failed(&held.ticket, failure);
+        let responses = &mut self.responses[session.source];
+        match pushes {
+            Some(pushes) => {
+                let trail = self.trails.watched_by(&pushes.watches);
+                session.order.staged = true;
+                responses.push(id, pushes.id, trail, Kind::Unasked, false, frame);
+            }
+            None if session.order.staged => {
+                responses.push(id, MessageId(0), TrailId::NONE, Kind::Several, false, frame);
+            }
+            None => emit(session, &Body::Seen(frame), Kind::Several, false),
         }
         self.sessions.note(id);
     }
 
-    /// A request has failed without which those behind it may mean something else: it is the last one that the session is answered.
-    pub(super) fn dismiss(&mut self, ticket: &Ticket, failure: Failure) {
-        let error = Answer::error(&failure.to_string());
-        self.last(ticket, &Answer { frame: error.frame.repeat(ticket.count as usize).into(), ..error });
+    fn stream(&mut self, id: SessionId, bytes: &[u8]) {
+        self.push(id, bytes, None);
     }
 
-    /// This is the last answer of a session.
-    fn last(&mut self, ticket: &Ticket, answer: &Answer) {
+    fn skip(&mut self, ticket: &Ticket) {
+        self.trails.discard(ticket.trail);
         if let Some(session) = self.sessions.get(ticket.session) {
-            session.dismissed = true;
-            for held in std::mem::take(&mut session.held) {
-                self.trails.discard(held.ticket.trail);
-            }
+            session.order.release(ticket.count);
         }
-        self.meter.failed(ticket.count);
-        self.answer(ticket, answer, Kind::Last);
-    }
-
-    /// The reply to a request, made of those of several servers.
-    pub(super) fn put_together(&mut self, ticket: &Ticket, frame: Bytes) {
-        self.deliver(ticket, &Body::Kept(&frame), Kind::Single, false);
-    }
-
-    fn deliver(&mut self, ticket: &Ticket, body: &Body<'_>, kind: Kind, foreign: bool) {
-        let Some(session) = self.sessions.get(ticket.session) else {
-            // Nobody waits for it any more.
-            return self.trails.discard(ticket.trail);
-        };
-        let rewritten = session.readdress(&self.sources[session.source].sink, ticket, body.bytes(), kind);
-        let rewritten = rewritten.as_ref().map(Body::Kept);
-        let body = rewritten.as_ref().unwrap_or(body);
-        if let Route::Cluster(route) = &mut session.route {
-            if route.is_past(ticket, session.order.head()) {
-                return;
-            }
-            if ticket.part > 0 {
-                return self.part_answered(ticket, body.keep());
-            }
-        }
-        if !session.changes.is_empty() {
-            let sink = &self.sources[session.source].sink;
-            if session.confirm(ticket.sequence, body.bytes(), &sink.identity()) {
-                sink.users_changed();
-            }
-        }
-        if session.order.head() != ticket.sequence {
-            let bytes = session.order.store(body.bytes(), body.kept());
-            session.order.park(Parked { ticket: *ticket, bytes, kind, foreign });
-            return;
-        }
-        self.meter.answered(session.source, ticket.count, self.now - ticket.since);
-        release(session, &mut self.sources[session.source].responses, ticket, body, kind, foreign);
         self.release_parked(ticket.session);
     }
 
-    /// The responses that have waited for the one that has just been released.
+    fn discard(&mut self, trail: TrailId) {
+        self.trails.discard(trail);
+    }
+
+    fn watches(&self, trail: TrailId) -> Vec<(Place, u64)> {
+        self.trails.watches(trail)
+    }
+
+    fn end(&mut self, id: SessionId) {
+        if let Some(session) = self.sessions.get(id) {
+            session.end();
+        }
+    }
+
+    fn remove(&mut self, id: SessionId) {
+        if let Some(session) = self.sessions.get(id) {
+            session.life = Life::Gone;
+        }
+        self.sessions.note(id);
+    }
+
+    fn wake(&mut self, id: SessionId) {
+        self.sessions.note(id);
+    }
+
+    fn resubscribe_later(&mut self, id: SessionId) {
+        self.sessions.resubscribe_later(id);
+    }
+
+    #[inline]
+    fn issue(&mut self, id: SessionId, count: u32) -> Sequence {
+        self.sessions.get(id).map_or(0, |session| session.order.issue(count))
+    }
+
+    #[inline]
+    fn progress(&self, id: SessionId) -> Progress {
+        self.sessions.peek(id).map_or_else(Progress::default, |session| session.order.progress())
+    }
+
+    fn found_at(&self, id: SessionId) -> Option<SocketAddr> {
+        self.sessions.peek(id)?.found_at()
+    }
+
+    fn now(&self) -> Instant {
+        self.now
+    }
+}
+
+impl Delivery {
+    fn deliver(&mut self, ticket: &Ticket, body: &Body<'_>, kind: Kind, foreign: bool) {
+        let Some(session) = self.sessions.get(ticket.session) else {
+            // No session waits for it any more.
+            return self.trails.discard(ticket.trail);
+        };
+        let head = session.order.head();
+        if head != ticket.sequence {
+            // One that was answered before is answered once.
+            if ticket.sequence > head {
+                let bytes = session.order.store(body.bytes(), body.kept());
+                session.order.park(Parked { ticket: *ticket, bytes, kind, foreign });
+            }
+            return;
+        }
+        self.meter.answered(session.source, ticket.count, self.now - ticket.since);
+        release(session, &mut self.responses[session.source], ticket, body, kind, foreign);
+        self.release_parked(ticket.session);
+    }
+
+    /// Releases the responses that have waited for the one that has just been released.
     fn release_parked(&mut self, session: SessionId) {
         let Some(session) = self.sessions.get(session) else { return };
         let mut stash = None;
         while let Some(parked) = session.order.unpark() {
             self.meter.answered(session.source, parked.ticket.count, self.now - parked.ticket.since);
-            let responses = &mut self.sources[session.source].responses;
+            let responses = &mut self.responses[session.source];
             let stash = stash.get_or_insert_with(|| session.order.take_stash());
             let body = match &parked.bytes {
                 Stored::Stash(range) => Body::Seen(stash.get(range.clone()).unwrap_or_default()),
@@ -121,6 +171,50 @@ impl Delivery<'_> {
         let id = session.id;
         self.sessions.note(id);
     }
+
+    /// Puts what has come back through the transforms of a source behind what waits to be written.
+    pub(super) fn emit_staged(&mut self, source: usize) {
+        let Self { sessions, trails, responses, .. } = self;
+        let responses = &mut responses[source];
+        for response in responses.list() {
+            let Some(session) = sessions.get(response.session) else {
+                trails.discard(response.trail);
+                continue;
+            };
+            session.order.staged = false;
+            if response.kind == Kind::Consumed {
+                continue;
+            }
+            let bytes = responses.bytes(response);
+            if takes_last_steps(trails, response.trail, bytes, response.foreign) {
+                if response.kind == Kind::Last {
+                    session.last_word();
+                }
+                continue;
+            }
+            match responses.large(response) {
+                Some(bytes) => emit(session, &Body::Kept(bytes), response.kind, response.foreign),
+                None => emit(session, &Body::Seen(bytes), response.kind, response.foreign),
+            }
+        }
+        responses.clear();
+    }
+}
+
+/// Takes the steps that are left of a trail behind the transforms. Returns whether the client does
+/// not want the response.
+fn takes_last_steps(trails: &mut Trails, mut trail: TrailId, bytes: &[u8], foreign: bool) -> bool {
+    let mut silent = false;
+    while let Some((step, below)) = trails.pop(trail) {
+        trail = below;
+        match step {
+            Step::Silence => silent = true,
+            Step::Log(entry) => entry.answered(bytes, foreign),
+            // Steps of transforms are behind it already.
+            Step::Watch { .. } | Step::Gather { .. } => {}
+        }
+    }
+    silent
 }
 
 /// What is delivered: bytes to be copied, or to be kept.
@@ -141,13 +235,6 @@ impl Body<'_> {
         match self {
             Self::Seen(_) => None,
             Self::Kept(bytes) => Some(bytes),
-        }
-    }
-
-    fn keep(&self) -> Bytes {
-        match self {
-            Self::Seen(bytes) => Bytes::copy_from_slice(bytes),
-            Self::Kept(bytes) => (*bytes).clone(),
         }
     }
 }
@@ -181,7 +268,7 @@ fn emit(session: &mut Session, body: &Body<'_>, kind: Kind, foreign: bool) {
     }
     let bytes = body.bytes();
     match body {
-        _ if foreign && session.protocol == Protocol::Resp2 => match downgrade::to_resp2(bytes) {
+        _ if foreign && session.protocol() == Protocol::Resp2 => match downgrade::to_resp2(bytes) {
             Some(plain) => session.out.push(&plain),
             None => session.out.push(bytes),
         },
@@ -190,172 +277,5 @@ fn emit(session: &mut Session, body: &Body<'_>, kind: Kind, foreign: bool) {
     }
     if kind == Kind::Last {
         session.last_word();
-    }
-}
-
-/// Put what has come back through the transforms behind what waits to be written.
-pub(super) fn emit_staged(
-    responses: &mut Responses,
-    sessions: &mut Sessions,
-    trails: &mut Trails,
-    directory: &Directory,
-) {
-    for response in responses.list() {
-        let Some(session) = sessions.get(response.session) else {
-            trails.discard(response.trail);
-            continue;
-        };
-        session.order.staged = false;
-        if response.kind == Kind::Consumed {
-            continue;
-        }
-        let bytes = responses.bytes(response);
-        let mut silent = false;
-        let mut trail = response.trail;
-        while let Some((step, below)) = trails.pop(trail) {
-            trail = below;
-            match step {
-                Step::Settle(Effect::Silence) => silent = true,
-                Step::Settle(effect) if took_effect(&effect, bytes) => {
-                    session.protocol = match effect {
-                        Effect::Hello(Some(protocol), _) => protocol,
-                        Effect::Reset => Protocol::Resp2,
-                        _ => session.protocol,
-                    };
-                    directory.settle(response.session, &effect);
-                }
-                Step::Log(entry) => entry.answered(bytes, response.foreign),
-                // Steps of transforms are behind it already.
-                Step::Settle(_) | Step::Watch { .. } | Step::Gather { .. } => {}
-            }
-        }
-        if silent {
-            if response.kind == Kind::Last {
-                session.last_word();
-            }
-            continue;
-        }
-        match responses.large(response) {
-            Some(bytes) => emit(session, &Body::Kept(bytes), response.kind, response.foreign),
-            None => emit(session, &Body::Seen(bytes), response.kind, response.foreign),
-        }
-    }
-    responses.clear();
-}
-
-/// Whether the reply says that the command was executed. In a transaction it is only queued.
-fn took_effect(effect: &Effect, reply: &[u8]) -> bool {
-    match effect {
-        Effect::Hello(..) => !reply::is_error(reply) && reply != encode::QUEUED,
-        Effect::Reset => reply.starts_with(b"+RESET"),
-        Effect::Auth(_) | Effect::Select(_) => reply == encode::OK,
-        Effect::Silence => true,
-    }
-}
-
-impl Receiver for Delivery<'_> {
-    fn reply(&mut self, ticket: &Ticket, replies: Payload<'_>, whole: bool) {
-        let kind = if whole { Kind::Single } else { Kind::Several };
-        match replies {
-            Payload::Small(bytes) => self.deliver(ticket, &Body::Seen(bytes), kind, false),
-            Payload::Large(bytes) => self.deliver(ticket, &Body::Kept(&bytes), kind, false),
-        }
-    }
-
-    fn unasked(&mut self, session: SessionId, frame: &[u8]) {
-        let Some(entry) = self.sessions.get(session) else { return };
-        if matches!(entry.route, Route::Cluster(_)) && self.is_withdrawn(session, frame) {
-            return;
-        }
-        let Some(entry) = self.sessions.get(session) else { return };
-        let responses = &mut self.sources[entry.source].responses;
-        match &entry.pushes {
-            Some(pushes) => {
-                let trail = self.trails.watched_by(&pushes.watches);
-                entry.order.staged = true;
-                responses.push(session, pushes.id, trail, Kind::Unasked, false, frame);
-            }
-            None if entry.order.staged => {
-                responses.push(session, MessageId(0), TrailId::NONE, Kind::Several, false, frame);
-            }
-            None => emit(entry, &Body::Seen(frame), Kind::Several, false),
-        }
-        self.sessions.note(session);
-    }
-
-    fn stream(&mut self, session: SessionId, bytes: &[u8]) {
-        let Some(entry) = self.sessions.get(session) else { return };
-        if entry.order.staged {
-            let responses = &mut self.sources[entry.source].responses;
-            responses.push(session, MessageId(0), TrailId::NONE, Kind::Several, false, bytes);
-        } else {
-            emit(entry, &Body::Seen(bytes), Kind::Several, false);
-        }
-        self.sessions.note(session);
-    }
-
-    fn unanswered(&mut self, ticket: &Ticket) {
-        self.trails.discard(ticket.trail);
-        if let Some(session) = self.sessions.get(ticket.session) {
-            session.order.release(ticket.count);
-        }
-        self.release_parked(ticket.session);
-    }
-
-    fn failed(&mut self, ticket: &Ticket, failure: Failure) {
-        if let Some(session) = self.sessions.get(ticket.session) {
-            if session.departed {
-                // The server has let go of the client that waited, and that was to be.
-                session.life = Life::Gone;
-                self.sessions.note(ticket.session);
-                return self.trails.discard(ticket.trail);
-            }
-            if let Route::Cluster(route) = &mut session.route
-                && route.will_move(ticket, failure)
-            {
-                return self.sessions.note(ticket.session);
-            }
-            let unconfirmed = session.unconfirmed(ticket);
-            if failure.is_of_server() && self.sources[session.source].sink.hangs_up() {
-                return self.last(ticket, &Answer { frame: Bytes::new(), foreign: false });
-            }
-            if unconfirmed {
-                return self.dismiss(ticket, failure);
-            }
-        }
-        self.meter.failed(ticket.count);
-        let answer = Answer::error(&failure.to_string());
-        if ticket.count == 1 {
-            return self.answer(ticket, &answer, Kind::Single);
-        }
-        // A ticket of several requests has no trail, so their answers may go together.
-        let answers = Bytes::from(answer.frame.repeat(ticket.count as usize));
-        self.deliver(ticket, &Body::Kept(&answers), Kind::Several, false);
-    }
-
-    fn sent_back(&mut self, ticket: &Ticket, request: Bytes, cause: Cause<'_>) {
-        self.come_back(ticket, request, cause);
-    }
-
-    fn ended(&mut self, session: SessionId, lost: Lost) {
-        let Some(entry) = self.sessions.get(session) else { return };
-        if let Route::Cluster(_) = entry.route {
-            return self.tenure_ended(session, lost);
-        }
-        let Route::Private(lease) = &entry.route else { return };
-        let Sink::Single(sink) = &*self.sources[entry.source].sink else { return };
-        match lost {
-            Lost::Nothing if !lease.holds_state() => entry.join(sink),
-            Lost::Subscriptions(subscriptions) if !lease.holds_state() && !sink.hangs_up() => {
-                entry.join(sink);
-                entry.resubscribe = Some(Box::new(subscriptions));
-                self.sessions.resubscribe_later(session);
-            }
-            // What the server knew (a transaction, watched keys) is lost; the client must not go on as if it were not.
-            Lost::Nothing | Lost::Subscriptions(_) | Lost::More => {
-                self.end(session, Failure::NotSent);
-            }
-        }
-        self.sessions.note(session);
     }
 }

@@ -1,17 +1,14 @@
 //! From bytes to requests: what a client has sent becomes a run of the next vector.
 
-use std::sync::Arc;
+use sluice_commands::{Command, CommandId};
 
-use sluice_commands::CommandId;
-
-use super::affinity::Affinity;
-use super::session::{Life, Partial, Replies, Session};
+use super::session::{Life, Partial, ReplyMode, Session};
 use crate::buffer::LARGE;
 use crate::chain::vector::{Arguments, lookup};
-use crate::chain::{Answer, Effect, Outcome, Step, Trails, Vector};
+use crate::chain::{Answer, Outcome, Step, Trails, Vector};
 use crate::ids::{MessageId, MessageIds, SessionId, TrailId};
 use crate::resp::request::Form;
-use crate::resp::{Protocol, ProtocolError, Scan, inline};
+use crate::resp::{ProtocolError, Scan, inline};
 use crate::traffic::Tap;
 
 /// The parts of a worker that requests are taken in with.
@@ -61,8 +58,8 @@ impl Intake<'_> {
                     let command = lookup(&arguments);
                     let id = self.ids.issue();
                     let logged = log(&mut self.tap, self.trails, session.id, id, command, &arguments, len);
-                    let effects = effects(command, &arguments, session);
-                    let trail = self.trail(logged, effects);
+                    let silent = is_silent(command, &arguments, session);
+                    let trail = self.trail(logged, silent);
                     self.vector.push_large(id, frame, first, command, trail);
                 }
                 session.arrived(self.vector.end_run(len));
@@ -95,12 +92,12 @@ impl Intake<'_> {
                         let command = lookup(&arguments);
                         let id = self.ids.issue();
                         let logged = log(&mut self.tap, self.trails, session.id, id, command, &arguments, len);
-                        // Hardly any command concerns its session: those that do are looked at more closely.
-                        let trail = if session.replies == Replies::On && !concerns_session(command) {
+                        // Hardly any command concerns the replies: those that do take a closer look.
+                        let trail = if session.replies == ReplyMode::On && !concerns_replies(command) {
                             logged
                         } else {
-                            let effects = effects(command, &arguments, session);
-                            self.trail(logged, effects)
+                            let silent = is_silent(command, &arguments, session);
+                            self.trail(logged, silent)
                         };
                         self.vector.push(id, at..at + len, first, command, trail);
                     }
@@ -115,8 +112,8 @@ impl Intake<'_> {
                             let last = self.vector.len() - 1;
                             let arguments = self.vector.arguments(self.vector.request(last));
                             let logged = log(&mut self.tap, self.trails, session.id, id, command, &arguments, len);
-                            let effects = effects(command, &arguments, session);
-                            self.vector.request_mut(last).trail = self.trail(logged, effects);
+                            let silent = is_silent(command, &arguments, session);
+                            self.vector.request_mut(last).trail = self.trail(logged, silent);
                         }
                         Err(error) => {
                             self.refuse(session, error);
@@ -147,8 +144,8 @@ impl Intake<'_> {
         session.end();
     }
 
-    fn trail(&mut self, below: TrailId, effects: [Option<Effect>; 2]) -> TrailId {
-        effects.into_iter().flatten().fold(below, |trail, effect| self.trails.push(trail, Step::Settle(effect)))
+    fn trail(&mut self, below: TrailId, silent: bool) -> TrailId {
+        if silent { self.trails.push(below, Step::Silence) } else { below }
     }
 }
 
@@ -174,53 +171,41 @@ pub(super) fn is_large(partial: &Partial) -> bool {
     partial.bytes.len() >= LARGE || partial.needed >= LARGE
 }
 
-/// Whether the response to a command may say something of its session.
+/// Whether a command is about which replies the client wants.
 #[inline]
-fn concerns_session(command: CommandId) -> bool {
-    matches!(Affinity::of(command), Affinity::State | Affinity::ClientReply)
+fn concerns_replies(command: CommandId) -> bool {
+    matches!(command.get().map(Command::name), Some("client|reply" | "reset"))
 }
 
-/// What the response to a request will mean for its session. Silence first: it is the last step of all.
-fn effects(command: CommandId, arguments: &Arguments<'_>, session: &mut Session) -> [Option<Effect>; 2] {
-    let name = command.get().map_or("", |command| command.name());
-    let mut silent = session.replies != Replies::On;
-    if session.replies == Replies::SkipNext {
-        session.replies = Replies::On;
+/// Whether the client does not want the reply to a request.
+fn is_silent(command: CommandId, arguments: &Arguments<'_>, session: &mut Session) -> bool {
+    let was = session.replies;
+    if was == ReplyMode::SkipNext {
+        session.replies = ReplyMode::On;
     }
-    let text = |at: usize| arguments.get(at).and_then(|argument| std::str::from_utf8(argument).ok());
-    let effect = match name {
-        "client|reply" => {
+    let silent = was != ReplyMode::On;
+    match command.get().map(Command::name) {
+        Some("client|reply") => {
             let wanted = arguments.get(2).unwrap_or_default();
-            let was_off = session.replies == Replies::Off;
             if wanted.eq_ignore_ascii_case(b"ON") {
-                session.replies = Replies::On;
-                silent = false;
-            } else if wanted.eq_ignore_ascii_case(b"OFF") {
-                session.replies = Replies::Off;
-                silent = true;
-            } else if wanted.eq_ignore_ascii_case(b"SKIP") && !was_off {
-                session.replies = Replies::SkipNext;
-                silent = true;
+                session.replies = ReplyMode::On;
+                return false;
             }
-            None
+            if wanted.eq_ignore_ascii_case(b"OFF") {
+                session.replies = ReplyMode::Off;
+                return true;
+            }
+            if wanted.eq_ignore_ascii_case(b"SKIP") && was != ReplyMode::Off {
+                session.replies = ReplyMode::SkipNext;
+                return true;
+            }
+            silent
         }
-        "hello" => Some(Effect::Hello(
-            arguments.get(1).and_then(Protocol::of_version),
-            (2..).map_while(|at| text(at).map(|word| (at, word))).find_map(|(at, word)| {
-                word.eq_ignore_ascii_case("AUTH").then(|| text(at + 1).map(Arc::from)).flatten()
-            }),
-        )),
-        "auth" => Some(Effect::Auth(match (text(1), text(2)) {
-            (Some(user), Some(_)) => user.into(),
-            _ => "default".into(),
-        })),
-        "select" => text(1).and_then(|database| database.parse().ok()).map(Effect::Select),
         // With arguments it is refused.
-        "reset" if arguments.get(1).is_none() => {
-            (session.replies, silent) = (Replies::On, false);
-            Some(Effect::Reset)
+        Some("reset") if arguments.get(1).is_none() => {
+            session.replies = ReplyMode::On;
+            false
         }
-        _ => None,
-    };
-    [silent.then_some(Effect::Silence), effect]
+        _ => silent,
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  session tasks (`reader`)           the turn (`turn`)                                   session tasks
-//!  read ─► take in (`intake`) ─► one vector ─► chain ─► `route` ─► one write per upstream
+//!  read ─► take in (`intake`) ─► one vector ─► chain ─► `routing` ─► one write per upstream
 //!                                  one write per client ◄─ `deliver` in order ◄─ replies ◄─ read
 //! ```
 //!
@@ -10,25 +10,17 @@
 //! bell, which puts the turn at the end of the run queue: it runs when all sessions that were ready have read. The turn never waits
 //! and never leaves anything half done, so no other task ever sees a worker in the middle of one.
 
-mod affinity;
-mod change;
-mod cluster;
 mod deliver;
 mod directory;
 mod intake;
-mod lease;
 mod meter;
 mod order;
-mod passage;
 mod plan;
 mod population;
 mod proxy;
-mod readdress;
 mod reader;
-mod route;
 mod session;
 mod sessions;
-mod sink;
 mod swap;
 mod turn;
 
@@ -36,11 +28,11 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-pub use plan::{ChainPlan, OutputLimits, SessionLimits, SinkPlan, SourcePlan};
+pub use plan::{ChainPlan, OutputLimits, SessionLimits, SourcePlan};
 pub use proxy::{Proxy, StartError};
 pub use swap::Swapper;
 
@@ -49,15 +41,16 @@ use crate::chain::{Chain, Responses, Trails, Vector};
 use crate::ids::MessageIds;
 use crate::net::{Client, Incoming, ListenPlan, Peer, Refusal};
 use crate::plugin::SessionDirectory;
+use crate::routing::{self, Routes};
 use crate::traffic::{Log, Tap};
 use crate::upstream::{ConnectionRef, Ready};
+use deliver::Delivery;
 use directory::Directory;
 use meter::Meter;
 use population::Population;
 use reader::Reader;
 use session::Session;
 use sessions::Sessions;
-use sink::Sink;
 
 /// How often a worker looks after what happens by itself, or does not: timeouts, silence, subscribers without a connection.
 const TICK: Duration = Duration::from_millis(100);
@@ -67,9 +60,9 @@ const TICKS_A_SECOND: u32 = 10;
 /// The state of a worker. Its tasks borrow it for as long as they do not wait.
 pub(crate) struct Worker {
     index: usize,
-    sessions: Sessions,
     sources: Vec<Source>,
-    trails: Trails,
+    routes: Routes<Delivery>,
+    delivery: Delivery,
     ids: MessageIds,
     directory: Rc<Directory>,
     bell: Rc<Bell>,
@@ -82,7 +75,6 @@ pub(crate) struct Worker {
     ticks: u32,
     /// Once it drains: to be told when no session is left.
     drained: Option<Arc<tokio::sync::Notify>>,
-    meter: Meter,
 }
 
 /// A source as one worker serves it.
@@ -96,11 +88,8 @@ struct Source {
     chain: Chain,
     /// The chains that it had before, as long as requests that began with them are in flight.
     retired: Vec<Chain>,
-    sink: Rc<Sink>,
     /// Whether its upstream has more to take than it should: its sessions are not read from.
     congested: bool,
-    /// Responses that go through the chain before they are released.
-    responses: Responses,
     /// Where requests are chosen that are logged.
     tap: Option<Tap>,
 }
@@ -134,6 +123,9 @@ impl Worker {
         let number = plan.index as u8;
         let meter = Meter::new(number, plan.sources.iter().map(|(source, _)| source.name.clone()));
         let visible: Rc<dyn SessionDirectory> = directory.clone();
+        let sinks = plan.sources.iter().map(|(source, _)| routing::sink(&source.sink, &ready, &bell)).collect();
+        let responses = plan.sources.iter().map(|_| Responses::default()).collect();
+        let sessions = Sessions::of_worker(number);
         let sources = plan
             .sources
             .into_iter()
@@ -150,17 +142,15 @@ impl Worker {
                 inbox: Vector::default(),
                 chain: Chain::new(&source.chain, &visible),
                 retired: Vec::new(),
-                sink: Rc::new(Sink::new(&source.sink, &ready, &bell)),
                 congested: false,
-                responses: Responses::default(),
                 name: source.name,
             })
             .collect();
         Self {
             index: plan.index,
-            sessions: Sessions::of_worker(number),
             sources,
-            trails: Trails::default(),
+            routes: Routes::new(sinks),
+            delivery: Delivery { sessions, trails: Trails::default(), meter, responses, now: Instant::now() },
             ids: MessageIds::of_worker(number),
             directory,
             bell,
@@ -169,7 +159,6 @@ impl Worker {
             congested: false,
             ticks: 0,
             drained: None,
-            meter,
         }
     }
 
@@ -188,7 +177,7 @@ impl Worker {
                     worker.borrow_mut().turn();
                     let worker = worker.borrow();
                     if let Some(drained) = &worker.drained
-                        && worker.sessions.is_empty()
+                        && worker.delivery.sessions.is_empty()
                     {
                         drained.notify_one();
                     }
@@ -236,10 +225,11 @@ impl Worker {
         let this = &mut *worker.borrow_mut();
         let source = &this.sources[at];
         let (reader, writer) = client.stream.split();
-        let (route, standing) = source.sink.begin();
-        let limits = source.limits.clone();
-        let id = this.sessions.add(|id| Session::new(id, at, limits, writer, route, standing));
-        this.directory.add(id, source.name.clone(), client.peer, client.tls_subject);
+        let (limits, routes) = (source.limits.clone(), &mut this.routes);
+        let id = this.delivery.sessions.add(|id| Session::new(id, at, limits, writer, routes.add(id, at)));
+        if let Some(route) = this.routes.get(id) {
+            this.directory.add(id, source.name.clone(), client.peer, client.tls_subject, route.state().clone());
+        }
         if this.drained.is_some() {
             this.end(id);
             this.bell.ring();
@@ -261,16 +251,16 @@ impl Worker {
     /// Read from no client any more, and tell `drained` when all are answered.
     fn drain(&mut self, drained: Arc<tokio::sync::Notify>) {
         self.drained = Some(drained);
-        for id in self.sessions.ids() {
+        for id in self.delivery.sessions.ids() {
             self.end(id);
         }
         self.bell.ring();
     }
 
     fn end(&mut self, id: crate::ids::SessionId) {
-        if let Some(session) = self.sessions.get(id) {
+        if let Some(session) = self.delivery.sessions.get(id) {
             session.end();
         }
-        self.sessions.note(id);
+        self.delivery.sessions.note(id);
     }
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::chain::Kind;
 use crate::ids::Sequence;
+use crate::routing::Progress;
 use crate::upstream::Ticket;
 
 /// Releases the responses of a session in the order of its requests.
@@ -68,6 +69,12 @@ impl Order {
     #[inline]
     pub(super) fn head(&self) -> Sequence {
         self.head
+    }
+
+    /// How far its requests have come.
+    #[inline]
+    pub(super) fn progress(&self) -> Progress {
+        Progress { head: self.head, issued: self.next }
     }
 
     /// Whether nothing is in flight.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::chain::Link;
-use crate::net::{ListenPlan, Remote};
+use crate::net::ListenPlan;
+use crate::routing::SinkPlan;
 use crate::traffic;
-use crate::upstream::{ClusterPlan, SinglePlan};
 
 /// A listener with its chain and sink.
 #[derive(Clone, Debug)]
@@ -82,30 +82,6 @@ impl Default for SessionLimits {
             replies: OutputLimits { hard: 1024 * MIB, soft: 1024 * MIB, soft_time: minute },
             pushes: OutputLimits { hard: 32 * MIB, soft: 8 * MIB, soft_time: minute },
             idle: None,
-        }
-    }
-}
-
-/// Where requests leave.
-#[derive(Clone, Debug)]
-pub enum SinkPlan {
-    /// `ValkeySinkSingle`: one server, or the first of several that works.
-    Single(SinglePlan),
-    /// `ValkeySinkCluster`: a cluster that looks like one server.
-    Cluster(ClusterPlan),
-    /// `ValkeySinkCluster` with a direct destination: one node of a cluster.
-    Direct(SinglePlan),
-    /// `NullSink`: whatever comes is answered with an error.
-    Null,
-}
-
-impl SinkPlan {
-    /// How its servers are reached.
-    pub fn remotes(&self) -> &[Remote] {
-        match self {
-            Self::Cluster(cluster) => &cluster.contacts,
-            Self::Single(single) | Self::Direct(single) => &single.servers,
-            Self::Null => &[],
         }
     }
 }

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::Worker;
+use super::deliver::Delivery;
 use super::intake::{Intake, is_large};
 use super::session::{Life, Session};
 use crate::ids::SessionId;
@@ -48,7 +49,7 @@ impl Reader {
     /// Ready when the session is over.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let worker = &mut *self.worker.borrow_mut();
-        let Worker { sessions, sources, trails, ids, bell, .. } = worker;
+        let Worker { delivery: Delivery { sessions, trails, .. }, sources, ids, bell, .. } = worker;
         let Some(session) = sessions.get(self.session) else { return Poll::Ready(()) };
         let source = &mut sources[session.source];
         session.sleep(context.waker());

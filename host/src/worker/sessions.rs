@@ -6,6 +6,7 @@ use slab::Slab;
 
 use super::session::{Life, Session};
 use crate::ids::SessionId;
+use crate::routing::{Replies, Routes};
 
 /// All sessions of a worker, found by their ID. An ID of a session that has gone finds nothing, even where its place is taken again.
 #[derive(Debug)]
@@ -37,6 +38,12 @@ impl Sessions {
         self.places.get_mut(id.place()).filter(|session| session.id == id)
     }
 
+    /// As [`Sessions::get`], to look at.
+    #[inline]
+    pub(super) fn peek(&self, id: SessionId) -> Option<&Session> {
+        self.places.get(id.place()).filter(|session| session.id == id)
+    }
+
     pub(super) fn remove(&mut self, id: SessionId) -> Option<Session> {
         self.get(id)?;
         self.places.try_remove(id.place())
@@ -61,10 +68,11 @@ impl Sessions {
         }
     }
 
-    /// Look whether any of them has been what it must not be for too long.
-    pub(super) fn supervise(&mut self, now: Instant) {
+    /// Looks whether any of them has been what it must not be for too long.
+    pub(super) fn supervise<R: Replies>(&mut self, now: Instant, routes: &mut Routes<R>) {
         for (_, session) in &mut self.places {
-            session.supervise(now);
+            let Some(route) = routes.get(session.id) else { continue };
+            session.supervise(now, route);
             if (session.life != Life::Open || session.finished) && !session.noted {
                 session.noted = true;
                 self.noted.push(session.id);

@@ -2,129 +2,141 @@
 
 use std::time::Instant;
 
-use super::deliver::{Delivery, emit_staged};
-use super::route::route;
 use super::session::Life;
 use super::{TICKS_A_SECOND, Worker};
 use crate::ids::SessionId;
+use crate::routing::{Router, Run};
 use crate::upstream::Phase;
 
 impl Worker {
-    /// Replies to their sessions, requests through their chains to the upstreams; then one write for each upstream and one for each
-    /// client.
+    /// Replies to their sessions, requests through their chains to the upstreams; then one write for
+    /// each upstream and one for each client.
     pub(super) fn turn(&mut self) {
         let now = Instant::now();
-        self.receive(now);
+        self.delivery.now = now;
+        self.receive();
         self.note_due();
         for source in 0..self.sources.len() {
-            self.requests(source, now);
+            self.requests(source);
         }
         self.returns();
-        self.look_at_noted(now);
-        // Sessions may have been answered while they were looked at: that goes through the transforms too.
+        self.look_at_noted();
+        // Sessions may have been answered while they were looked at: that goes through the
+        // transforms too.
         while self.note_answered() {
             self.returns();
-            self.look_at_noted(now);
+            self.look_at_noted();
         }
-        self.meter.turn(now);
+        self.delivery.meter.turn(now);
     }
 
-    /// Have the sessions looked at whose responses are still to go through the transforms. Returns whether there are any.
+    /// Has the sessions looked at whose responses are still to go through the transforms. Returns
+    /// whether there are any.
     fn note_answered(&mut self) -> bool {
-        let Self { sources, sessions, .. } = self;
-        let staged = sources.iter().flat_map(|source| source.responses.list());
+        let super::Delivery { sessions, responses, .. } = &mut self.delivery;
+        let staged = responses.iter().flat_map(|responses| responses.list());
         staged.map(|response| sessions.note(response.session)).count() > 0
     }
 
-    /// What responses are delivered with in this turn.
-    fn delivery(&mut self, now: Instant) -> Delivery<'_> {
-        let Self { sessions, sources, trails, meter, .. } = self;
-        Delivery { sessions, sources, trails, meter, now }
+    /// The routes of its sessions, with whom they answer to.
+    fn router(&mut self) -> Router<'_, super::Delivery> {
+        Router { routes: &mut self.routes, replies: &mut self.delivery }
     }
 
-    /// Take what the upstreams have brought.
-    fn receive(&mut self, now: Instant) {
+    /// Takes what the upstreams have brought.
+    fn receive(&mut self) {
         let mut connections = std::mem::take(&mut self.received);
         self.ready.take(&mut connections);
-        let mut delivery = self.delivery(now);
+        let mut router = self.router();
         let mut freed = false;
         for connection in &connections {
             let mut connection = connection.borrow_mut();
-            connection.receive(&mut delivery);
+            connection.receive(&mut router);
             freed |= matches!(connection.phase(), Phase::Idle | Phase::Closed);
         }
         connections.clear();
-        self.received = connections;
         if freed {
-            self.lend(now);
+            router.lend();
         }
+        self.received = connections;
     }
 
-    /// Look at the sessions that wanted to wait for a while.
+    /// Looks at the sessions that wanted to wait for a while.
     fn note_due(&mut self) {
-        for source in &self.sources {
-            source.sink.take_due().into_iter().for_each(|session| self.sessions.note(session));
+        for source in 0..self.sources.len() {
+            let due = self.routes.sink(source).take_due();
+            due.into_iter().for_each(|session| self.delivery.sessions.note(session));
         }
     }
 
-    /// Let sessions that wait for a private connection have those that are free.
-    fn lend(&mut self, now: Instant) {
-        for at in 0..self.sources.len() {
-            let sink = self.sources[at].sink.clone();
-            sink.lend(&mut self.delivery(now));
-        }
-    }
-
-    /// Look after what happens by itself, or does not: to be called a few times a second, and the turn after it.
+    /// Looks after what happens by itself, or does not: called a few times a second, and the turn
+    /// after it.
     pub(super) fn tend(&mut self) {
         let now = Instant::now();
-        for at in 0..self.sources.len() {
-            let sink = self.sources[at].sink.clone();
-            sink.tend(now, &mut self.delivery(now));
+        self.delivery.now = now;
+        self.router().tend();
+        for session in self.delivery.sessions.take_later() {
+            self.router().resubscribe(session);
         }
-        for session in self.sessions.take_later() {
-            let Some(source) = self.sessions.get(session).map(|session| session.source) else { continue };
-            let sink = self.sources[source].sink.clone();
-            sink.resubscribe(session, &mut self.delivery(now));
-        }
-        self.lend(now);
+        self.router().lend();
         self.drop_retired();
         self.ticks = self.ticks.wrapping_add(1);
         if self.ticks.is_multiple_of(TICKS_A_SECOND) {
-            self.sessions.supervise(now);
+            self.delivery.sessions.supervise(now, &mut self.routes);
         }
-        if self.sessions.has_noted() {
+        if self.delivery.sessions.has_noted() {
             self.bell.ring();
         }
     }
 
-    /// Carry what the clients of a source have sent through its chain, and send it on.
-    fn requests(&mut self, at: usize, now: Instant) {
+    /// Carries what the clients of a source have sent through its chain, and sends it on.
+    fn requests(&mut self, at: usize) {
         let source = &mut self.sources[at];
         if source.inbox.is_empty() {
             // Bytes of what had no arguments may be there all the same.
             source.inbox.clear();
             return;
         }
-        self.meter.vector(at, source.inbox.len());
-        source.chain.requests(&mut source.inbox, &mut self.trails, &mut self.ids);
-        let mut delivery = self.delivery(now);
-        route(at, &mut delivery);
-        let source = &mut self.sources[at];
+        self.delivery.meter.vector(at, source.inbox.len());
+        source.chain.requests(&mut source.inbox, &mut self.delivery.trails, &mut self.ids);
+        self.route(at);
         // Upstreams first: they have work to do while the clients are written to.
-        source.congested = source.sink.flush();
-        self.congested |= source.congested;
+        let congested = self.routes.sink(at).flush();
+        self.sources[at].congested = congested;
+        self.congested |= congested;
     }
 
-    /// Carry watched responses back through the chains.
+    /// Sends the requests of a vector on, and answers those that have ended. Empties the vector.
+    fn route(&mut self, source: usize) {
+        let mut vector = std::mem::take(&mut self.sources[source].inbox);
+        let sink = self.routes.sink(source).clone();
+        let (together, view) = (sink.takes_several(), sink.view());
+        for run in vector.runs() {
+            let requests = run.requests.start as usize..run.requests.end as usize;
+            if let Some(route) = self.routes.get(run.session) {
+                let (vector, sink, view) = (&vector, &*sink, view.as_ref());
+                Run { vector, sink, view, together, route, replies: &mut self.delivery }.route(requests);
+            }
+            if let Some(session) = self.delivery.sessions.get(run.session) {
+                session.sent(run.bytes);
+            }
+            self.delivery.sessions.note(run.session);
+        }
+        vector.clear();
+        self.sources[source].inbox = vector;
+    }
+
+    /// Carries watched responses back through the chains.
     fn returns(&mut self) {
-        for source in &mut self.sources {
-            if !source.responses.is_empty() {
-                // The oldest first: a transform that several chains have sees the responses of a session in the order of its requests.
+        for (at, source) in self.sources.iter_mut().enumerate() {
+            if !self.delivery.responses[at].is_empty() {
+                let super::Delivery { trails, responses, .. } = &mut self.delivery;
+                // The oldest first: a transform that several chains have sees the responses of a
+                // session in the order of its requests.
                 for chain in source.retired.iter_mut().chain([&mut source.chain]) {
-                    chain.responses(&mut source.responses, &mut self.trails);
+                    chain.responses(&mut responses[at], trails);
                 }
-                emit_staged(&mut source.responses, &mut self.sessions, &mut self.trails, &self.directory);
+                self.delivery.emit_staged(at);
             }
         }
         if self.congested {
@@ -132,15 +144,15 @@ impl Worker {
         }
     }
 
-    /// Let sessions be read from again where a congested upstream has taken what there was.
+    /// Lets sessions be read from again where a congested upstream has taken what there was.
     fn relieve(&mut self) {
         self.congested = false;
-        for source in &mut self.sources {
-            source.congested = source.sink.flush();
+        for (at, source) in self.sources.iter_mut().enumerate() {
+            source.congested = self.routes.sink(at).flush();
             self.congested |= source.congested;
         }
-        for id in self.sessions.ids() {
-            if let Some(session) = self.sessions.get(id)
+        for id in self.delivery.sessions.ids() {
+            if let Some(session) = self.delivery.sessions.get(id)
                 && !self.sources[session.source].congested
             {
                 session.wake();
@@ -148,32 +160,38 @@ impl Worker {
         }
     }
 
-    /// Write to the sessions for which there is something, and see what else has become of them.
-    fn look_at_noted(&mut self, now: Instant) {
+    /// Writes to the sessions for which there is something, and sees what else has become of them.
+    fn look_at_noted(&mut self) {
         loop {
-            let noted = self.sessions.take_noted();
+            let noted = self.delivery.sessions.take_noted();
             if noted.is_empty() {
-                return self.sessions.give_back(noted);
+                return self.delivery.sessions.give_back(noted);
             }
             for &id in &noted {
-                self.look_at(id, now);
+                self.look_at(id);
             }
-            self.sessions.give_back(noted);
+            self.delivery.sessions.give_back(noted);
         }
     }
 
-    fn look_at(&mut self, id: SessionId, now: Instant) {
-        let Some(session) = self.sessions.get(id) else { return };
+    fn look_at(&mut self, id: SessionId) {
+        let Some(session) = self.delivery.sessions.get(id) else { return };
         session.noted = false;
         let could_read = session.may_read();
         session.settle_reads();
         session.flush();
-        if !session.held.is_empty() || session.route.wants_a_look() {
-            let source = session.source;
-            self.pass(id, source, now);
+        if let Some(route) = self.routes.get(id) {
+            session.bound_output(route);
+            if route.needs_poll() {
+                self.router().poll(id);
+            }
         }
-        let Some(session) = self.sessions.get(id) else { return };
-        session.depart();
+        let Some(session) = self.delivery.sessions.get(id) else { return };
+        if session.finished
+            && let Some(route) = self.routes.get(id)
+        {
+            route.depart();
+        }
         if session.is_over() {
             self.remove(id);
         } else if !could_read && session.may_read() {
@@ -181,26 +199,16 @@ impl Worker {
         }
     }
 
-    /// Let what a session holds go on, and write what waits on the connection that it has to itself.
-    fn pass(&mut self, id: SessionId, source: usize, now: Instant) {
-        let sink = self.sources[source].sink.clone();
-        sink.pass(id, &mut self.delivery(now));
-        if let Some(session) = self.sessions.get(id) {
-            session.route.flush();
-        }
-    }
-
-    /// The session is over: forget what it had, and let its late replies find nobody.
+    /// The session is over: forgets what it had, and lets its late replies find no session.
     fn remove(&mut self, id: SessionId) {
-        let Some(mut session) = self.sessions.remove(id) else { return };
+        // Its route first, which asks how far the session has come.
+        self.routes.remove(id, &mut self.delivery);
+        let Some(mut session) = self.delivery.sessions.remove(id) else { return };
         session.life = Life::Gone;
         session.wake();
         for parked in session.order.take_parked() {
-            self.trails.discard(parked.ticket.trail);
+            self.delivery.trails.discard(parked.ticket.trail);
         }
-        session.held.drain(..).for_each(|held| self.trails.discard(held.ticket.trail));
-        let sink = self.sources[session.source].sink.clone();
-        sink.leave(&mut session, &mut self.delivery(Instant::now()));
         self.directory.remove(id);
         self.sources[session.source].sessions.leave(self.index);
     }

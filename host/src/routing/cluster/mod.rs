@@ -1,56 +1,57 @@
-//! The target of a session's requests through a cluster that looks like one server.
+//! The way of a session's requests through a cluster that looks like one server.
 //!
 //! ```text
-//!                       its keys lie in one slot
-//!                ┌───────────────────────────────────────► the connection to the slot's primary that sessions share ─┐
-//!                │      in several, or it concerns all                                                               │
-//!   request ─────┼──────► `parts`: one for each, each on its target; one reply of all ──────────────────────────────────┤
-//!      ▲         │      it needs a connection of its own                                                             │
-//!      │         ├──────► alone: everything before it is answered, nothing follows until it is (`lease`) ────────────┤
-//!      │         │      it is to run on a connection of its own at each of several nodes (WAIT, SCRIPT KILL, …)      │
-//!      │         ├──────► alone too, in parts (`parts::send_to_each`) ───────────────────────────────────────────────┤
-//!      │         │      MULTI                                                                                        │
-//!      │         └──────► `transaction`: kept until EXEC is answered; sent where its first key lies ─────────────────┤
-//!      │                                                                                                             │
-//!      └── `retry`: it was not executed: MOVED, ASK, not sent, … ◄───────────────────────────────────────────────────┘
+//!                      its keys lie in one slot
+//!               ┌────────────────────────────────────► the connection to the slot's primary that sessions share ─┐
+//!               │     in several, or it concerns all                                                            │
+//!   request ────┼─────► `fan_out`: a part for each, each on its way; one reply of all ──────────────────────────┤
+//!   `plan`      │     it needs a connection of its own                                                          │
+//!     ▲         ├─────► exclusive: everything before it is answered, nothing follows until it is (`lease`) ─────┤
+//!     │         │     on a connection of its own at each of several nodes (WAIT, SCRIPT KILL, …)                │
+//!     │         ├─────► exclusive too, in parts (`fan_out`) ────────────────────────────────────────────────────┤
+//!     │         │     MULTI                                                                                     │
+//!     │         └─────► `transaction`: kept until EXEC is answered; sent where its first key lies ──────────────┤
+//!     │                                                                                                         │
+//!     └── `retry`: it was not executed: MOVED, ASK, not sent, … ◄───────────────────────────────────────────────┘
 //! ```
 //!
-//! What nodes send by themselves is for `listen`: subscriptions at several nodes are one list, and are made again where they are lost.
+//! [`plan`] decides once what becomes of a request; [`dispatch`] does it. `subscriptions` makes the
+//! subscriptions at several nodes one list, and makes them again where they are lost.
 //!
-//! Order: requests of a session for one node share a connection. What can be at two nodes at a time waits: while a request of the session
-//! is tried again, and when another map is known, what comes later is sent only when everything before it is answered. A request of several
-//! keys may be tried again where one of a single key need not, so what is for the same slot waits behind it.
+//! Order: requests of a session for one node share a connection. A request waits whenever it could
+//! otherwise overtake an earlier one at another node: during a retry, and after a map change until
+//! all earlier replies are in. A request of several keys may be retried where one of a single key
+//! need not, so requests for the same slot wait behind it.
 
+mod dispatch;
+mod fan_out;
 mod lease;
-mod listen;
-mod own;
-mod parts;
-mod send;
-mod transaction;
+mod local_reply;
+mod plan;
 mod retry;
+mod sink;
+mod subscriptions;
+mod transaction;
+mod transaction_replay;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Instant;
 
-pub(super) use lease::{denied, granted};
-pub(super) use listen::resubscribe;
-pub(super) use send::{info_of, not_sent, pass, send};
 pub(super) use retry::Retry;
 
-use super::change::StateChange;
 use super::lease::Lease;
+use super::session_state::StateChange;
 use crate::cluster::Slot;
 use crate::ids::{Sequence, SessionId, TrailId};
-use crate::upstream::{Cluster, ConnectionRef, Identity, Phase};
-use crate::upstream::{ClusterNode, NodeView};
-use listen::SubscriptionState;
-use parts::FanOut;
+use crate::upstream::{Cluster, ClusterNode, ConnectionRef, Identity, NodeView, Phase, Ticket};
+use fan_out::FanOut;
+use subscriptions::SubscriptionState;
 use transaction::Transaction;
 
 /// Where the requests of a session go in a cluster.
 #[derive(Debug)]
-pub(super) struct ClusterRoute {
+pub(crate) struct ClusterRoute {
     /// Who it is on the connections that it shares.
     identity: Rc<Identity>,
     /// The same on those to replicas, which may be read from.
@@ -65,13 +66,14 @@ pub(super) struct ClusterRoute {
     transaction: Option<Box<Transaction>>,
     /// Requests that were taken apart.
     fan_outs: BTreeMap<Sequence, FanOut>,
-    /// What has come so far of requests that are tried again and in flight.
-    trials: BTreeMap<(Sequence, u16), Retry>,
-    /// Requests of several keys that are under target, with their slots: while a slot moves, they may have to be tried again.
+    /// What has come so far of requests that are retried and in flight.
+    retries: BTreeMap<(Sequence, u16), Retry>,
+    /// Requests of several keys that are under way, with their slots: while a slot moves, they may
+    /// have to be retried.
     divided: Vec<(Slot, Sequence)>,
     /// What it is subscribed to, beside what its connections know of it.
-    listening: SubscriptionState,
-    /// When the turn will look at it by itself.
+    subscriptions: SubscriptionState,
+    /// When the turn polls it by itself.
     timer: Option<Instant>,
     /// The slot of the keys that are watched.
     watched: Option<Slot>,
@@ -79,7 +81,7 @@ pub(super) struct ClusterRoute {
     unwatched: bool,
 }
 
-/// A private connection to one of the nodes.
+/// An exclusive connection to one of the nodes.
 #[derive(Debug)]
 struct NodeLease {
     node: Rc<ClusterNode>,
@@ -88,7 +90,7 @@ struct NodeLease {
 
 impl ClusterRoute {
     /// The route of a new session.
-    pub(super) fn new(identity: Rc<Identity>) -> Self {
+    fn new(identity: Rc<Identity>) -> Self {
         Self {
             reader: Rc::new(Identity { readonly: true, ..(*identity).clone() }),
             identity,
@@ -97,27 +99,44 @@ impl ClusterRoute {
             leases: Vec::new(),
             transaction: None,
             fan_outs: BTreeMap::new(),
-            trials: BTreeMap::new(),
+            retries: BTreeMap::new(),
             divided: Vec::new(),
-            listening: SubscriptionState::default(),
+            subscriptions: SubscriptionState::default(),
             timer: None,
             watched: None,
             unwatched: false,
         }
     }
 
-    /// The private connections.
+    /// The exclusive connections.
     pub(super) fn leases(&self) -> impl Iterator<Item = &Lease> {
         let of_transaction = self.transaction.as_ref().and_then(|transaction| transaction.lease());
         self.leases.iter().map(|lease| &*lease.lease).chain(of_transaction)
     }
 
-    /// Whether something may be to be done though no request waits.
-    pub(super) fn wants_a_look(&self) -> bool {
+    /// Whether this route needs polling even when no request is queued.
+    pub(super) fn needs_poll(&self) -> bool {
         !self.leases.is_empty() || self.transaction.is_some()
     }
 
-    /// Write what waits.
+    /// Whether the reply to the requests of `ticket` is no matter of this route.
+    #[inline]
+    pub(super) fn is_plain(&self, ticket: &Ticket) -> bool {
+        ticket.part == 0 && self.transaction.is_none() && self.retries.is_empty() && !self.subscriptions.is_confirming()
+    }
+
+    /// Whether requests of a single key may go straight to their node, with this map and as this
+    /// identity.
+    #[inline]
+    pub(super) fn goes_straight(&self, view: &Rc<NodeView>, identity: &Rc<Identity>) -> bool {
+        self.leases.is_empty()
+            && self.divided.is_empty()
+            && self.transaction.is_none()
+            && self.view.as_ref().is_some_and(|known| Rc::ptr_eq(known, view))
+            && Rc::ptr_eq(&self.identity, identity)
+    }
+
+    /// Writes what waits.
     pub(super) fn flush(&self) {
         self.leases().for_each(|lease| lease.connection.borrow_mut().flush());
         self.links.iter().flatten().for_each(|link| link.borrow_mut().flush());
@@ -136,7 +155,7 @@ impl ClusterRoute {
         }
     }
 
-    /// Go by this map, as this identity. Returns whether it was another one before.
+    /// Goes by this map, as this identity. Returns whether it was another one before.
     fn follow(&mut self, view: &Rc<NodeView>, identity: &Rc<Identity>) -> bool {
         let same = self.view.as_ref().is_some_and(|known| Rc::ptr_eq(known, view));
         if same && Rc::ptr_eq(&self.identity, identity) {
@@ -164,8 +183,8 @@ impl ClusterRoute {
         link.as_ref()
     }
 
-    /// The node that a request goes to which only reads: the best that is connected to, or the primary.
-    pub(super) fn read_from(&mut self, view: &NodeView, primary: u16, session: SessionId) -> u16 {
+    /// The node that a request goes to which only reads: the best that is connected, or the primary.
+    fn read_from(&mut self, view: &NodeView, primary: u16, session: SessionId) -> u16 {
         let is_ready = |link: &ConnectionRef| link.borrow().phase() == Phase::Ready;
         view.readers(primary, session.place())
             .into_iter()
@@ -184,13 +203,12 @@ impl ClusterRoute {
 
     /// The session is over. Returns the trails of what was in flight on connections of its own.
     /// `head`: its first request that is not answered.
-    pub(super) fn leave(&mut self, head: Sequence) -> Vec<TrailId> {
+    fn leave(&mut self, head: Sequence) -> Vec<TrailId> {
         self.leave_links();
         let transaction = self.transaction.take();
-        let mut trails: Vec<TrailId> =
-            std::mem::take(&mut self.fan_outs).into_values().map(FanOut::trail).collect();
+        let mut trails: Vec<TrailId> = std::mem::take(&mut self.fan_outs).into_values().map(FanOut::trail).collect();
         trails.extend(transaction.iter().flat_map(|transaction| transaction.trails(head)));
-        let own = transaction.and_then(|transaction| transaction.into_tenure());
+        let own = transaction.and_then(|transaction| transaction.into_lease());
         for trail in self.leases.drain(..).chain(own).flat_map(|lease| lease.lease.give_back()) {
             // What is in flight of a transaction is in both places.
             if !trails.contains(&trail) {
@@ -200,7 +218,7 @@ impl ClusterRoute {
         trails
     }
 
-    /// Have the turn look at the session then.
+    /// Has the turn poll the session then.
     fn wake_at(&mut self, due: Instant, cluster: &Cluster, session: SessionId, now: Instant) {
         if self.timer.is_none_or(|timer| timer <= now || due < timer) {
             self.timer = Some(due);

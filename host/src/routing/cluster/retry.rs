@@ -1,4 +1,4 @@
-//! Requests that were not executed and are tried again: where, when, and how often.
+//! Requests that were not executed and are retried: where, when, and how often.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -7,18 +7,19 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use sluice_commands::CommandId;
 
+use super::super::Replies;
+use super::super::answers::Answers;
 use super::super::need::ConnectionNeed;
-use super::super::deliver::Delivery;
-use super::super::session::{QueuedRequest, Route, Session};
-use super::super::sink::Sink;
-use super::listen::OWN;
-use super::send::info;
+use super::super::request::{QueuedRequest, RequestInfo};
+use super::ClusterRoute;
+use super::dispatch::Dispatch;
+use super::subscriptions::OWN;
+use crate::chain::vector::{Arguments, lookup};
 use crate::chain::{Answer, Kind};
 use crate::cluster::{Address, MOST, Obstacle, Redirect, Target};
 use crate::ids::Sequence;
 use crate::net::{host_and_port, with_port};
-use crate::upstream::NodeView;
-use crate::upstream::{Cause, Cluster, Failure, Ticket};
+use crate::upstream::{Cause, Cluster, Failure, NodeView, Ticket};
 
 /// What has come of a request so far.
 #[derive(Clone, Debug)]
@@ -90,13 +91,13 @@ impl Retry {
         };
         cluster.redirected(server, redirect);
         match redirect {
-            Redirect::Moved(slot, target) | Redirect::Ask(slot, target) => {
+            Redirect::Moved(slot, address) | Redirect::Ask(slot, address) => {
                 // What a script says is no redirection, unless it says so of its own slot. Of what nobody knows, only the cluster can tell.
                 if *target != Target::To(slot) && command != CommandId::UNKNOWN {
                     return answer();
                 }
                 self.redirections = self.redirections.saturating_add(1);
-                let to = address(target, server);
+                let to = host_of(address, server);
                 self.asking = matches!(redirect, Redirect::Ask(..));
                 let known = cluster.view().is_some_and(|view| view.at(&to).is_some());
                 if !self.asking || !known {
@@ -148,7 +149,7 @@ fn runs_scripts(command: CommandId) -> bool {
 }
 
 /// `host:port`, an IPv6 address in brackets.
-fn address(target: Address<'_>, server: &Rc<str>) -> Arc<str> {
+fn host_of(target: Address<'_>, server: &Rc<str>) -> Arc<str> {
     let host = target.host.or_else(|| host_and_port(server).map(|(host, _)| host)).unwrap_or_default();
     with_port(host, target.port)
 }
@@ -172,96 +173,95 @@ pub(super) fn unreachable(target: &Target, cluster: &Cluster) -> Bytes {
     answer.frame
 }
 
-impl super::ClusterRoute {
+impl ClusterRoute {
     /// What has come of this request so far.
-    pub(super) fn retry(&mut self, ticket: &Ticket, now: Instant) -> Retry {
-        self.trials.remove(&(ticket.sequence, ticket.part)).unwrap_or_else(|| Retry::new(ticket, now))
+    fn retry_of(&mut self, ticket: &Ticket, now: Instant) -> Retry {
+        self.retries.remove(&(ticket.sequence, ticket.part)).unwrap_or_else(|| Retry::new(ticket, now))
     }
 
-    /// Whether a request is not to be tried again yet. What a node could not execute may be refused again, while what comes behind it
-    /// is executed: from the first of those on, they go one by one.
+    /// Whether a request is not to be retried yet. What a node could not execute may be refused
+    /// again, while what comes behind it is executed: from the first of those on, they go one by
+    /// one.
     pub(super) fn waits(&self, retry: &Retry, head: Sequence, now: Instant) -> bool {
         let of = retry.of.0;
-        let one_by_one = || retry.pauses > 0 || self.trials.range(..(of, 0)).any(|(_, other)| other.pauses > 0);
+        let one_by_one = || retry.pauses > 0 || self.retries.range(..(of, 0)).any(|(_, other)| other.pauses > 0);
         retry.due > now || (head < of && one_by_one())
     }
 
-    /// It is in flight again.
-    pub(super) fn tried(&mut self, retry: Retry) {
-        self.trials.insert(retry.of, retry);
+    /// A request is in flight, perhaps not for the first time.
+    pub(super) fn retried(&mut self, retry: Option<Box<Retry>>) {
+        self.retries.extend(retry.map(|retry| (retry.of, *retry)));
     }
 
-    /// A reply has come. Returns whether nobody waits for it: the request was answered before, or is sent again with its transaction.
-    /// `head`: the first request that is not answered.
-    #[inline]
-    pub(in super::super) fn is_past(&mut self, ticket: &Ticket, head: Sequence) -> bool {
+    /// A reply has come. Returns whether no request waits for it: the request was answered before,
+    /// or is sent again with its transaction. `head`: the first request that is not answered.
+    pub(super) fn is_past(&mut self, ticket: &Ticket, head: Sequence) -> bool {
         if ticket.sequence < head || self.transaction.as_ref().is_some_and(|own| own.is_moving() && own.has(ticket)) {
             return true;
         }
-        if !self.trials.is_empty() {
+        if !self.retries.is_empty() {
             let answered = ticket.sequence..ticket.sequence + u64::from(ticket.count);
-            answered.for_each(|sequence| drop(self.trials.remove(&(sequence, ticket.part))));
+            answered.for_each(|sequence| drop(self.retries.remove(&(sequence, ticket.part))));
         }
         false
     }
 
-    /// A request has failed. Returns whether that makes its transaction move, of which nothing was executed.
-    pub(in super::super) fn will_move(&mut self, ticket: &Ticket, failure: Failure) -> bool {
+    /// A request has failed. Returns whether that makes its transaction move, of which nothing was
+    /// executed.
+    pub(super) fn will_move(&mut self, ticket: &Ticket, failure: Failure) -> bool {
         let own = self.transaction.as_mut().filter(|own| own.has(ticket));
         own.is_some_and(|transaction| transaction.failed(failure))
     }
 }
 
-impl Session {
-    /// Let a request wait until it is due, in front of those that came after it, which wait until everything so far is answered.
-    pub(super) fn try_again(&mut self, held: QueuedRequest, cluster: &Cluster, now: Instant) {
-        let due = held.retry.as_ref().map_or(now, |retry| retry.due);
-        if let Route::Cluster(route) = &mut self.route
-            && due > now
-        {
-            route.wake_at(due, cluster, self.id, now);
+impl<R: Replies> Dispatch<'_, R> {
+    /// Lets a request wait until it is due, in front of those that came after it, which wait until
+    /// everything so far is answered.
+    pub(super) fn retry(&mut self, request: QueuedRequest) {
+        let now = self.replies.now();
+        let due = request.retry.as_ref().map_or(now, |retry| retry.due);
+        if due > now {
+            self.route.wake_at(due, self.cluster, self.flow.id, now);
         }
-        let of = |held: &QueuedRequest| (held.ticket.sequence, held.ticket.part);
-        let at = self.held.partition_point(|other| of(other) < of(&held));
-        self.held.insert(at, held);
-        self.barrier = self.barrier.max(self.order.issued());
+        let at = self.flow.queue.partition_point(|other| other.place() < request.place());
+        self.flow.queue.insert(at, request);
+        self.flow.hold_behind(self.replies.progress(self.flow.id).issued);
     }
-}
 
-impl Delivery<'_> {
-    /// A request has come back: try it again, or answer it.
-    pub(in super::super) fn come_back(&mut self, ticket: &Ticket, request: Bytes, cause: Cause<'_>) {
-        let now = self.now;
+    /// A request has come back: it is retried, or answered.
+    pub(super) fn come_back(&mut self, ticket: &Ticket, frame: Bytes, cause: Cause<'_>) {
+        let now = self.replies.now();
         if ticket.part == OWN {
             return self.own_answered(ticket, true);
         }
-        let Some(session) = self.sessions.get(ticket.session) else {
-            return self.trails.discard(ticket.trail);
-        };
-        let sink = self.sources[session.source].sink.clone();
-        let (Sink::Cluster(cluster), Route::Cluster(route)) = (&*sink, &mut session.route) else { return };
-        if let Some(transaction) = route.transaction.as_deref_mut().filter(|own| own.has(ticket)) {
-            transaction.come_back(cause, cluster, now);
-            return self.sessions.note(ticket.session);
+        if let Some(transaction) = self.route.transaction.as_deref_mut().filter(|own| own.has(ticket)) {
+            transaction.come_back(cause, self.cluster, now);
+            return self.replies.wake(ticket.session);
         }
-        let info = info(&request, ticket, route);
-        let mut retry = route.retry(ticket, now);
-        match retry.judge(cause, info.command, &info.target, cluster, now) {
+        let info = info_of(&frame, ticket, self.route);
+        let mut retry = self.route.retry_of(ticket, now);
+        match retry.judge(cause, info.command, &info.target, self.cluster, now) {
             Verdict::Answer(answer) => self.answer(ticket, &answer, Kind::Single),
             Verdict::Again => {
                 // What it asked to change is noted again when it is sent again.
-                let _ = session.unconfirmed(ticket);
-                let Route::Cluster(route) = &mut session.route else { return };
+                let _ = self.flow.unconfirmed(ticket);
                 if info.need == ConnectionNeed::Watch {
-                    route.unwatch(ticket.sequence);
+                    self.route.unwatch(ticket.sequence);
                 }
-                session.try_again(
-                    QueuedRequest { ticket: *ticket, frame: request, info, retry: Some(Box::new(retry)) },
-                    cluster,
-                    now,
-                );
-                self.sessions.note(ticket.session);
+                self.retry(QueuedRequest { ticket: *ticket, frame, info, retry: Some(Box::new(retry)) });
+                self.replies.wake(ticket.session);
             }
         }
     }
+}
+
+/// What is known of a request that has come back, of which only the bytes are left.
+fn info_of(frame: &Bytes, ticket: &Ticket, route: &ClusterRoute) -> RequestInfo {
+    let mut spans = Vec::new();
+    let arguments = Arguments::of(frame, &mut spans);
+    let mut info = RequestInfo::in_cluster(lookup(&arguments), &arguments);
+    if let Some(target) = route.target_of_part(ticket) {
+        info.target = target;
+    }
+    info
 }

@@ -1,28 +1,31 @@
-//! Subscriptions in a cluster: channels of shards where their slots are served, all others at one node.
+//! Subscriptions in a cluster: channels of shards where their slots are served, all others at one
+//! node.
 //!
-//! A session may be subscribed at several nodes, each by a connection of its own, and is told of one list of subscriptions. When a slot is
-//! served elsewhere its old node ends the subscriptions to its channels; when a node dies, so do all that it had. Either is for the proxy to
-//! mend: what is lost is subscribed to again where it is served now, and the client is told nothing. Until that is done, what else it asks
-//! about subscriptions waits.
+//! A session may be subscribed at several nodes, each by a connection of its own, and is told of one
+//! list of subscriptions. When a slot is served elsewhere its old node ends the subscriptions to its
+//! channels; when a node dies, all that it had end too. The proxy mends both: it subscribes again
+//! where the channels are served now, and tells the client nothing. Until that is done, other
+//! requests about subscriptions wait.
 
 use std::rc::Rc;
+use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::super::need::ConnectionNeed;
-use super::super::change::{StateChange, SessionState};
-use super::super::deliver::Delivery;
+use super::super::Replies;
+use super::super::answers::Answers;
 use super::super::lease::Lease;
-use super::super::session::{QueuedRequest, Route};
-use super::super::sink::Sink;
+use super::super::need::ConnectionNeed;
+use super::super::request::QueuedRequest;
+use super::super::session_state::StateChange;
+use super::dispatch::Dispatch;
 use super::{ClusterRoute, NodeLease};
 use crate::cluster::{Slot, Target};
 use crate::ids::{MessageId, Sequence, SessionId, TrailId};
 use crate::resp::{Protocol, reply};
-use crate::upstream::ClusterNode;
 use crate::upstream::{
-    Cluster, Connection, ConnectionRef, Failure, Introduction, Lost, Opening, Phase, Subscriptions, Ticket, recounted,
-    withdrawn,
+    ClusterNode, Connection, ConnectionRef, Failure, Introduction, Lost, Opening, Phase, Subscriptions, Ticket,
+    recounted, withdrawn,
 };
 
 /// The part of a request that stands for one of the proxy's own, by which it subscribes a session again. No request has so many.
@@ -71,6 +74,11 @@ impl SubscriptionState {
         self.asked.clear();
     }
 
+    /// Whether the confirmations of a request are counted anew.
+    pub(super) fn is_confirming(&self) -> bool {
+        self.confirming.is_some()
+    }
+
     /// Whether a connection has been asked for more.
     pub(super) fn is_asked(&self, connection: &ConnectionRef) -> bool {
         self.asked.iter().any(|asked| Rc::ptr_eq(&asked.connection, connection))
@@ -80,20 +88,20 @@ impl SubscriptionState {
 impl ClusterRoute {
     /// Whether the session is subscribed to anything, or will be again.
     pub(super) fn is_listening(&self) -> bool {
-        self.listening.is_broken() || self.leases().any(|lease| lease.connection.borrow().is_engaged())
+        self.subscriptions.is_broken() || self.leases().any(|lease| lease.connection.borrow().is_engaged())
     }
 
     /// Whether a request is about subscriptions while some are being made again.
-    pub(super) fn must_listen_first(&self, held: &QueuedRequest, protocol: Protocol) -> bool {
-        let about = held.info.need == ConnectionNeed::Listen || protocol == Protocol::Resp2;
-        about && self.listening.is_broken() && !matches!(held.info.change, Some(StateChange::Reset))
+    pub(super) fn must_subscribe_first(&self, request: &QueuedRequest, protocol: Protocol) -> bool {
+        let about = request.info.need == ConnectionNeed::Listen || protocol == Protocol::Resp2;
+        about && self.subscriptions.is_broken() && !matches!(request.info.change, Some(StateChange::Reset))
     }
 
     /// The connection that a request about subscriptions is for, among those that are subscribed. `node`: that of its channels.
-    pub(super) fn listener(&self, held: &QueuedRequest, node: Option<&ClusterNode>) -> Option<usize> {
+    pub(super) fn listener(&self, request: &QueuedRequest, node: Option<&ClusterNode>) -> Option<usize> {
         let engaged = |lease: &NodeLease| lease.lease.connection.borrow().is_engaged();
         let of_no_shard = |lease: &NodeLease| lease.lease.connection.borrow().channels_of_no_shard() > 0;
-        if let Target::To(_) = held.info.target {
+        if let Target::To(_) = request.info.target {
             // Channels of a shard are where their slot is.
             let there = |lease: &NodeLease| node.is_some_and(|node| std::ptr::eq(node, &*lease.node));
             return self.leases.iter().position(|lease| engaged(lease) && there(lease));
@@ -115,115 +123,132 @@ impl ClusterRoute {
             |of: fn(&Connection) -> usize| others().map(|(_, lease)| of(&lease.lease.connection.borrow())).sum();
         let of_shards = count(Connection::channels_of_shards);
         let of_no_shard = count(Connection::channels_of_no_shard);
-        self.listening.confirming =
+        self.subscriptions.confirming =
             (of_shards + of_no_shard > 0).then_some(Confirming { sequence, of_shards, of_no_shard });
     }
 
     /// The confirmations of a request, with the numbers that the client expects; `None`: as they are.
-    pub(in super::super) fn recount(&self, ticket: &Ticket, replies: &[u8]) -> Option<Bytes> {
-        let confirming = self.listening.confirming.filter(|confirming| confirming.sequence == ticket.sequence)?;
+    pub(super) fn recount(&self, ticket: &Ticket, replies: &[u8]) -> Option<Bytes> {
+        let confirming = self.subscriptions.confirming.filter(|confirming| confirming.sequence == ticket.sequence)?;
         let more = |shard: bool| if shard { confirming.of_shards } else { confirming.of_no_shard };
         recounted(replies, more).map(Bytes::from)
     }
 }
 
-impl Delivery<'_> {
-    /// A private connection of a session in a cluster is over.
-    pub(in super::super) fn tenure_ended(&mut self, id: SessionId, lost: Lost) {
+impl<R: Replies> Dispatch<'_, R> {
+    /// An exclusive connection of the session is over.
+    pub(super) fn lease_ended(&mut self, lost: Lost) {
+        let id = self.flow.id;
         match lost {
-            Lost::Nothing => self.sessions.note(id),
-            Lost::Subscriptions(subscriptions) => self.subscribe_again(id, subscriptions),
+            Lost::Nothing => self.replies.wake(id),
+            Lost::Subscriptions(subscriptions) => self.subscribe_again(subscriptions),
             Lost::More => {
-                tracing::warn!(session = %id, "closed: what its server sent it unasked cannot be had from another one");
-                self.end(id, Failure::NotSent);
+                tracing::warn!(
+                    session = %id,
+                    "closing session: lost its connection to the node, and what the node would have pushed \
+                     (MONITOR, client tracking) cannot be restored"
+                );
+                self.end(Failure::NotSent);
             }
         }
     }
 
-    /// A frame has come by itself. Returns whether it is not for the client: its server has ended a subscription, because it does not
-    /// serve the slot of the channel any more.
-    pub(in super::super) fn is_withdrawn(&mut self, id: SessionId, frame: &[u8]) -> bool {
+    /// A frame has come by itself. Returns whether it is not for the client: its server has ended a
+    /// subscription, because it does not serve the slot of the channel any more.
+    pub(super) fn is_withdrawn(&mut self, frame: &[u8]) -> bool {
         let Some(channel) = withdrawn(frame) else { return false };
-        self.subscribe_again(id, Subscriptions::of_shard(channel));
+        self.subscribe_again(Subscriptions::of_shard(channel));
         true
     }
 
-    /// The node has answered that it was asked to subscribe a session again.
+    /// The node has answered that it was asked to subscribe the session again.
     pub(super) fn own_answered(&mut self, ticket: &Ticket, failed: bool) {
-        let Some(session) = self.sessions.get(ticket.session) else { return };
-        let Route::Cluster(route) = &mut session.route else { return };
-        let asked = &mut route.listening.asked;
+        let asked = &mut self.route.subscriptions.asked;
         let Some(at) = asked.iter().position(|asked| asked.sequence == ticket.sequence) else { return };
         let channels = asked.swap_remove(at).channels;
         if failed {
-            self.subscribe_again(ticket.session, channels);
+            self.subscribe_again(channels);
         } else {
-            self.sessions.note(ticket.session);
+            self.replies.wake(ticket.session);
         }
     }
 
-    fn subscribe_again(&mut self, id: SessionId, subscriptions: Subscriptions) {
-        let Some(session) = self.sessions.get(id) else { return };
-        let sink = self.sources[session.source].sink.clone();
-        let (Sink::Cluster(cluster), Route::Cluster(route)) = (&*sink, &mut session.route) else { return };
-        route.listening.lost.add(subscriptions);
-        cluster.refresh(None);
-        self.sessions.resubscribe_later(id);
-        self.sessions.note(id);
+    fn subscribe_again(&mut self, subscriptions: Subscriptions) {
+        self.route.subscriptions.lost.add(subscriptions);
+        self.cluster.refresh(None);
+        self.replies.resubscribe_later(self.flow.id);
+        self.replies.wake(self.flow.id);
     }
-}
 
-/// Subscribe a session again to what it has lost.
-pub(in super::super) fn resubscribe(id: SessionId, cluster: &Cluster, delivery: &mut Delivery<'_>) {
-    match try_again(id, cluster, delivery) {
-        Ok(true) => {}
-        Ok(false) => {
-            cluster.refresh(None);
-            delivery.sessions.resubscribe_later(id);
+    /// Subscribes the session again to what it has lost.
+    pub(super) fn resubscribe(&mut self) {
+        let id = self.flow.id;
+        match self.try_subscribing() {
+            Ok(true) => {}
+            Ok(false) => {
+                self.cluster.refresh(None);
+                self.replies.resubscribe_later(id);
+            }
+            Err(failure) => {
+                tracing::warn!(session = %id, "a subscriber is closed: no private connection is free to subscribe it again");
+                return self.end(failure);
+            }
         }
-        Err(failure) => {
-            tracing::warn!(session = %id, "a subscriber is closed: no private connection is free to subscribe it again");
-            return delivery.end(id, failure);
-        }
+        self.replies.wake(id);
     }
-    delivery.sessions.note(id);
-}
 
-/// Returns whether nothing is left to do.
-fn try_again(id: SessionId, cluster: &Cluster, delivery: &mut Delivery<'_>) -> Result<bool, Failure> {
-    let now = delivery.now;
-    let Some(session) = delivery.sessions.get(id) else { return Ok(true) };
-    let Route::Cluster(route) = &mut session.route else { return Ok(true) };
-    let Some(view) = cluster.view() else { return Ok(route.listening.lost.is_empty()) };
-    if route.follow(&view, &session.state.identity) {
-        // What is under target may be elsewhere by this map.
-        session.barrier = session.barrier.max(session.order.issued());
-    }
-    let mut at_nodes: Vec<(u16, Subscriptions)> = Vec::new();
-    for (slot, part) in std::mem::take(&mut route.listening.lost).by_slot() {
-        match route.node_of_channels(slot) {
-            None => route.listening.lost.add(part),
-            Some(node) => match at_nodes.iter_mut().find(|(other, _)| *other == node) {
-                Some((_, known)) => known.add(part),
-                None => at_nodes.push((node, part)),
-            },
+    /// Returns whether nothing is left to do.
+    fn try_subscribing(&mut self) -> Result<bool, Failure> {
+        let (id, now) = (self.flow.id, self.replies.now());
+        let Some(view) = self.cluster.view() else { return Ok(self.route.subscriptions.lost.is_empty()) };
+        if self.route.follow(&view, &self.flow.identity()) {
+            // What is under way may be elsewhere by this map.
+            self.flow.hold_behind(self.replies.progress(id).issued);
         }
-    }
-    for (node, subscriptions) in at_nodes {
-        let Some(node) = view.nodes().get(usize::from(node)) else { continue };
-        let here = |lease: &&NodeLease| Rc::ptr_eq(&lease.node, node) && lease.lease.connection.borrow().is_engaged();
-        if let Some(connection) = route.leases.iter().find(here).map(|lease| lease.lease.connection.clone()) {
-            route.listening.ask(id, &connection, subscriptions, now);
-            continue;
+        for (node, subscriptions) in self.route.lost_by_node() {
+            let Some(node) = view.nodes().get(usize::from(node)) else { continue };
+            let here =
+                |lease: &&NodeLease| Rc::ptr_eq(&lease.node, node) && lease.lease.connection.borrow().is_engaged();
+            if let Some(connection) = self.route.leases.iter().find(here).map(|lease| lease.lease.connection.clone()) {
+                self.route.subscriptions.ask(id, &connection, subscriptions, now);
+                continue;
+            }
+            let lease = self.lend_again(node, subscriptions).ok_or(Failure::NoConnection)?;
+            self.route.keep(lease);
         }
-        let lent = lend_again(id, &session.state, node, subscriptions).ok_or(Failure::NoConnection)?;
-        let lease = Box::new(Lease::new(lent, false, &session.state));
-        route.leases.push(NodeLease { node: node.clone(), lease });
+        Ok(self.route.subscriptions.lost.is_empty())
     }
-    Ok(route.listening.lost.is_empty())
+
+    fn lend_again(&self, node: &Rc<ClusterNode>, subscriptions: Subscriptions) -> Option<NodeLease> {
+        let state = self.flow.state.borrow();
+        let of = Introduction {
+            session: self.flow.id,
+            identity: &state.identity,
+            profile: &state.profile,
+            whatever: false,
+            opening: Opening::Request,
+        };
+        let connection = node.connections.try_lend(of, Some(subscriptions))?;
+        Some(NodeLease { node: node.clone(), lease: Box::new(Lease::new(connection, false, &state)) })
+    }
 }
 
 impl ClusterRoute {
+    /// What is subscribed to again, by the node that serves it; what no node serves stays lost.
+    fn lost_by_node(&mut self) -> Vec<(u16, Subscriptions)> {
+        let mut at_nodes: Vec<(u16, Subscriptions)> = Vec::new();
+        for (slot, part) in std::mem::take(&mut self.subscriptions.lost).by_slot() {
+            match self.node_of_channels(slot) {
+                None => self.subscriptions.lost.add(part),
+                Some(node) => match at_nodes.iter_mut().find(|(other, _)| *other == node) {
+                    Some((_, known)) => known.add(part),
+                    None => at_nodes.push((node, part)),
+                },
+            }
+        }
+        at_nodes
+    }
+
     /// Where to subscribe to the channels of a slot, or to those of none; `None`: nowhere at the moment.
     fn node_of_channels(&mut self, slot: Option<Slot>) -> Option<u16> {
         let view = self.view.clone()?;
@@ -238,7 +263,7 @@ impl ClusterRoute {
 
 impl SubscriptionState {
     /// Have a connection that is subscribed already subscribed to more.
-    fn ask(&mut self, id: SessionId, connection: &ConnectionRef, channels: Subscriptions, now: std::time::Instant) {
+    fn ask(&mut self, id: SessionId, connection: &ConnectionRef, channels: Subscriptions, now: Instant) {
         for (_, part) in channels.by_slot() {
             for (request, expect) in part.requests() {
                 self.count += 1;
@@ -253,17 +278,6 @@ impl SubscriptionState {
             }
         }
     }
-}
-
-fn lend_again(
-    session: SessionId,
-    state: &SessionState,
-    node: &ClusterNode,
-    subscriptions: Subscriptions,
-) -> Option<ConnectionRef> {
-    let (identity, profile) = (&*state.identity, &state.profile);
-    let of = Introduction { session, identity, profile, whatever: false, opening: Opening::Request };
-    node.connections.try_lend(of, Some(subscriptions))
 }
 
 /// The confirmations that several nodes have given, one behind the other, counted as if one node had.

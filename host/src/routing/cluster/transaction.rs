@@ -7,69 +7,66 @@
 //!
 //! Keys that are watched are never moved: where the connection that watches them is lost, or the slot, EXEC answers null.
 
-mod replay;
-
 use std::rc::Rc;
 use std::time::Instant;
 
 use bytes::Bytes;
 use sluice_commands::CommandId;
 
-use super::super::need::ConnectionNeed;
-use super::super::change::StateChange;
-use super::super::deliver::Delivery;
+use super::super::Replies;
+use super::super::answers::Answers;
 use super::super::lease::Lease;
-use super::super::session::{RequestInfo, QueuedRequest, Route};
-use super::lease::{self, Where};
-use super::own;
-use super::send::later;
+use super::super::need::ConnectionNeed;
+use super::super::request::{QueuedRequest, RequestInfo};
+use super::super::session_state::StateChange;
+use super::NodeLease;
+use super::dispatch::Dispatch;
+use super::local_reply;
+use super::plan::Place;
 use super::retry::{Retry, Verdict};
-use super::{ClusterRoute, NodeLease};
-use crate::chain::{Answer, Kind};
+use crate::chain::Answer;
 use crate::cluster::{Slot, Target};
-use crate::ids::{Sequence, SessionId, TrailId};
+use crate::ids::{Sequence, TrailId};
 use crate::resp::{Protocol, encode};
-use crate::upstream::{Cause, Cluster, Failure, Opening, Receiver, Ticket};
-use crate::upstream::{ClusterNode, NodeView};
-pub(super) use replay::replay;
+use crate::upstream::{Cause, Cluster, Failure, NodeView, Opening, Ticket};
 
 /// A transaction of a session.
 #[derive(Debug)]
 pub(super) struct Transaction {
     /// Where its keys lie, as far as they are known.
-    slot: Option<Slot>,
-    lease: Option<NodeLease>,
+    pub(super) slot: Option<Slot>,
+    pub(super) lease: Option<NodeLease>,
     /// Whether its node watches keys for it, until EXEC is answered: a node that refuses EXEC has not looked at them.
-    watches: bool,
+    pub(super) watches: bool,
     /// What has been sent of it, in order: behind MULTI, and EXEC at last.
-    entries: Vec<Entry>,
+    pub(super) entries: Vec<Entry>,
     /// What EXEC answers, whatever the servers would say.
-    verdict: Option<Bytes>,
+    pub(super) verdict: Option<Bytes>,
     /// What has come of it, where it is to be sent again.
-    retry: Option<Retry>,
+    pub(super) retry: Option<Retry>,
     /// Whether `retry` is to be followed.
-    moves: bool,
+    pub(super) moves: bool,
     /// What has come of it so far.
-    tried: Option<Retry>,
+    pub(super) tried: Option<Retry>,
     /// Whether the server did not take MULTI.
-    refused: bool,
+    pub(super) refused: bool,
     /// Whether a request of it has failed before EXEC was sent.
-    lost: bool,
+    pub(super) lost: bool,
 }
 
 /// One of its requests.
 #[derive(Clone, Debug)]
-struct Entry {
-    ticket: Ticket,
-    frame: Bytes,
-    info: RequestInfo,
+pub(super) struct Entry {
+    pub(super) ticket: Ticket,
+    pub(super) frame: Bytes,
+    pub(super) info: RequestInfo,
 }
 
-const EXEC_ABORT: &[u8] = b"-EXECABORT Transaction discarded because of previous errors.\r\n";
+pub(super) const EXEC_ABORT: &[u8] = b"-EXECABORT Transaction discarded because of previous errors.\r\n";
 pub(super) const CROSS_SLOT: &[u8] = b"-CROSSSLOT Keys in request don't hash to the same slot\r\n";
 
 /// What EXEC answers when keys that were watched may have changed.
-fn null(protocol: Protocol) -> Bytes {
+pub(super) fn null(protocol: Protocol) -> Bytes {
     Bytes::from_static(match protocol {
         Protocol::Resp2 => b"*-1\r\n",
         Protocol::Resp3 => b"_\r\n",
@@ -101,7 +98,7 @@ impl Transaction {
         self.entries.iter().filter(move |entry| entry.ticket.sequence >= head).map(|entry| entry.ticket.trail)
     }
 
-    pub(super) fn into_tenure(self) -> Option<NodeLease> {
+    pub(super) fn into_lease(self) -> Option<NodeLease> {
         self.lease
     }
 
@@ -118,7 +115,7 @@ impl Transaction {
     }
 
     /// Whether EXEC was sent.
-    fn is_executing(&self) -> bool {
+    pub(super) fn is_executing(&self) -> bool {
         self.entries.last().is_some_and(|entry| entry.info.need == ConnectionNeed::Exec)
     }
 
@@ -127,7 +124,7 @@ impl Transaction {
         self.moves
     }
 
-    fn target(&self) -> Target {
+    pub(super) fn target(&self) -> Target {
         self.slot.map_or(Target::Anywhere, Target::To)
     }
 
@@ -172,178 +169,155 @@ impl Transaction {
     }
 }
 
-/// MULTI; returned is one that has to wait.
-pub(super) fn begin(
-    id: SessionId,
-    cluster: &Cluster,
-    view: &Rc<NodeView>,
-    held: QueuedRequest,
-    delivery: &mut Delivery<'_>,
-    granted: Option<&Rc<ClusterNode>>,
-) -> Option<QueuedRequest> {
-    let session = delivery.sessions.get(id)?;
-    if session.order.head() != held.ticket.sequence {
-        return Some(held);
-    }
-    let Route::Cluster(route) = &mut session.route else { return None };
-    if let Some(at) = route.leases.iter().position(|lease| lease.lease.is_watching()) {
-        // The server that watches the keys is the one for it, and answers MULTI too.
-        if let Some(held) = lease::go(id, cluster, view, held, Where::Watching, delivery, granted) {
-            return Some(held);
+impl<R: Replies> Dispatch<'_, R> {
+    /// MULTI; returned is one that waits.
+    pub(super) fn begin(&mut self, request: QueuedRequest, view: &Rc<NodeView>) -> Option<QueuedRequest> {
+        if self.head() != request.ticket.sequence {
+            return Some(request);
         }
-        let session = delivery.sessions.get(id)?;
-        let Route::Cluster(route) = &mut session.route else { return None };
-        if at < route.leases.len() {
-            let lease = route.leases.remove(at);
-            let slot = route.watched.take();
-            let verdict = std::mem::take(&mut route.unwatched).then(|| null(session.protocol));
-            let transaction = Transaction { slot, verdict, watches: true, ..Transaction::new(Some(lease)) };
-            route.transaction = Some(Box::new(transaction));
-        }
-        return None;
-    }
-    let mut transaction = Transaction::new(None);
-    if std::mem::take(&mut route.unwatched) {
-        transaction.verdict = Some(null(session.protocol));
-    }
-    route.transaction = Some(Box::new(transaction));
-    delivery.answer(&held.ticket, &ok(), Kind::Single);
-    None
-}
-
-fn ok() -> Answer {
-    Answer { frame: Bytes::from_static(encode::OK), foreign: false }
-}
-
-/// A request behind MULTI; returned is one that has to wait.
-pub(super) fn go(
-    id: SessionId,
-    cluster: &Cluster,
-    view: Option<&Rc<NodeView>>,
-    held: QueuedRequest,
-    delivery: &mut Delivery<'_>,
-    granted: Option<&Rc<ClusterNode>>,
-) -> Option<QueuedRequest> {
-    let session = delivery.sessions.get(id)?;
-    let alone = session.order.head() == held.ticket.sequence;
-    let Route::Cluster(route) = &mut session.route else { return None };
-    let transaction = route.transaction.as_mut()?;
-    let ends = match held.info.need {
-        ConnectionNeed::Exec | ConnectionNeed::Discard => true,
-        ConnectionNeed::State => matches!(held.info.change, Some(StateChange::Reset)),
-        _ => false,
-    };
-    if ends && !alone {
-        return Some(held);
-    }
-    match held.info.need {
-        ConnectionNeed::Exec => {
-            let answer = transaction
-                .verdict
-                .clone()
-                .or_else(|| transaction.lease.is_none().then(|| Bytes::from_static(b"*0\r\n")));
-            if let Some(frame) = answer {
-                end(route, delivery.trails);
-                delivery.answer(&held.ticket, &Answer { frame, foreign: false }, Kind::Single);
-                return None;
+        let protocol = self.client().protocol;
+        if let Some(at) = self.route.leases.iter().position(|lease| lease.lease.is_watching()) {
+            // The server that watches the keys is the one for it, and answers MULTI too.
+            if let Some(request) = self.send_exclusive(request, view, Place::Watching) {
+                return Some(request);
             }
-        }
-        ConnectionNeed::Discard => {
-            end(route, delivery.trails);
-            delivery.answer(&held.ticket, &ok(), Kind::Single);
+            let route = &mut *self.route;
+            if at < route.leases.len() {
+                let lease = route.leases.remove(at);
+                let slot = route.watched.take();
+                let verdict = std::mem::take(&mut route.unwatched).then(|| null(protocol));
+                let transaction = Transaction { slot, verdict, watches: true, ..Transaction::new(Some(lease)) };
+                route.transaction = Some(Box::new(transaction));
+            }
             return None;
         }
-        _ if ends => {
-            end(route, delivery.trails);
-            return super::send::go(id, cluster, held, delivery, granted);
+        let mut transaction = Transaction::new(None);
+        if std::mem::take(&mut self.route.unwatched) {
+            transaction.verdict = Some(null(protocol));
         }
-        _ => {
-            if let Some(frame) = own::beyond_transactions(&held) {
-                // As a node does with what it does not queue.
-                transaction.spoil();
-                delivery.answer(&held.ticket, &Answer { frame: frame.into(), foreign: false }, Kind::Single);
-                return None;
-            }
-            if let Target::To(slot) = held.info.target
-                && !matches!(held.info.need, ConnectionNeed::Multi | ConnectionNeed::Watch)
-                && *transaction.slot.get_or_insert(slot) != slot
-            {
-                // As a node does that serves both slots.
-                transaction.verdict.get_or_insert(Bytes::from_static(CROSS_SLOT));
-                let queued = Answer { frame: Bytes::from_static(encode::QUEUED), foreign: false };
-                delivery.answer(&held.ticket, &queued, Kind::Single);
-                return None;
-            }
-        }
+        self.route.transaction = Some(Box::new(transaction));
+        self.reply(&request.ticket, Bytes::from_static(encode::OK));
+        None
     }
-    if transaction.lease.is_none() {
-        if !alone {
-            return Some(held);
+
+    /// A request behind MULTI; returned is one that waits.
+    pub(super) fn join(&mut self, request: QueuedRequest, view: Option<&Rc<NodeView>>) -> Option<QueuedRequest> {
+        let alone = self.head() == request.ticket.sequence;
+        let resets = matches!(request.info.change, Some(StateChange::Reset));
+        let ends = resets || matches!(request.info.need, ConnectionNeed::Exec | ConnectionNeed::Discard);
+        if ends && !alone {
+            return Some(request);
         }
-        let held_way = QueuedRequest { info: RequestInfo { target: transaction.target(), ..held.info.clone() }, ..held };
-        let node = view.and_then(|view| view.nodes().get(usize::from(route.target(&held_way, view, id)?)));
+        if resets {
+            self.end_transaction();
+            return self.dispatch(request);
+        }
+        if let Some(frame) = self.local_answer(&request) {
+            self.reply(&request.ticket, frame);
+            return None;
+        }
+        let transaction = self.route.transaction.as_ref()?;
+        if transaction.lease.is_some() {
+            return self.send_in_transaction(request);
+        }
+        if !alone {
+            return Some(request);
+        }
+        self.open(request, view)
+    }
+
+    /// What the proxy answers to a request of a transaction itself; `None`: its node answers.
+    fn local_answer(&mut self, request: &QueuedRequest) -> Option<Bytes> {
+        let transaction = self.route.transaction.as_mut()?;
+        let need = request.info.need;
+        match need {
+            ConnectionNeed::Exec => {
+                let nothing = || transaction.lease.is_none().then(|| Bytes::from_static(b"*0\r\n"));
+                let answer = transaction.verdict.clone().or_else(nothing)?;
+                self.end_transaction();
+                return Some(answer);
+            }
+            ConnectionNeed::Discard => {
+                self.end_transaction();
+                return Some(Bytes::from_static(encode::OK));
+            }
+            _ => {}
+        }
+        if let Some(frame) = local_reply::beyond_transactions(request) {
+            // As a node does with what it does not queue.
+            transaction.spoil();
+            return Some(frame.into());
+        }
+        if let Target::To(slot) = request.info.target
+            && !matches!(need, ConnectionNeed::Multi | ConnectionNeed::Watch)
+            && *transaction.slot.get_or_insert(slot) != slot
+        {
+            // As a node does that serves both slots.
+            transaction.verdict.get_or_insert(Bytes::from_static(CROSS_SLOT));
+            return Some(Bytes::from_static(encode::QUEUED));
+        }
+        None
+    }
+
+    /// The first request of a transaction that is sent: it decides the node; returned is one that
+    /// waits.
+    fn open(&mut self, mut request: QueuedRequest, view: Option<&Rc<NodeView>>) -> Option<QueuedRequest> {
+        request.info.target = self.route.transaction.as_ref()?.target();
+        let node = view.and_then(|view| {
+            let node = self.route.node_of(&request, view, self.flow.id)?;
+            view.nodes().get(usize::from(node))
+        });
         let Some(node) = node else {
-            cluster.refresh(None);
-            return later(cluster, held_way, delivery);
+            self.cluster.refresh(None);
+            return self.later(request);
         };
-        let Some(mut lease) = lease::borrow(session, cluster, node, &held_way.info, Opening::Multi, granted) else {
-            return Some(held_way);
-        };
-        lease.lease.begin(held_way.ticket.sequence);
-        let Route::Cluster(route) = &mut session.route else { return None };
-        if let Some(transaction) = &mut route.transaction {
+        let Some(mut lease) = self.borrow(node, &request.info, Opening::Multi) else { return Some(request) };
+        lease.lease.begin(request.ticket.sequence);
+        if let Some(transaction) = &mut self.route.transaction {
             transaction.lease = Some(lease);
         }
-        return send(id, held_way, delivery);
+        self.send_in_transaction(request)
     }
-    send(id, held, delivery)
-}
 
-/// As [`begin`] and [`go`], while the cluster is not known; what belongs to no transaction waits too.
-pub(super) fn before_map(
-    id: SessionId,
-    cluster: &Cluster,
-    held: QueuedRequest,
-    delivery: &mut Delivery<'_>,
-    granted: Option<&Rc<ClusterNode>>,
-) -> Option<QueuedRequest> {
-    let session = delivery.sessions.get(id)?;
-    let Route::Cluster(route) = &mut session.route else { return None };
-    match held.info.need {
-        // It is answered as ever: what follows it must not be executed by itself when the cluster is known.
-        ConnectionNeed::Multi if route.transaction.is_none() => {
-            route.transaction = Some(Box::new(Transaction::new(None)));
-            delivery.answer(&held.ticket, &ok(), Kind::Single);
-            None
+    /// A request while the cluster is not known; returned is one that waits.
+    pub(super) fn before_map(&mut self, request: QueuedRequest) -> Option<QueuedRequest> {
+        if self.route.transaction.is_some() {
+            return self.join(request, None);
         }
-        _ if route.transaction.is_some() => go(id, cluster, None, held, delivery, granted),
-        _ => later(cluster, held, delivery),
+        if request.info.need != ConnectionNeed::Multi {
+            return self.later(request);
+        }
+        // It is answered as ever: what follows it must not be executed by itself when the cluster
+        // is known.
+        self.route.transaction = Some(Box::new(Transaction::new(None)));
+        self.reply(&request.ticket, Bytes::from_static(encode::OK));
+        None
     }
-}
 
-/// Send a request on the connection of its transaction.
-fn send(id: SessionId, held: QueuedRequest, delivery: &mut Delivery<'_>) -> Option<QueuedRequest> {
-    let session = delivery.sessions.get(id)?;
-    let Route::Cluster(route) = &mut session.route else { return None };
-    let transaction = route.transaction.as_mut()?;
-    let lease = transaction.lease.as_mut()?;
-    let QueuedRequest { ticket, frame, info, .. } = held;
-    let change = lease.lease.sent(ticket.sequence, info.need, info.change.clone());
-    if info.need == ConnectionNeed::Exec {
-        session.barrier = session.barrier.max(ticket.sequence + 1);
+    /// Sends a request on the connection of its transaction.
+    pub(super) fn send_in_transaction(&mut self, request: QueuedRequest) -> Option<QueuedRequest> {
+        let transaction = self.route.transaction.as_mut()?;
+        let lease = &mut transaction.lease.as_mut()?.lease;
+        let QueuedRequest { ticket, frame, info, .. } = request;
+        let change = lease.sent(ticket.sequence, info.need, info.change.clone());
+        if info.need == ConnectionNeed::Exec {
+            self.flow.hold_behind(ticket.sequence + 1);
+        }
+        let sent = lease.connection.borrow_mut().send_bytes(ticket, frame.clone(), info.expect, self.replies.now());
+        transaction.entries.push(Entry { ticket, frame, info });
+        self.flow.changes.retain(|(of, _)| *of != ticket.sequence);
+        self.flow.expect_change(ticket.sequence, change);
+        if let Err(failure) = sent {
+            self.failed(&ticket, failure);
+        }
+        None
     }
-    let sent = lease.lease.connection.borrow_mut().send_bytes(ticket, frame.clone(), info.expect, delivery.now);
-    transaction.entries.push(Entry { ticket, frame, info });
-    session.changes.retain(|(of, _)| *of != ticket.sequence);
-    session.changes.extend(change.map(|change| (ticket.sequence, change)));
-    if let Err(failure) = sent {
-        delivery.failed(&ticket, failure);
-    }
-    None
-}
 
-/// It is over: its connection is one among the others again, or given back.
-fn end(route: &mut ClusterRoute, trails: &mut crate::chain::Trails) {
-    let Some(lease) = route.transaction.take().and_then(|transaction| transaction.into_tenure()) else { return };
-    lease.lease.give_back().into_iter().for_each(|trail| trails.discard(trail));
+    /// The transaction is over: its connection is given back.
+    pub(super) fn end_transaction(&mut self) {
+        let transaction = self.route.transaction.take();
+        if let Some(lease) = transaction.and_then(|transaction| transaction.into_lease()) {
+            lease.lease.give_back().into_iter().for_each(|trail| self.replies.discard(trail));
+        }
+    }
 }

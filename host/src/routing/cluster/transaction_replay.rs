@@ -1,153 +1,163 @@
 //! A transaction whose node is not the right one, or not there any more: all of it is sent again.
 
-use std::rc::Rc;
 
 use bytes::Bytes;
 
-use super::super::super::need::ConnectionNeed;
-use super::super::super::deliver::Delivery;
-use super::super::super::session::{RequestInfo, QueuedRequest, Route};
-use super::super::NodeLease;
-use super::super::lease;
-use super::super::retry::{Verdict, unreachable};
-use super::{EXEC_ABORT, Entry, end, null, send};
-use crate::chain::{Answer, Kind};
-use crate::ids::{SessionId, TrailId};
-use crate::upstream::ClusterNode;
-use crate::upstream::{Cause, Cluster, Opening, Phase};
+use super::super::Replies;
+use super::super::need::ConnectionNeed;
+use super::super::request::{QueuedRequest, RequestInfo};
+use super::NodeLease;
+use super::dispatch::Dispatch;
+use super::retry::{Retry, Verdict, unreachable};
+use super::transaction::{EXEC_ABORT, Entry, null};
+use crate::ids::TrailId;
+use crate::upstream::{Cause, Opening, Phase};
 
-/// Send a transaction again whose node is not the right one, or not there any more. Returns whether anything can go on.
-pub(in super::super) fn replay(
-    id: SessionId,
-    cluster: &Cluster,
-    delivery: &mut Delivery<'_>,
-    granted: Option<&Rc<ClusterNode>>,
-) -> bool {
-    let now = delivery.now;
-    let Some(session) = delivery.sessions.get(id) else { return false };
-    let head = session.order.head();
-    let protocol = session.protocol;
-    let Route::Cluster(route) = &mut session.route else { return false };
-    let Some(transaction) = &mut route.transaction else { return true };
-    let gone = |lease: &NodeLease| lease.lease.connection.borrow().phase() == Phase::Closed;
-    if transaction.refused {
-        let lease = transaction.lease.take();
-        route.transaction = None;
-        route.leases.extend(lease);
-        return true;
-    }
-    if !transaction.moves && (std::mem::take(&mut transaction.lost) || transaction.lease.as_ref().is_some_and(gone)) {
-        if transaction.is_executing() && transaction.entries.last().is_none_or(|exec| exec.ticket.sequence < head) {
-            // Its reply, or the error that says that it is unknown, has been delivered.
-            route.transaction = None;
+impl<R: Replies> Dispatch<'_, R> {
+    /// Sends a transaction again whose node is not the right one, or not there any more. Returns
+    /// whether anything can go on.
+    pub(super) fn replay(&mut self) -> bool {
+        self.settle_transaction();
+        let now = self.replies.now();
+        let protocol = self.client().protocol;
+        let Some(transaction) = &mut self.route.transaction else { return true };
+        if !transaction.moves {
             return true;
         }
-        // Nothing of it was executed.
-        let nobody = Cause::NotSent;
-        transaction.come_back(nobody, cluster, now);
+        // The old connection is of no use any more, nor is what it still says.
+        if let Some(lease) = transaction.lease.take() {
+            if transaction.watches {
+                transaction.verdict = Some(null(protocol));
+            }
+            let _ = lease.lease.connection.borrow_mut().close();
+        }
+        let Some(retry) = transaction.retry.take() else { return self.fail_transaction() };
+        if retry.due > now {
+            let due = retry.due;
+            transaction.retry = Some(retry);
+            self.route.wake_at(due, self.cluster, self.flow.id, now);
+            return false;
+        }
+        if self.flow.waiting || self.cluster.view().is_none() && !transaction.entries.is_empty() {
+            transaction.retry = Some(retry);
+            return false;
+        }
+        match transaction.entries.first().cloned() {
+            Some(first) => self.move_transaction(first, retry),
+            None => {
+                transaction.moves = false;
+                true
+            }
+        }
     }
-    if !transaction.moves {
-        if transaction.is_executing() && transaction.entries.last().is_some_and(|exec| exec.ticket.sequence < head) {
+
+    /// Sees what has become of the transaction: it is over, or it moves, or it goes on.
+    fn settle_transaction(&mut self) {
+        let (now, head) = (self.replies.now(), self.head());
+        let Some(transaction) = &mut self.route.transaction else { return };
+        let gone = |lease: &NodeLease| lease.lease.connection.borrow().phase() == Phase::Closed;
+        let executed =
+            transaction.is_executing() && transaction.entries.last().is_none_or(|exec| exec.ticket.sequence < head);
+        if transaction.refused {
             let lease = transaction.lease.take();
-            route.transaction = None;
-            route.leases.extend(lease);
+            self.route.transaction = None;
+            self.route.leases.extend(lease);
+            return;
         }
-        return true;
-    }
-    // The old connection is of no use any more, nor is what it still says.
-    if let Some(lease) = transaction.lease.take() {
-        if transaction.watches {
-            transaction.verdict = Some(null(protocol));
+        if transaction.moves {
+            return;
         }
-        let _ = lease.lease.connection.borrow_mut().close();
-    }
-    let Some(retry) = transaction.retry.take() else { return fail(id, delivery) };
-    if retry.due > now {
-        let due = retry.due;
-        transaction.retry = Some(retry);
-        route.wake_at(due, cluster, id, now);
-        return false;
-    }
-    if session.queued {
-        transaction.retry = Some(retry);
-        return false;
-    }
-    let target = transaction.target();
-    let Some(first) = transaction.entries.first().cloned() else {
-        transaction.moves = false;
-        return true;
-    };
-    let Some(view) = cluster.view() else {
-        transaction.retry = Some(retry);
-        return false;
-    };
-    let opening = if retry.asks(&view) { Opening::AskingMulti } else { Opening::Multi };
-    let info = RequestInfo { target, ..first.info };
-    let held = QueuedRequest { ticket: first.ticket, frame: Bytes::new(), info, retry: Some(Box::new(retry)) };
-    let target = route.target(&held, &view, id).and_then(|node| view.nodes().get(usize::from(node)));
-    let Some(node) = target else {
-        cluster.refresh(None);
-        let Some(transaction) = &mut route.transaction else { return true };
-        let Some(mut retry) = held.retry else { return true };
-        match retry.later(unreachable(&held.info.target, cluster), cluster, now) {
-            Verdict::Again => transaction.retry = Some(*retry),
-            Verdict::Answer(answer) => {
-                transaction.verdict = Some(answer.frame);
-                return fail(id, delivery);
+        if std::mem::take(&mut transaction.lost) || transaction.lease.as_ref().is_some_and(gone) {
+            if executed {
+                // Its reply, or the error that says that it is unknown, has been delivered.
+                self.route.transaction = None;
+            } else {
+                // Nothing of it was executed.
+                transaction.come_back(Cause::NotSent, self.cluster, now);
             }
+        } else if executed {
+            let lease = transaction.lease.take();
+            self.route.transaction = None;
+            self.route.leases.extend(lease);
         }
-        return replay(id, cluster, delivery, granted);
-    };
-    let lent = lease::borrow(session, cluster, node, &held.info, opening, granted);
-    let Route::Cluster(route) = &mut session.route else { return false };
-    let Some(transaction) = &mut route.transaction else { return true };
-    let Some(mut lease) = lent else {
-        transaction.retry = held.retry.map(|retry| *retry);
-        return false;
-    };
-    lease.lease.begin(first.ticket.sequence);
-    transaction.lease = Some(lease);
-    transaction.tried = held.retry.map(|retry| *retry);
-    transaction.moves = false;
-    let entries = std::mem::take(&mut transaction.entries);
-    let given_up = transaction.verdict.clone();
-    for Entry { mut ticket, frame, info } in entries {
-        if ticket.sequence < head {
-            // What had to happen to its response has happened.
-            ticket.trail = TrailId::NONE;
-        }
-        if info.need == ConnectionNeed::Exec
-            && let Some(frame) = given_up.clone()
-        {
-            // It would be executed without what was watched.
-            let Some(session) = delivery.sessions.get(id) else { return false };
-            if let Route::Cluster(route) = &mut session.route {
-                end(route, delivery.trails);
-            }
-            delivery.answer(&ticket, &Answer { frame, foreign: false }, Kind::Single);
-            return true;
-        }
-        let _ = send(id, QueuedRequest { ticket, frame, info, retry: None }, delivery);
     }
-    true
-}
 
-/// It has been tried for long enough: everything of it that waits is told so, and EXEC will be refused.
-fn fail(id: SessionId, delivery: &mut Delivery<'_>) -> bool {
-    let Some(session) = delivery.sessions.get(id) else { return false };
-    let head = session.order.head();
-    let Route::Cluster(route) = &mut session.route else { return false };
-    let Some(transaction) = &mut route.transaction else { return true };
-    let reason = transaction.verdict.take().unwrap_or_else(|| Bytes::from_static(EXEC_ABORT));
-    transaction.moves = false;
-    let waiting: Vec<Entry> = std::mem::take(&mut transaction.entries);
-    if waiting.last().is_some_and(|entry| entry.info.need == ConnectionNeed::Exec) {
-        route.transaction = None;
-    } else {
-        transaction.verdict = Some(Bytes::from_static(EXEC_ABORT));
+    /// Sends all of a transaction to the node that it is for now. `first`: its first request.
+    fn move_transaction(&mut self, first: Entry, retry: Retry) -> bool {
+        let now = self.replies.now();
+        let (Some(view), Some(transaction)) = (self.cluster.view(), &mut self.route.transaction) else { return true };
+        let opening = if retry.asks(&view) { Opening::AskingMulti } else { Opening::Multi };
+        let info = RequestInfo { target: transaction.target(), ..first.info };
+        let mut request =
+            QueuedRequest { ticket: first.ticket, frame: Bytes::new(), info, retry: Some(Box::new(retry)) };
+        let node = self.route.node_of(&request, &view, self.flow.id);
+        let Some(node) = node.and_then(|node| view.nodes().get(usize::from(node))) else {
+            self.cluster.refresh(None);
+            let (Some(transaction), Some(mut retry)) = (&mut self.route.transaction, request.retry) else {
+                return true;
+            };
+            match retry.later(unreachable(&request.info.target, self.cluster), self.cluster, now) {
+                Verdict::Again => transaction.retry = Some(*retry),
+                Verdict::Answer(answer) => {
+                    transaction.verdict = Some(answer.frame);
+                    return self.fail_transaction();
+                }
+            }
+            return self.replay();
+        };
+        let lent = self.borrow(node, &request.info, opening);
+        let Some(transaction) = &mut self.route.transaction else { return true };
+        let retry = request.retry.take().map(|retry| *retry);
+        let Some(mut lease) = lent else {
+            transaction.retry = retry;
+            return false;
+        };
+        lease.lease.begin(first.ticket.sequence);
+        transaction.lease = Some(lease);
+        transaction.tried = retry;
+        transaction.moves = false;
+        self.send_entries_again();
+        true
     }
-    for entry in waiting.iter().filter(|entry| entry.ticket.sequence >= head) {
-        delivery.answer(&entry.ticket, &Answer { frame: reason.clone(), foreign: false }, Kind::Single);
+
+    /// Sends the requests of a transaction again, on its new connection.
+    fn send_entries_again(&mut self) {
+        let head = self.head();
+        let Some(transaction) = &mut self.route.transaction else { return };
+        let entries = std::mem::take(&mut transaction.entries);
+        let given_up = transaction.verdict.clone();
+        for Entry { mut ticket, frame, info } in entries {
+            if ticket.sequence < head {
+                // What had to happen to its response has happened.
+                ticket.trail = TrailId::NONE;
+            }
+            if info.need == ConnectionNeed::Exec
+                && let Some(frame) = given_up.clone()
+            {
+                // It would be executed without what was watched.
+                self.end_transaction();
+                return self.reply(&ticket, frame);
+            }
+            let _ = self.send_in_transaction(QueuedRequest { ticket, frame, info, retry: None });
+        }
     }
-    true
+
+    /// It has been tried for long enough: everything of it that waits is told so, and EXEC will be
+    /// refused.
+    fn fail_transaction(&mut self) -> bool {
+        let head = self.head();
+        let Some(transaction) = &mut self.route.transaction else { return true };
+        let reason = transaction.verdict.take().unwrap_or_else(|| Bytes::from_static(EXEC_ABORT));
+        transaction.moves = false;
+        let waiting: Vec<Entry> = std::mem::take(&mut transaction.entries);
+        if waiting.last().is_some_and(|entry| entry.info.need == ConnectionNeed::Exec) {
+            self.route.transaction = None;
+        } else {
+            transaction.verdict = Some(Bytes::from_static(EXEC_ABORT));
+        }
+        for entry in waiting.iter().filter(|entry| entry.ticket.sequence >= head) {
+            self.reply(&entry.ticket, reason.clone());
+        }
+        true
+    }
 }

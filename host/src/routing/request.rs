@@ -1,0 +1,126 @@
+//! A request as routing sees it: what is known of it, and one that waits.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use sluice_commands::{Args, CommandId};
+
+use super::cluster::Retry;
+use super::need::{ConnectionNeed, expectation};
+use super::session_state::{SessionState, StateChange};
+use crate::chain::vector::Arguments;
+use crate::chain::{Frame, Place};
+use crate::cluster::Target;
+use crate::ids::MessageId;
+use crate::upstream::{Expect, Identity, Ticket};
+
+/// What routing knows of a request. Found once, when the request leaves the chain.
+#[derive(Clone, Debug)]
+pub(super) struct RequestInfo {
+    pub(super) command: CommandId,
+    pub(super) need: ConnectionNeed,
+    /// What it asks to change.
+    pub(super) change: Option<StateChange>,
+    pub(super) expect: Expect,
+    /// Where in a cluster it goes.
+    pub(super) target: Target,
+    /// Whether it has several keys, which may be at two nodes while their slot moves.
+    pub(super) several: bool,
+}
+
+/// A request that waits for a reply, or for a connection of its own.
+#[derive(Debug)]
+pub(super) struct QueuedRequest {
+    pub(super) ticket: Ticket,
+    pub(super) frame: Bytes,
+    pub(super) info: RequestInfo,
+    /// What has come of it so far, where it was sent before: in a cluster.
+    pub(super) retry: Option<Box<Retry>>,
+}
+
+/// A request that has just come out of the chain.
+pub(crate) struct Outgoing<'a> {
+    pub(super) ticket: Ticket,
+    pub(super) command: CommandId,
+    pub(super) arguments: Arguments<'a>,
+    pub(super) frame: Frame,
+    /// Where a frame that is not apart lies.
+    pub(super) arena: &'a [u8],
+}
+
+/// The transforms that watch what a server sends by itself: those that watched the request that
+/// asked for it.
+#[derive(Debug)]
+pub(crate) struct Pushes {
+    /// That request.
+    pub(crate) id: MessageId,
+    /// Each transform with its tag.
+    pub(crate) watches: Vec<(Place, u64)>,
+}
+
+/// How an exclusive connection is set up for a request.
+pub(super) struct Setup {
+    /// Who the connection is to the server.
+    pub(super) identity: Rc<Identity>,
+    /// Whether the connection is used even if the server refuses the handshake.
+    pub(super) ignore_handshake_errors: bool,
+    /// Whether the connection is for this request alone.
+    pub(super) once: bool,
+}
+
+impl RequestInfo {
+    /// What is known of a request to one server.
+    pub(super) fn new(command: CommandId, arguments: &Arguments<'_>) -> Self {
+        let need = ConnectionNeed::of(command).with(arguments);
+        let change = if need == ConnectionNeed::Shared { None } else { StateChange::of(command, arguments) };
+        let expect = expectation(need, command, arguments.count());
+        Self { command, need, change, expect, target: Target::Anywhere, several: false }
+    }
+
+    /// What is known of a request to a cluster.
+    pub(super) fn in_cluster(command: CommandId, arguments: &Arguments<'_>) -> Self {
+        let mut keys = Vec::new();
+        let target = match Target::straight(command, arguments) {
+            Some(slot) => Target::To(slot),
+            None => Target::of(command, arguments, &mut keys),
+        };
+        Self { target, several: keys.len() > 1, ..Self::new(command, arguments) }
+    }
+
+    /// How an exclusive connection is set up for it. `beginning`: who a new session is.
+    pub(super) fn setup(&self, state: &SessionState, beginning: &Rc<Identity>) -> Setup {
+        let own = &state.identity;
+        let introduces = self.change.as_ref().is_some_and(StateChange::introduces);
+        match (introduces, self.need == ConnectionNeed::Urgent) {
+            // But for the protocol, in which its reply is told.
+            (true, _) => Setup {
+                identity: Rc::new(Identity { protocol: own.protocol, ..(**beginning).clone() }),
+                ignore_handshake_errors: true,
+                once: true,
+            },
+            // A busy server selects no database, and it would not matter.
+            (_, true) => Setup {
+                identity: Rc::new(Identity { database: 0, ..(**own).clone() }),
+                ignore_handshake_errors: false,
+                once: true,
+            },
+            _ => Setup { identity: own.clone(), ignore_handshake_errors: false, once: false },
+        }
+    }
+}
+
+impl QueuedRequest {
+    /// Keeps a request that has just come out of the chain.
+    pub(super) fn new(request: &Outgoing<'_>, info: RequestInfo) -> Self {
+        let frame = match &request.frame {
+            Frame::Arena(range) => Bytes::copy_from_slice(request.arena.get(range.clone()).unwrap_or_default()),
+            Frame::Large(bytes) => bytes.clone(),
+        };
+        Self { ticket: request.ticket, frame, info, retry: None }
+    }
+
+    /// Its place, and which part of a request it is.
+    pub(super) fn place(&self) -> (u64, u16) {
+        (self.ticket.sequence, self.ticket.part)
+    }
+}
