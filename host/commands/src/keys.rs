@@ -1,6 +1,7 @@
 //! Which arguments of a request are keys.
 
 use crate::command::{Begin, ByName, Find, KeySpec, Plan};
+use crate::effect::READ_STREAMS;
 use crate::{CommandId, KeyFlags};
 
 /// The arguments of a request, the command's name first.
@@ -152,20 +153,19 @@ fn operands(options: Options, option: &[u8]) -> Option<usize> {
     options.iter().find(|(name, _)| option.eq_ignore_ascii_case(name.as_bytes())).map(|&(_, operands)| operands)
 }
 
-/// `XREAD [BLOCK ms] [COUNT n] [NOACK] [GROUP group consumer] STREAMS key … id …`
+/// `XREAD [BLOCK ms] [COUNT n] [CLAIM ms] [NOACK] [GROUP group consumer] STREAMS key … id …`
 fn streams<A: Args + ?Sized>(args: &A, out: &mut Vec<u32>) {
-    const OPTIONS: Options = &[("block", 1), ("count", 1), ("group", 2), ("noack", 0)];
     let count = args.count();
     let mut at = 1;
     while at < count {
-        if args.arg(at).eq_ignore_ascii_case(b"streams") {
+        if args.arg(at).eq_ignore_ascii_case(READ_STREAMS.end.as_bytes()) {
             let rest = count - at - 1;
             if rest.is_multiple_of(2) {
                 out.extend((at + 1..at + 1 + rest / 2).map(|position| position as u32));
             }
             return;
         }
-        let Some(operands) = operands(OPTIONS, args.arg(at)) else {
+        let Some(operands) = READ_STREAMS.operands(args.arg(at)) else {
             return;
         };
         at += 1 + operands;

@@ -24,6 +24,7 @@
 
 mod bits;
 mod command;
+mod effect;
 mod keys;
 mod name;
 mod rows;
@@ -31,5 +32,8 @@ mod table;
 
 pub use bits::{Categories, Flags, KeyFlags};
 pub use command::{Begin, Command, Find, KeyRange, KeySpec, RequestPolicy, ResponsePolicy};
+pub use effect::{
+    Blocks, ClientIdForm, ConnectionNeed, Effect, Grammar, NodesForm, Replies, Secrets, Sets, Subscription, Tells,
+};
 pub use keys::{Args, key_positions};
 pub use table::{CommandId, Table, lookup, table};
