@@ -4,7 +4,7 @@ use crate::bits::{Categories, Flags, KeyFlags, category, flag};
 use crate::effect::{Blocks, ConnectionNeed, Effect, Grammar, Replies, Secrets, Sets, Tells};
 
 /// A command, a container (`config`) or a subcommand (`config|set`).
-#[derive(Debug, Clone)]
+#[derive(Debug, Copy, Clone)]
 pub struct Command {
     name: &'static str,
     arity: i16,

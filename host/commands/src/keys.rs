@@ -131,7 +131,8 @@ fn find<A: Args + ?Sized>(find: Find, begin: usize, args: &A) -> Option<(usize, 
             let at = offset(index).filter(|at| *at < count)?;
             let keys = decimal(args.arg(at))?;
             let first = offset(first)?;
-            (first, first.checked_add(keys)?.checked_sub(1)?, step)
+            let rest = (keys - 1).checked_mul(usize::from(step.unsigned_abs()).max(1))?;
+            (first, first.checked_add(rest)?, step)
         }
         Find::Unknown => return None,
     };

@@ -33,6 +33,10 @@ fn commands_that_would_disturb_others_are_told_from_those_that_would_not() {
         ("ASKING", ConnectionNeed::Asking),
         ("cluster NODES", ConnectionNeed::Shared),
         ("CLUSTER INFO", ConnectionNeed::Shared),
+        ("CLIENT ID", ConnectionNeed::Momentary),
+        ("HIMPORT PREPARE people name city", ConnectionNeed::Pin),
+        ("HIMPORT SET key people Ada London", ConnectionNeed::Momentary),
+        ("CLUSTER SYNCSLOTS CAPA x", ConnectionNeed::Pin),
     ] {
         assert_eq!(need(request), expected, "{request}");
     }
