@@ -42,6 +42,8 @@ impl<A: AsRef<[u8]>> Args for Vec<A> {
 ///   keys that is none, or more than there are arguments) has none; the server refuses it.
 /// - Of several `STORE` options, `GEORADIUS`, `GEORADIUSBYMEMBER` and `SORT` use the last, where `COMMAND GETKEYS` may
 ///   name another: both are given.
+/// - A last argument `KEYS` of `MIGRATE` says nothing: the key in its usual place is given, where `COMMAND GETKEYS` may
+///   give none.
 /// - `PFMERGE` of a destination alone has a key, though `COMMAND GETKEYS` refuses to name it.
 /// - `XREAD` and `XREADGROUP` are read as the commands themselves do it, so that a consumer may be called `STREAMS`.
 ///
