@@ -245,8 +245,8 @@ impl KeyRange {
 
 pub(crate) const NONE: u32 = 0;
 
-/// A command without keys and tips; categories that follow from the flags need not be named, nor that a command which
-/// is flagged as blocking needs a connection that may wait.
+/// A command without keys and tips; categories that follow from the flags need not be named, nor
+/// that a command which is flagged as blocking needs a connection that may wait.
 pub(crate) const fn cmd(name: &'static str, arity: i16, flags: u32, categories: u32) -> Command {
     Command {
         name,

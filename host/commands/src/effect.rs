@@ -1,5 +1,5 @@
-//! What a command does to the connection that it runs on: which connection it needs, what it sets there, how its
-//! replies come, whether it waits, and which of its arguments are secret.
+//! What a command does to the connection that it runs on: which connection it needs, what it sets
+//! there, how its replies come, whether it waits, and which of its arguments are secret.
 
 use crate::keys::Args;
 use crate::table::{CommandId, table};
@@ -7,7 +7,8 @@ use crate::table::{CommandId, table};
 /// What a command does to the connection that it runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Effect {
-    /// Which connection it needs, and for how long. What it needs with certain arguments, [`Effect::need_with`] says.
+    /// Which connection it needs, and for how long. What it needs with certain arguments,
+    /// [`Effect::need_with`] says.
     pub need: ConnectionNeed,
     /// What it sets where it succeeds.
     pub sets: Sets,
@@ -50,14 +51,15 @@ pub enum ConnectionNeed {
     Unwatch,
     /// One of its own for the next request too, which alone it is about: ASKING.
     Asking,
-    /// One of its own for as long as the server may send something by itself: subscriptions and MONITOR.
+    /// One of its own for as long as the server may send something by itself: subscriptions and
+    /// MONITOR.
     Listen,
     /// One of its own while tracking is on: CLIENT TRACKING.
     Tracking,
     /// One of its own from then on: what it does to a connection cannot be done again on another.
     Pin,
-    /// One of its own, as the table does not know what the command does. The client keeps it unless the server did not
-    /// know the command either.
+    /// One of its own, as the table does not know what the command does. The client keeps it unless
+    /// the server did not know the command either.
     Unknown,
 }
 
@@ -88,7 +90,8 @@ pub enum Sets {
     Tracking,
     /// Who may do what on the whole server: ACL SETUSER, DELUSER and LOAD.
     Users,
-    /// The same where a parameter among its arguments is the default user's password: CONFIG SET requirepass.
+    /// The same where a parameter among its arguments is the default user's password: CONFIG SET
+    /// requirepass.
     UsersByParameter,
     /// That requests are queued: MULTI.
     Transaction,
@@ -101,8 +104,8 @@ pub enum Sets {
 pub enum Replies {
     /// One.
     One,
-    /// One confirmation for each channel; without channels, a command that ends subscriptions confirms each that there
-    /// is, and at least one.
+    /// One confirmation for each channel; without channels, a command that ends subscriptions
+    /// confirms each that there is, and at least one.
     Confirmations {
         /// Of which kind.
         kind: Subscription,
@@ -208,15 +211,16 @@ impl Effect {
     /// What a command does that always may block.
     pub(crate) const BLOCKING: Self = Self { need: ConnectionNeed::Blocking, blocks: Blocks::Always, ..Self::PLAIN };
 
-    /// What is assumed of a command that the table does not know, and of a container whose subcommand it does not know:
-    /// anything could be done to the connection, and any argument could be secret, as it may be a command that carries
-    /// passwords, with a typing error.
+    /// What is assumed of a command that the table does not know, and of a container whose
+    /// subcommand it does not know: anything could be done to the connection, and any argument
+    /// could be secret, as it may be a command that carries passwords, with a typing error.
     pub const UNKNOWN: Self = Self { need: ConnectionNeed::Unknown, secrets: Secrets::From(1), ..Self::PLAIN };
 
     /// Which connection it needs with these arguments.
     ///
-    /// Options may ask to block, and what takes no arguments needs nothing where it has some: the server refuses it.
-    /// Where the command may be a container, [`CommandId::need_with`] knows more.
+    /// Options may ask to block, and what takes no arguments needs nothing where it has some: the
+    /// server refuses it. Where the command may be a container, [`CommandId::need_with`] knows
+    /// more.
     #[inline]
     pub fn need_with<A: Args + ?Sized>(&self, arguments: &A) -> ConnectionNeed {
         use ConnectionNeed::{Asking, Blocking, Discard, Exec, Multi, Shared, Unwatch};
@@ -229,15 +233,16 @@ impl Effect {
 }
 
 impl CommandId {
-    /// What the command does to the connection that it runs on; [`Effect::UNKNOWN`] for one that is not in the table.
+    /// What the command does to the connection that it runs on; [`Effect::UNKNOWN`] for one that is
+    /// not in the table.
     #[must_use]
     #[inline]
     pub fn effect(self) -> &'static Effect {
         self.get().map_or(&Effect::UNKNOWN, |command| command.effect())
     }
 
-    /// Which connection the command needs with these arguments, its name first: as [`Effect::need_with`], and a
-    /// container by itself does nothing.
+    /// Which connection the command needs with these arguments, its name first: as
+    /// [`Effect::need_with`], and a container by itself does nothing.
     #[inline]
     pub fn need_with<A: Args + ?Sized>(self, arguments: &A) -> ConnectionNeed {
         let need = self.effect().need_with(arguments);
@@ -251,7 +256,8 @@ impl CommandId {
 // === impl Grammar ===
 
 impl Grammar {
-    /// Whether a request, its name first, asks to block. Words that the grammar does not know are taken to ask for it.
+    /// Whether a request, its name first, asks to block. Words that the grammar does not know are
+    /// taken to ask for it.
     pub fn asks<A: Args + ?Sized>(&self, arguments: &A) -> bool {
         let mut at = 1;
         while at < arguments.count() {

@@ -1,8 +1,8 @@
-//! The command table of Redis and Valkey: names, flags, categories, key positions and what they do to their
-//! connection, as data.
+//! The command table of Redis and Valkey: names, flags, categories, key positions and what they do
+//! to their connection, as data.
 //!
-//! A proxy asks of every request which command it is ([`lookup`]), what that does to the connection that it runs on
-//! ([`Effect`]), and of some which arguments are keys ([`key_positions`]):
+//! A proxy asks of every request which command it is ([`lookup`]), what that does to the connection
+//! that it runs on ([`Effect`]), and of some which arguments are keys ([`key_positions`]):
 //!
 //! ```
 //! let request: Vec<&[u8]> = vec![b"BLPOP", b"queue:1", b"queue:2", b"0"];
@@ -18,9 +18,10 @@
 //! # Ok::<(), &str>(())
 //! ```
 //!
-//! `rows` is the data, `command` what a row says, `effect` what it says that no server tells, `bits` the sets of flags,
-//! `name` and `table` the index from names, `keys` the search for keys. Everything is built when the crate is compiled; nothing allocates but the caller's list
-//! of positions.
+//! `rows` is the data, `command` what a row says, `effect` what it says that no server tells,
+//! `bits` the sets of flags, `name` and `table` the index from names, `keys` the search for keys.
+//! Everything is built when the crate is compiled; nothing allocates but the caller's list of
+//! positions.
 
 #![forbid(unsafe_code)]
 

@@ -150,8 +150,8 @@ impl RequestLogger {
     }
 }
 
-/// The commands whose arguments may be secret, as the table of commands has it. A command that it does not know may be one
-/// of them with a typing error.
+/// The commands whose arguments may be secret, as the table of commands has it. A command that it
+/// does not know may be one of them with a typing error.
 fn secretive() -> CommandSet {
     let may_be_secret = |id: &CommandId| id.effect().secrets != Secrets::None;
     let rows = (0..).map_while(CommandId::from_index).filter(may_be_secret).filter_map(CommandId::get);

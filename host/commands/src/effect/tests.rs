@@ -149,7 +149,8 @@ fn what_helps_a_server_that_is_stuck_gets_through() {
     for name in ["script|kill", "function|kill", "function|stats", "shutdown", "client|unpause", "failover"] {
         assert_eq!(effect(name).need, ConnectionNeed::Urgent, "{name}");
     }
-    // What a server answers while a script holds it up either gets through or is about its own connection.
+    // What a server answers while a script holds it up either gets through or is about its own
+    // connection.
     for command in commands().filter(|command| command.flags().contains(Flags::ALLOW_BUSY)) {
         assert_ne!(command.effect().need, ConnectionNeed::Shared, "{}", command.name());
     }
