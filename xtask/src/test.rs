@@ -13,6 +13,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     redis_server::install_if_missing()?;
     let python = Python::prepare(workspace)?;
     let client_source = python.client_source(workspace)?;
+    let valkey_server = python.valkey_server()?;
     let node_modules = node::prepare(workspace)?;
     components::build(workspace)?;
     let tools = languages::build(workspace)?;
@@ -23,6 +24,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         cargo.args(arguments).env("SLUICE_BIN", workspace.sluice("debug")).env("SLUICE_PYTHON", &python.interpreter);
         cargo.env("SLUICE_TOOLS", tools.directory()).env("SLUICE_CARGO_TARGET", components::target(workspace));
         cargo.env("SLUICE_REDIS_PY", &client_source).env("SLUICE_NODE_MODULES", &node_modules);
+        cargo.env("SLUICE_VALKEY_SERVER", &valkey_server);
         if let Some(path) = &python.path {
             cargo.env("PYTHONPATH", path);
         }

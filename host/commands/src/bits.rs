@@ -162,6 +162,8 @@ bits! {
         TRANSACTION = 19 "transaction",
         /// Scripts and functions.
         SCRIPTING = 20 "scripting",
+        /// Arrays.
+        ARRAY = 21 "array",
     }
 }
 

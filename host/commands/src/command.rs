@@ -1,9 +1,10 @@
 //! One command: what the table says of it.
 
 use crate::bits::{Categories, Flags, KeyFlags, category, flag};
+use crate::effect::{Blocks, ConnectionNeed, Effect, Grammar, Replies, Secrets, Sets, Tells};
 
 /// A command, a container (`config`) or a subcommand (`config|set`).
-#[derive(Debug, Clone)]
+#[derive(Debug, Copy, Clone)]
 pub struct Command {
     name: &'static str,
     arity: i16,
@@ -12,6 +13,7 @@ pub struct Command {
     key_specs: &'static [KeySpec],
     request_policy: RequestPolicy,
     response_policy: ResponsePolicy,
+    effect: Effect,
     /// What the specs leave open, see `keys`.
     pub(crate) by_name: ByName,
     /// The quickest way to its keys.
@@ -209,6 +211,12 @@ impl Command {
     pub const fn response_policy(&self) -> ResponsePolicy {
         self.response_policy
     }
+
+    /// What it does to the connection that it runs on.
+    #[must_use]
+    pub const fn effect(&self) -> &Effect {
+        &self.effect
+    }
 }
 
 // === impl KeyRange ===
@@ -237,7 +245,8 @@ impl KeyRange {
 
 pub(crate) const NONE: u32 = 0;
 
-/// A command without keys and tips; categories that follow from the flags need not be named.
+/// A command without keys and tips; categories that follow from the flags need not be named, nor
+/// that a command which is flagged as blocking needs a connection that may wait.
 pub(crate) const fn cmd(name: &'static str, arity: i16, flags: u32, categories: u32) -> Command {
     Command {
         name,
@@ -247,9 +256,15 @@ pub(crate) const fn cmd(name: &'static str, arity: i16, flags: u32, categories: 
         key_specs: &[],
         request_policy: RequestPolicy::Default,
         response_policy: ResponsePolicy::Default,
+        effect: if flags & flag::BLOCKING != 0 { Effect::BLOCKING } else { Effect::PLAIN },
         by_name: ByName::No,
         plan: Plan::NoKeys,
     }
+}
+
+/// A command that its subcommands do the work of. It stands for those of them that are not in the table.
+pub(crate) const fn container(name: &'static str) -> Command {
+    cmd(name, -2, NONE, NONE).unknown()
 }
 
 /// The categories that the server derives from the flags.
@@ -313,6 +328,44 @@ impl Command {
 
     pub(crate) const fn response(mut self, policy: ResponsePolicy) -> Self {
         self.response_policy = policy;
+        self
+    }
+
+    pub(crate) const fn needs(mut self, need: ConnectionNeed) -> Self {
+        self.effect.need = need;
+        self
+    }
+
+    pub(crate) const fn sets(mut self, sets: Sets) -> Self {
+        self.effect.sets = sets;
+        self
+    }
+
+    pub(crate) const fn replies(mut self, replies: Replies) -> Self {
+        self.effect.replies = replies;
+        self
+    }
+
+    pub(crate) const fn tells(mut self, tells: Tells) -> Self {
+        self.effect.tells = tells;
+        self
+    }
+
+    /// Every argument from this position on may be secret.
+    pub(crate) const fn hides(mut self, from: u8) -> Self {
+        self.effect.secrets = Secrets::From(from);
+        self
+    }
+
+    /// It blocks only where one of these options asks for it.
+    pub(crate) const fn blocks_by(mut self, grammar: &'static Grammar) -> Self {
+        self.effect.blocks = Blocks::Option(grammar);
+        self.effect.need = ConnectionNeed::Shared;
+        self
+    }
+
+    pub(crate) const fn unknown(mut self) -> Self {
+        self.effect = Effect::UNKNOWN;
         self
     }
 }

@@ -1,6 +1,7 @@
 //! Which arguments of a request are keys.
 
 use crate::command::{Begin, ByName, Find, KeySpec, Plan};
+use crate::effect::READ_STREAMS;
 use crate::{CommandId, KeyFlags};
 
 /// The arguments of a request, the command's name first.
@@ -41,6 +42,8 @@ impl<A: AsRef<[u8]>> Args for Vec<A> {
 ///   keys that is none, or more than there are arguments) has none; the server refuses it.
 /// - Of several `STORE` options, `GEORADIUS`, `GEORADIUSBYMEMBER` and `SORT` use the last, where `COMMAND GETKEYS` may
 ///   name another: both are given.
+/// - A last argument `KEYS` of `MIGRATE` says nothing: the key in its usual place is given, where `COMMAND GETKEYS` may
+///   give none.
 /// - `PFMERGE` of a destination alone has a key, though `COMMAND GETKEYS` refuses to name it.
 /// - `XREAD` and `XREADGROUP` are read as the commands themselves do it, so that a consumer may be called `STREAMS`.
 ///
@@ -130,7 +133,8 @@ fn find<A: Args + ?Sized>(find: Find, begin: usize, args: &A) -> Option<(usize, 
             let at = offset(index).filter(|at| *at < count)?;
             let keys = decimal(args.arg(at))?;
             let first = offset(first)?;
-            (first, first.checked_add(keys)?.checked_sub(1)?, step)
+            let rest = (keys - 1).checked_mul(usize::from(step.unsigned_abs()).max(1))?;
+            (first, first.checked_add(rest)?, step)
         }
         Find::Unknown => return None,
     };
@@ -152,20 +156,19 @@ fn operands(options: Options, option: &[u8]) -> Option<usize> {
     options.iter().find(|(name, _)| option.eq_ignore_ascii_case(name.as_bytes())).map(|&(_, operands)| operands)
 }
 
-/// `XREAD [BLOCK ms] [COUNT n] [NOACK] [GROUP group consumer] STREAMS key … id …`
+/// `XREAD [BLOCK ms] [COUNT n] [CLAIM ms] [NOACK] [GROUP group consumer] STREAMS key … id …`
 fn streams<A: Args + ?Sized>(args: &A, out: &mut Vec<u32>) {
-    const OPTIONS: Options = &[("block", 1), ("count", 1), ("group", 2), ("noack", 0)];
     let count = args.count();
     let mut at = 1;
     while at < count {
-        if args.arg(at).eq_ignore_ascii_case(b"streams") {
+        if args.arg(at).eq_ignore_ascii_case(READ_STREAMS.end.as_bytes()) {
             let rest = count - at - 1;
             if rest.is_multiple_of(2) {
                 out.extend((at + 1..at + 1 + rest / 2).map(|position| position as u32));
             }
             return;
         }
-        let Some(operands) = operands(OPTIONS, args.arg(at)) else {
+        let Some(operands) = READ_STREAMS.operands(args.arg(at)) else {
             return;
         };
         at += 1 + operands;

@@ -28,7 +28,7 @@ struct Slot {
     command: u16,
 }
 
-/// What a name's hash is below: about four times the names, so that nearly every name is found at the first probe.
+/// What a name's hash is below: about three times the names, so that nearly every name is found at the first probe.
 const SLOTS: usize = 1024;
 /// How many names are longer than 16 bytes.
 const LONG: usize = count_long();

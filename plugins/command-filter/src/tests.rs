@@ -54,8 +54,8 @@ fn unknown_commands_pass_or_not_as_the_operator_says() {
 #[test]
 fn requests_that_a_list_of_denials_does_not_name_never_cross() {
     let filter = filter(json!({ "deny": ["flushall"] }));
-    let expected = Interest::in_commands(["discard", "exec", "flushall", "multi", "reset"]).view(View::Command);
-    assert_eq!(*filter.interest(), expected);
+    let named = ["discard", "exec", "flushall", "multi", "reset"].into_iter().filter_map(Command::named).collect();
+    assert_eq!(*filter.interest(), Interest::in_set(&named).view(View::Command));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use sluice_commands::{CommandId, Secrets};
 use sluice_plugin::clock::Instant;
 use sluice_plugin::log::{self, Level};
 use sluice_plugin::{
@@ -37,15 +38,13 @@ const MOST_BYTES: usize = 64;
 /// How many clients' addresses are remembered. Asking the host again costs little.
 const MOST_PEERS: usize = 4096;
 
-/// Commands that carry passwords among their arguments, which are never written.
-const SECRETIVE: [&str; 5] = ["auth", "hello", "acl|setuser", "config|set", "migrate"];
-
 /// Logs requests.
 pub struct RequestLogger {
     commands: Option<CommandSet>,
     level: Level,
     values: bool,
     responses: bool,
+    /// Commands whose arguments may be secret, which are never written.
     secretive: CommandSet,
     peers: BTreeMap<SessionId, String>,
 }
@@ -61,7 +60,7 @@ impl Transform for RequestLogger {
             level: config.level,
             values: config.values,
             responses: config.responses,
-            secretive: SECRETIVE.into_iter().filter_map(Command::named).collect(),
+            secretive: secretive(),
             peers: BTreeMap::new(),
         })
     }
@@ -149,6 +148,14 @@ impl RequestLogger {
         }
         self.peers.entry(session).or_insert_with(|| sessions::get(session).map_or_else(|| "-".to_owned(), describe))
     }
+}
+
+/// The commands whose arguments may be secret, as the table of commands has it. A command that it
+/// does not know may be one of them with a typing error.
+fn secretive() -> CommandSet {
+    let may_be_secret = |id: &CommandId| id.effect().secrets != Secrets::None;
+    let rows = (0..).map_while(CommandId::from_index).filter(may_be_secret).filter_map(CommandId::get);
+    rows.filter_map(|row| Command::named(row.name())).chain([Command::UNKNOWN]).collect()
 }
 
 /// `127.0.0.1:50012`, and who it is by its TLS certificate.

@@ -74,9 +74,18 @@ fn values_are_escaped_and_shortened() {
 #[test]
 fn secrets_are_never_written() {
     let mut logger = logger(json!({ "values": true }));
-    for request in
-        ["AUTH user hunter2", "HELLO 3 AUTH user hunter2", "CONFIG SET requirepass hunter2", "ACL SETUSER a >hunter2"]
-    {
+    for request in [
+        "AUTH user hunter2",
+        "HELLO 3 AUTH user hunter2",
+        "CONFIG SET requirepass hunter2",
+        "ACL SETUSER a >hunter2",
+        "MIGRATE host 6379 key 0 1000 AUTH hunter2",
+        "MODULE LOADEX path CONFIG password hunter2",
+        "ACL DRYRUN user CONFIG SET requirepass hunter2",
+        // With a typing error.
+        "CONFIG SETT requirepass hunter2",
+        "AUHT user hunter2",
+    ] {
         logger.request(request);
         let line = lines(&mut logger).remove(0);
         assert!(line.ends_with("values=(hidden)") && !line.contains("hunter2"), "{line}");

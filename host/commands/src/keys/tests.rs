@@ -20,6 +20,9 @@ fn keys_are_found_by_index_keyword_and_number() {
     assert_eq!(keys("ZUNIONSTORE d 2 a b WEIGHTS 1 2"), [1, 3, 4]);
     assert_eq!(keys("XREAD COUNT 1 STREAMS a b 0 0"), [4, 5]);
     assert_eq!(keys("OBJECT ENCODING k"), [2]);
+    assert_eq!(keys("MSETEX 2 a 1 b 2 EX 10"), [2, 4]);
+    assert_eq!(keys("STRALGO LCS LEN KEYS a b"), [4, 5]);
+    assert_eq!(keys("XREADGROUP GROUP g c CLAIM 10 STREAMS a >"), [7]);
     assert_eq!(keys("PING"), []);
     assert_eq!(keys("SPUBLISH channel message"), []);
 }

@@ -3,13 +3,13 @@
 use std::fmt;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A running `redis-server`; dropping it ends the server.
+/// A running server; dropping it ends it.
 pub struct Redis {
     process: Child,
     socket: PathBuf,
@@ -26,25 +26,43 @@ pub enum Value {
 }
 
 impl Redis {
-    /// Starts a server that keeps nothing on disk, and waits until it accepts connections.
+    /// Starts the `redis-server` on `PATH`.
     pub fn start() -> Self {
+        Self::run(Path::new("redis-server"))
+    }
+
+    /// Starts the newest Valkey that is to be had.
+    pub fn valkey() -> Self {
+        let program = std::env::var_os("SLUICE_VALKEY_SERVER")
+            .expect("this test needs a Valkey server, named by SLUICE_VALKEY_SERVER; `cargo xtask test` provides it");
+        Self::run(Path::new(&program))
+    }
+
+    /// Starts a server that keeps nothing on disk, and waits until it accepts connections.
+    fn run(program: &Path) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let socket = std::env::temp_dir().join(format!("sluice-commands-{}-{number}.sock", std::process::id()));
-        let mut process = Command::new("redis-server")
+        let mut process = Command::new(program)
             .args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"])
             .arg(&socket)
             .stdout(Stdio::null())
             .spawn()
-            .expect("this test needs `redis-server` (7.0 or newer) on PATH; `cargo xtask test` installs it");
+            .unwrap_or_else(|error| {
+                panic!("this test needs {}, which `cargo xtask test` installs: {error}", program.display())
+            });
         let begun = Instant::now();
         let connection = loop {
             match UnixStream::connect(&socket) {
                 Ok(connection) => break connection,
                 Err(error) => {
                     let ended = process.try_wait().unwrap();
-                    assert!(ended.is_none(), "redis-server ended at once: {ended:?}");
-                    assert!(begun.elapsed() < Duration::from_secs(20), "redis-server does not listen: {error}");
+                    assert!(ended.is_none(), "{} ended at once: {ended:?}", program.display());
+                    assert!(
+                        begun.elapsed() < Duration::from_secs(20),
+                        "{} does not listen: {error}",
+                        program.display()
+                    );
                     thread::sleep(Duration::from_millis(5));
                 }
             }
