@@ -216,6 +216,16 @@ impl Effect {
     /// could be secret, as it may be a command that carries passwords, with a typing error.
     pub const UNKNOWN: Self = Self { need: ConnectionNeed::Unknown, secrets: Secrets::From(1), ..Self::PLAIN };
 
+    /// Whether it leaves no trace on its connection, whatever its arguments: it may run between the
+    /// commands of other clients, and has one reply that is the same on every connection.
+    #[inline]
+    pub const fn is_plain(&self) -> bool {
+        matches!(
+            (self.need, self.replies, self.blocks, self.tells),
+            (ConnectionNeed::Shared, Replies::One, Blocks::Never, Tells::Nothing)
+        )
+    }
+
     /// Which connection it needs with these arguments.
     ///
     /// Options may ask to block, and what takes no arguments needs nothing where it has some: the

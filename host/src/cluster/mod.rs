@@ -28,7 +28,7 @@ pub use merge::Merge;
 pub use module_commands::{ModuleCommand, ModuleCommands};
 pub use policies::{merge_rule, refusal};
 pub use redirect::{Address, MOST, Obstacle, Redirect};
-pub use rewrite::{Form, Rewrite};
+pub use rewrite::Rewrite;
 pub use scan_cursor::{Cursor, Leg};
 pub use slot::{SLOTS, Slot};
 pub use slot_map::{MapError, Node, Shard, SlotMap};

@@ -13,19 +13,10 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use sluice_commands::NodesForm;
+
 use crate::net::host_and_port;
 use crate::resp::{encode, reply};
-
-/// What a reply looks like in which nodes are named.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Form {
-    /// As that to `CLUSTER SLOTS`.
-    Slots,
-    /// As that to `CLUSTER SHARDS`.
-    Shards,
-    /// As that to `CLUSTER NODES`, or an array of its lines.
-    Lines,
-}
 
 /// Which proxy stands for which node.
 #[derive(Debug, Default)]
@@ -62,31 +53,31 @@ impl Rewrite {
     }
 
     /// A reply of this form, with proxies instead of nodes; `None`: it stays as it is.
-    pub fn reply(&self, form: Form, frame: &[u8]) -> Option<Vec<u8>> {
+    pub fn reply(&self, form: NodesForm, frame: &[u8]) -> Option<Vec<u8>> {
         let mut out = Vec::with_capacity(frame.len());
         match form {
-            Form::Slots => each(frame, &mut out, |_, range, out| {
+            NodesForm::Slots => each(frame, &mut out, |_, range, out| {
                 each(range, out, |at, field, out| match at {
                     0 | 1 => out.extend_from_slice(field),
                     _ => self.slots_node(field, out),
                 });
             }),
-            Form::Shards => each(frame, &mut out, |_, shard, out| {
+            NodesForm::Shards => each(frame, &mut out, |_, shard, out| {
                 each_value(shard, out, |name, value, out| match name {
                     "nodes" => each(value, out, |_, node, out| self.shards_node(node, out)),
                     _ => out.extend_from_slice(value),
                 });
             }),
-            Form::Lines if is_aggregate(frame) => {
+            NodesForm::Lines if is_aggregate(frame) => {
                 each(frame, &mut out, |_, line, out| self.text_of_lines(line, out));
             }
-            Form::Lines => self.text_of_lines(frame, &mut out),
+            NodesForm::Lines => self.text_of_lines(frame, &mut out),
         }
         (out != frame).then_some(out)
     }
 
     /// The reply to EXEC, in which the results at these places are of these forms; `None`: it stays as it is.
-    pub fn results(&self, forms: &[(usize, Form)], frame: &[u8]) -> Option<Vec<u8>> {
+    pub fn results(&self, forms: &[(usize, NodesForm)], frame: &[u8]) -> Option<Vec<u8>> {
         let mut out = Vec::with_capacity(frame.len());
         each(frame, &mut out, |at, result, out| {
             let form = forms.iter().find(|(of, _)| *of == at);

@@ -34,7 +34,7 @@ fn int(number: usize) -> String {
     format!(":{number}\r\n")
 }
 
-fn reply(form: Form, frame: &str) -> Option<String> {
+fn reply(form: NodesForm, frame: &str) -> Option<String> {
     assert_eq!(reply::frame_length(frame.as_bytes()).unwrap(), Some(frame.len()), "{frame}");
     let rewritten = table().reply(form, frame.as_bytes()).map(|frame| String::from_utf8(frame).unwrap());
     if let Some(frame) = &rewritten {
@@ -104,13 +104,13 @@ fn slots_are_served_by_proxies_of_which_no_other_address_is_told() {
         let other = node("10.7.7.7", 7007, name("other.example"));
         let slots =
             |node: String| all("*", &[all("*", &[int(0), int(99), node, other.clone()]), all("*", &[int(5), int(6)])]);
-        assert_eq!(reply(Form::Slots, &slots(from.clone())).as_deref(), Some(&*slots(to)), "{from}");
+        assert_eq!(reply(NodesForm::Slots, &slots(from.clone())).as_deref(), Some(&*slots(to)), "{from}");
     }
     let unnamed = all("*", &[all("*", &[int(0), int(99), node("10.7.7.7", 7001, ip("10.7.7.7"))])]);
-    assert_eq!(reply(Form::Slots, &unnamed), None);
+    assert_eq!(reply(NodesForm::Slots, &unnamed), None);
     for other in ["-ERR This instance has cluster support disabled\r\n", "+QUEUED\r\n", "*-1\r\n", "*1\r\n*1\r\n:0\r\n"]
     {
-        assert_eq!(reply(Form::Slots, other), None, "{other}");
+        assert_eq!(reply(NodesForm::Slots, other), None, "{other}");
     }
 }
 
@@ -138,9 +138,9 @@ fn shards_consist_of_proxies_of_which_no_other_address_is_told() {
             "id c tls-port 6382 ip 192.0.2.4 endpoint 192.0.2.4 role replica",
             "id d port 7001 ip 10.7.7.7 endpoint ? hostname other.example role replica",
         ]);
-        assert_eq!(reply(Form::Shards, &from).as_deref(), Some(&*to));
+        assert_eq!(reply(NodesForm::Shards, &from).as_deref(), Some(&*to));
     }
-    assert_eq!(reply(Form::Shards, "-ERR unknown subcommand 'shards'\r\n"), None);
+    assert_eq!(reply(NodesForm::Shards, "-ERR unknown subcommand 'shards'\r\n"), None);
 }
 
 #[test]
@@ -170,13 +170,13 @@ fn lines_name_proxies_and_keep_everything_else() {
     }
     // NODES ends its last line, REPLICAS does not.
     let (text, expected) = (from.join("\n") + "\n", to.join("\n") + "\n");
-    assert_eq!(reply(Form::Lines, &bulk(&text)), Some(bulk(&expected)));
+    assert_eq!(reply(NodesForm::Lines, &bulk(&text)), Some(bulk(&expected)));
     let verbatim = |text: &str| format!("={}\r\ntxt:{text}\r\n", text.len() + 4);
-    assert_eq!(reply(Form::Lines, &verbatim(&text)), Some(verbatim(&expected)));
+    assert_eq!(reply(NodesForm::Lines, &verbatim(&text)), Some(verbatim(&expected)));
     let array = |lines: &[String]| all("*", &lines.iter().map(|line| bulk(line)).collect::<Vec<_>>());
-    assert_eq!(reply(Form::Lines, &array(&from)), Some(array(&to)));
+    assert_eq!(reply(NodesForm::Lines, &array(&from)), Some(array(&to)));
     for other in ["-ERR Unknown node\r\n", "*0\r\n", "$-1\r\n", "$0\r\n\r\n", "=4\r\ntxt:\r\n"] {
-        assert_eq!(reply(Form::Lines, other), None, "{other}");
+        assert_eq!(reply(NodesForm::Lines, other), None, "{other}");
     }
 }
 
@@ -185,10 +185,10 @@ fn in_the_results_of_a_transaction_only_those_that_are_asked_for_are_rewritten()
     let line = |address: &str| bulk(&format!("{FIRST} {address} master - 0 0 1 connected"));
     let from = all("*", &[line("10.0.0.1:7001@1"), bulk("value"), line("10.0.0.1:7001@1")]);
     let to = all("*", &[line("10.0.0.1:7001@1"), bulk("value"), line("192.0.2.1:6379@0")]);
-    assert_eq!(table().results(&[(2, Form::Lines)], from.as_bytes()), Some(to.into_bytes()));
-    assert_eq!(table().results(&[(7, Form::Lines)], from.as_bytes()), None);
+    assert_eq!(table().results(&[(2, NodesForm::Lines)], from.as_bytes()), Some(to.into_bytes()));
+    assert_eq!(table().results(&[(7, NodesForm::Lines)], from.as_bytes()), None);
     for other in ["*-1\r\n", "_\r\n", "-EXECABORT Transaction discarded\r\n"] {
-        assert_eq!(table().results(&[(0, Form::Lines)], other.as_bytes()), None);
+        assert_eq!(table().results(&[(0, NodesForm::Lines)], other.as_bytes()), None);
     }
 }
 

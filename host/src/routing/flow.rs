@@ -50,7 +50,7 @@ pub(super) struct Flow {
 
 /// The connections that a session uses.
 #[derive(Debug)]
-pub(super) enum Links {
+pub(crate) enum Links {
     /// None: the chain answers.
     Nowhere,
     /// One that it shares.

@@ -1,13 +1,14 @@
 //! A private connection in the hands of a session, and what the session needs it for.
 
-use super::need::ConnectionNeed;
+use sluice_commands::ConnectionNeed;
+
 use super::session_state::{SessionState, StateChange};
 use crate::ids::{Sequence, TrailId};
 use crate::upstream::ConnectionRef;
 
 /// A private connection that a session has been lent.
 #[derive(Debug)]
-pub(super) struct Lease {
+pub(crate) struct Lease {
     pub(super) connection: ConnectionRef,
     /// Behind the last request that had to run on it.
     until: Sequence,
@@ -155,6 +156,7 @@ impl Lease {
         match change {
             StateChange::Tracking(on) if confirmed => self.tracking = *on,
             StateChange::NoEvict(_) => self.tainted |= confirmed,
+            StateChange::Unknown if confirmed => (self.pinned, self.tainted) = (true, true),
             StateChange::Library(_) | StateChange::LibraryVersion(_) => self.labelled |= confirmed,
             StateChange::Multi
                 if !confirmed && self.transaction.as_ref().is_some_and(|begun| begun.since == sequence) =>

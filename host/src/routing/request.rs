@@ -3,10 +3,9 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use sluice_commands::{Args, CommandId};
+use sluice_commands::{Args, CommandId, ConnectionNeed};
 
 use super::cluster::Retry;
-use super::need::{ConnectionNeed, expectation};
 use super::session_state::{SessionState, StateChange};
 use crate::chain::vector::Arguments;
 use crate::chain::{Frame, Place};
@@ -71,9 +70,9 @@ pub(super) struct Setup {
 impl RequestInfo {
     /// What is known of a request to one server.
     pub(super) fn new(command: CommandId, arguments: &Arguments<'_>) -> Self {
-        let need = ConnectionNeed::of(command).with(arguments);
-        let change = if need == ConnectionNeed::Shared { None } else { StateChange::of(command, arguments) };
-        let expect = expectation(need, command, arguments.count());
+        let need = command.need_with(arguments);
+        let change = StateChange::of(command, need, arguments);
+        let expect = Expect::of(command, need, arguments.count());
         Self { command, need, change, expect, target: Target::Anywhere, several: false }
     }
 

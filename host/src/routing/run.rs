@@ -7,10 +7,10 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use sluice_commands::CommandId;
+use sluice_commands::{CommandId, ConnectionNeed};
 
 use super::flow::{Links, Route};
-use super::need::{ConnectionNeed, is_from_a_browser};
+use super::need::is_from_a_browser;
 use super::request::{Outgoing, Pushes};
 use super::{Replies, Sink};
 use crate::chain::vector::Request;
@@ -55,8 +55,7 @@ impl<R: Replies> Run<'_, R> {
                 && self.vector.outcome(request).is_none()
                 && request.trail.is_none()
                 && let Some(place) = self.vector.place(request)
-                && request.command != CommandId::UNKNOWN
-                && ConnectionNeed::of(request.command) == ConnectionNeed::Shared
+                && request.command.effect().is_plain()
                 && let Some(node) = self.node_of(request)
             {
                 match &mut stretch {
@@ -142,7 +141,7 @@ impl<R: Replies> Run<'_, R> {
             tracing::warn!(session = %self.route.flow.id, "closed: its client sends HTTP");
             return self.dismiss(&ticket, &nothing());
         }
-        let need = ConnectionNeed::of(request.command).with(&arguments);
+        let need = request.command.need_with(&arguments);
         self.watch_pushes(&ticket, need);
         let ok = Answer { frame: Bytes::from_static(encode::OK), foreign: false };
         match need {

@@ -5,10 +5,9 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use sluice_commands::CommandId;
+use sluice_commands::{ClientIdForm, CommandId, ConnectionNeed, NodesForm, Sets, Tells};
 
 use crate::chain::vector::Arguments;
-use crate::cluster::Form;
 use crate::resp::{Protocol, encode, reply};
 use crate::upstream::{Credentials, Identity, Profile};
 
@@ -44,7 +43,11 @@ pub(super) enum StateChange {
     /// WATCH.
     Watch,
     /// It changes nothing, but its reply names nodes of a cluster in this form.
-    Nodes(Form),
+    Nodes(NodesForm),
+    /// It changes nothing, but its reply gives the ID of its connection in this form.
+    ClientId(ClientIdForm),
+    /// What it changes is not known: the connection is not what another session could be lent.
+    Unknown,
     /// EXEC, with the changes of its transaction, each with its place among the replies.
     Exec(Vec<(usize, StateChange)>),
 }
@@ -60,37 +63,45 @@ pub(crate) struct SessionState {
 pub(crate) type SharedState = Rc<RefCell<SessionState>>;
 
 impl StateChange {
-    /// The change that a request asks for, if it asks for one.
-    pub(super) fn of(command: CommandId, arguments: &Arguments<'_>) -> Option<Self> {
-        let name = command.get()?.name();
+    /// The change that a request asks for, if it asks for one: by what its command sets, or tells.
+    pub(super) fn of(command: CommandId, need: ConnectionNeed, arguments: &Arguments<'_>) -> Option<Self> {
         let word = |at: usize| arguments.get(at);
         let boxed = |at: usize| word(at).map(Box::<[u8]>::from);
         let is = |at: usize, wanted: &[u8]| word(at).is_some_and(|word| word.eq_ignore_ascii_case(wanted));
-        Some(match name {
-            "hello" => hello(arguments),
-            "auth" => Self::Auth(Rc::new(match (boxed(1)?, boxed(2)) {
+        let effect = command.effect();
+        Some(match effect.sets {
+            Sets::Nothing => match effect.tells {
+                _ if need == ConnectionNeed::Unknown => Self::Unknown,
+                Tells::Nodes(form) => Self::Nodes(form),
+                Tells::ClientId(form) => Self::ClientId(form),
+                Tells::Nothing => return None,
+            },
+            Sets::User => Self::Auth(Rc::new(match (boxed(1)?, boxed(2)) {
                 (user, Some(password)) => Credentials { user: Some(user), password },
                 (password, None) => Credentials { user: None, password },
             })),
-            "select" => Self::Select(std::str::from_utf8(word(1)?).ok()?.parse().ok()?),
-            "readonly" => Self::Readonly(true),
-            "readwrite" => Self::Readonly(false),
-            "client|no-evict" => Self::NoEvict(is(2, b"ON")),
-            "client|no-touch" => Self::NoTouch(is(2, b"ON")),
-            "client|setname" => Self::Name(boxed(2)?),
-            "client|setinfo" if is(2, b"LIB-NAME") => Self::Library(boxed(3)?),
-            "client|setinfo" if is(2, b"LIB-VER") => Self::LibraryVersion(boxed(3)?),
-            "client|tracking" => Self::Tracking(is(2, b"ON")),
-            "acl|setuser" | "acl|deluser" | "acl|load" => Self::Users,
-            "config|set" if (2..).map_while(word).any(|word| word.eq_ignore_ascii_case(b"requirepass")) => Self::Users,
+            Sets::Greeting => hello(arguments),
+            Sets::Database => Self::Select(std::str::from_utf8(word(1)?).ok()?.parse().ok()?),
             // With arguments it is refused.
-            "reset" if word(1).is_none() => Self::Reset,
-            "multi" => Self::Multi,
-            "cluster|slots" => Self::Nodes(Form::Slots),
-            "cluster|shards" => Self::Nodes(Form::Shards),
-            "cluster|nodes" | "cluster|replicas" | "cluster|slaves" => Self::Nodes(Form::Lines),
-            "watch" => Self::Watch,
-            _ => return None,
+            Sets::Reset if word(1).is_some() => return None,
+            Sets::Reset => Self::Reset,
+            Sets::Readonly(readonly) => Self::Readonly(readonly),
+            Sets::NoEvict => Self::NoEvict(is(2, b"ON")),
+            Sets::NoTouch => Self::NoTouch(is(2, b"ON")),
+            Sets::Name => Self::Name(boxed(2)?),
+            Sets::Library if is(2, b"LIB-NAME") => Self::Library(boxed(3)?),
+            Sets::Library if is(2, b"LIB-VER") => Self::LibraryVersion(boxed(3)?),
+            Sets::Library => return None,
+            Sets::Tracking => Self::Tracking(is(2, b"ON")),
+            Sets::Users => Self::Users,
+            Sets::UsersByParameter => {
+                // Parameters stand before their values.
+                let mut parameters = (2..).step_by(2).map_while(word);
+                parameters.any(|name| name.eq_ignore_ascii_case(b"requirepass")).then_some(Self::Users)?
+            }
+            Sets::Transaction | Sets::Watch if need == ConnectionNeed::Shared => return None,
+            Sets::Transaction => Self::Multi,
+            Sets::Watch => Self::Watch,
         })
     }
 
@@ -98,6 +109,8 @@ impl StateChange {
     pub(super) fn is_confirmed_by(&self, reply: &[u8]) -> bool {
         match self {
             Self::Users => !reply::is_error(reply),
+            // A server that does not know the command has done nothing.
+            Self::Unknown => !reply.starts_with(b"-ERR unknown ") && reply != encode::QUEUED,
             Self::Hello { .. } => !reply::is_error(reply) && reply != encode::QUEUED,
             Self::Reset => reply.starts_with(b"+RESET"),
             Self::Exec(_) => reply.starts_with(b"*") && !reply.starts_with(b"*-1"),
@@ -190,6 +203,8 @@ impl SessionState {
             | StateChange::Multi
             | StateChange::Watch
             | StateChange::Nodes(_)
+            | StateChange::ClientId(_)
+            | StateChange::Unknown
             | StateChange::Exec(_) => {}
         }
     }
@@ -207,7 +222,8 @@ mod test {
         let mut spans: Vec<Span> = Vec::new();
         RequestScanner::default().scan(&frame, &mut spans).unwrap();
         let arguments = Arguments::new(&frame, &spans);
-        StateChange::of(crate::chain::vector::lookup(&arguments), &arguments)
+        let command = crate::chain::vector::lookup(&arguments);
+        StateChange::of(command, command.need_with(&arguments), &arguments)
     }
 
     fn after(lines: &[&str]) -> SessionState {

@@ -19,10 +19,12 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use sluice_commands::ConnectionNeed;
+
 use super::answers::Answers;
 use super::flow::{Flow, Links, Route};
 use super::lease::Lease;
-use super::need::ConnectionNeed;
+use super::need::is_exclusive;
 use super::request::{Outgoing, QueuedRequest, RequestInfo};
 use super::rewrite_addresses::rewritten;
 use super::session_state::StateChange;
@@ -326,7 +328,7 @@ impl Route {
         }
         match (&self.links, next) {
             (Links::Nowhere | Links::Cluster(_), _) | (Links::Shared(_), None) => Step::Rest,
-            (Links::Shared(_), Some((_, need))) if !need.is_exclusive() => Step::Send,
+            (Links::Shared(_), Some((_, need))) if !is_exclusive(need) => Step::Send,
             (Links::Shared(_), Some((sequence, _))) if head == sequence => Step::Borrow,
             (Links::Exclusive(lease), Some((sequence, _))) if lease.is_spent() => {
                 if head == sequence {
@@ -335,7 +337,7 @@ impl Route {
                     Step::Rest
                 }
             }
-            (Links::Exclusive(lease), Some((_, need))) if need.is_exclusive() || lease.is_needed(head) => Step::Send,
+            (Links::Exclusive(lease), Some((_, need))) if is_exclusive(need) || lease.is_needed(head) => Step::Send,
             (Links::Exclusive(_), Some((sequence, _))) if head == sequence => Step::Return,
             (Links::Exclusive(lease), None) if progress.is_idle() && !lease.is_needed(head) => Step::Return,
             _ => Step::Rest,

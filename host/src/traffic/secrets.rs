@@ -1,11 +1,8 @@
 //! What is never written down, whatever the operator asked for.
 
-use sluice_commands::{Categories, CommandId, table};
+use sluice_commands::{self as row, Categories, CommandId, table};
 
 use super::Values;
-
-/// Commands whose arguments may be passwords. Of these only the sizes are written, and of their errors the code.
-const SECRETIVE: [&str; 7] = ["auth", "hello", "migrate", "config|set", "acl|setuser", "module|load", "module|loadex"];
 
 /// What a line may say of a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -64,11 +61,11 @@ impl Secrets {
 
 fn reason(id: CommandId) -> Reason {
     let Some(command) = id.get() else { return Reason::Unsure };
-    if SECRETIVE.contains(&command.name()) {
-        Reason::Secretive
-    } else if table().family(id).count() > 1 {
-        // A request is of a container itself where nobody knows its subcommand: CONFIG SETT requirepass …
+    if table().family(id).count() > 1 {
+        // A request is of a container itself where the table lacks its subcommand: CONFIG SETT requirepass …
         Reason::Unsure
+    } else if id.effect().secrets != row::Secrets::None {
+        Reason::Secretive
     } else if command.category_set().contains(Categories::SCRIPTING) {
         Reason::Script
     } else {
@@ -127,7 +124,7 @@ mod tests {
 
     #[test]
     fn commands_that_carry_passwords_are_never_shown() {
-        for name in SECRETIVE {
+        for name in ["auth", "hello", "migrate", "config|set", "acl|setuser", "module|load", "module|loadex"] {
             assert_eq!(
                 of(name, Values::Shown),
                 Discretion { arguments: Values::Redacted, error: Detail::Code },

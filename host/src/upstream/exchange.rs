@@ -5,7 +5,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sluice_commands::CommandId;
+pub use sluice_commands::Subscription;
+use sluice_commands::{CommandId, ConnectionNeed, Replies, Sets, Tells};
 
 use crate::cluster::Slot;
 use crate::resp::encode::{self, QUEUED};
@@ -44,17 +45,6 @@ pub enum Expect {
     Stream,
 }
 
-/// The kinds of subscription, each with the words that confirm it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Subscription {
-    /// SUBSCRIBE, UNSUBSCRIBE.
-    Channel = 0,
-    /// PSUBSCRIBE, PUNSUBSCRIBE.
-    Pattern = 1,
-    /// SSUBSCRIBE, SUNSUBSCRIBE.
-    Shard = 2,
-}
-
 /// Command, kind of subscription, whether it ends subscriptions. The confirmation's word is the command's name.
 const SUBSCRIPTIONS: [(&str, Subscription, bool); 6] = [
     ("subscribe", Subscription::Channel, false),
@@ -72,21 +62,22 @@ const MESSAGES: [&[u8]; 3] = [b"message", b"pmessage", b"smessage"];
 const GREETING: &[u8] = b"$6\r\nserver\r\n";
 
 impl Expect {
-    /// What a server sends for `command` with `arguments` arguments, its name included.
-    pub fn of(command: CommandId, arguments: usize) -> Self {
-        let name = command.get().map_or("", |command| command.name());
-        if let Some((_, kind, ends)) = SUBSCRIPTIONS.iter().find(|(subscription, ..)| *subscription == name) {
-            return match arguments - 1 {
-                0 if *ends => Self::AllConfirmations(*kind),
-                channels => Self::Confirmations { kind: *kind, ends: *ends, channels: channels.max(1) as u32 },
-            };
-        }
-        match name {
-            "monitor" => Self::Monitor,
-            "reset" => Self::Reset,
-            "exec" => Self::Exec,
-            "hello" => Self::Hello,
-            "sync" | "psync" => Self::Stream,
+    /// What a server sends for `command` with `arguments` arguments, its name included. `need`: what
+    /// the command needs with these arguments.
+    pub fn of(command: CommandId, need: ConnectionNeed, arguments: usize) -> Self {
+        let effect = command.effect();
+        match (effect.replies, effect.sets, need) {
+            (Replies::Confirmations { kind, ends: true }, ..) if arguments < 2 => Self::AllConfirmations(kind),
+            (Replies::Confirmations { kind, ends }, ..) => {
+                Self::Confirmations { kind, ends, channels: arguments.saturating_sub(1).max(1) as u32 }
+            }
+            (Replies::Monitor, ..) => Self::Monitor,
+            (Replies::Stream, ..) => Self::Stream,
+            (_, Sets::Reset, _) => Self::Reset,
+            (_, Sets::Greeting, _) => Self::Hello,
+            (.., ConnectionNeed::Exec) => Self::Exec,
+            (.., ConnectionNeed::Blocking) => Self::Eventually,
+            _ if effect.tells != Tells::Nothing => Self::Apart,
             _ => Self::One,
         }
     }
@@ -382,7 +373,8 @@ mod test {
     use super::*;
 
     fn expect(name: &str, arguments: usize) -> Option<Expect> {
-        Some(Expect::of(sluice_commands::table().by_name(name).unwrap(), arguments))
+        let command = sluice_commands::table().by_name(name).unwrap();
+        Some(Expect::of(command, command.effect().need, arguments))
     }
 
     #[test]

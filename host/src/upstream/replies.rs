@@ -6,9 +6,8 @@ use super::connection::{Cause, Connection, Payload, Private, Receiver};
 use super::exchange::{Belongs, Expect};
 use crate::buffer::LARGE;
 use crate::cluster::Redirect;
-use crate::ids::SessionId;
 use crate::resp::Scan;
-use crate::resp::reply::{self, ReplyScanner};
+use crate::resp::reply::ReplyScanner;
 
 impl Connection {
     /// Hand over the replies that have arrived whole.
@@ -30,8 +29,14 @@ impl Connection {
         }
         let redirects = self.kept.is_some();
         while self.input.len() >= self.needed {
+            if self.input.first() == Some(&b'>') {
+                if self.drop_push()? {
+                    continue;
+                }
+                break;
+            }
             let Some(oldest) = self.pending.front_mut() else {
-                return Err("it sent a reply that nobody had asked for".to_owned());
+                return Err("it sent a reply that no request had asked for".to_owned());
             };
             if redirects && self.input.first() == Some(&b'-') {
                 if self.take_error(receiver)? {
@@ -68,10 +73,6 @@ impl Connection {
                 }
             }
             if count == 0 {
-                let session = oldest.ticket.session;
-                if self.input.first() == Some(&b'>') && self.take_push(session, receiver)? {
-                    continue;
-                }
                 break;
             }
             let ticket = oldest.answered(count);
@@ -129,21 +130,23 @@ impl Connection {
         }
     }
 
-    /// Out-of-band data on a connection that nobody has to himself belongs to the request that is being executed. Returns whether it was
-    /// there whole.
-    fn take_push(&mut self, session: SessionId, receiver: &mut impl Receiver) -> Result<bool, String> {
-        let push = self.take_frame()?;
-        if let Some(push) = &push {
-            receiver.unasked(session, push);
+    /// Drops out-of-band data of a connection that sessions share: none of them has asked for it.
+    /// Returns whether it was there whole.
+    fn drop_push(&mut self) -> Result<bool, String> {
+        let dropped = self.take_frame()?.is_some();
+        if dropped {
+            metrics::counter!("sluice_upstream_unasked_pushes_total").increment(1);
         }
-        Ok(push.is_some())
+        Ok(dropped)
     }
 
-    /// Take the reply to a PING of the proxy's own off, and pushes before it: whom they were for has been answered. Returns whether it was
-    /// there.
+    /// Takes the reply to a PING of the proxy's own off, and drops pushes before it. Returns whether it
+    /// was there.
     fn take_pong(&mut self) -> Result<bool, String> {
         while self.input.len() >= self.needed {
-            if self.take_frame()?.is_some_and(|frame| !reply::is_push(&frame)) {
+            if self.input.first() == Some(&b'>') {
+                self.drop_push()?;
+            } else if self.take_frame()?.is_some() {
                 self.pong();
                 return Ok(true);
             }

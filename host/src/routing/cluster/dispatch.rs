@@ -4,12 +4,11 @@ use std::collections::HashSet;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use sluice_commands::{CommandId, Flags};
+use sluice_commands::{CommandId, ConnectionNeed, Flags};
 
 use super::super::Replies;
 use super::super::answers::Answers;
 use super::super::flow::{Flow, Links, Route};
-use super::super::need::ConnectionNeed;
 use super::super::request::{Outgoing, QueuedRequest, RequestInfo};
 use super::super::session_state::StateChange;
 use super::ClusterRoute;

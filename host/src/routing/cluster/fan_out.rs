@@ -5,11 +5,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sluice_commands::ResponsePolicy;
+use sluice_commands::{ConnectionNeed, ResponsePolicy};
 
 use super::super::Replies;
 use super::super::answers::Answers;
-use super::super::need::ConnectionNeed;
 use super::super::request::{QueuedRequest, RequestInfo};
 use super::ClusterRoute;
 use super::dispatch::Dispatch;

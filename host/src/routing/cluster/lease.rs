@@ -5,10 +5,11 @@
 
 use std::rc::Rc;
 
+use sluice_commands::ConnectionNeed;
+
 use super::super::Replies;
 use super::super::answers::Answers;
 use super::super::lease::Lease;
-use super::super::need::ConnectionNeed;
 use super::super::request::{QueuedRequest, RequestInfo};
 use super::super::session_state::StateChange;
 use super::dispatch::Dispatch;

@@ -3,9 +3,8 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use sluice_commands::{Args, CommandId, table};
+use sluice_commands::{Args, CommandId, ConnectionNeed, table};
 
-use super::super::need::ConnectionNeed;
 use super::super::request::{QueuedRequest, RequestInfo};
 use super::ClusterRoute;
 use crate::chain::vector::Arguments;
@@ -54,7 +53,7 @@ pub(super) fn answer(request: &QueuedRequest, client: Client) -> Option<Local> {
         (_, ConnectionNeed::Tracking) => encode::error(TRACKING),
         // There is nowhere to ask.
         (_, ConnectionNeed::Asking) => encode::OK.to_vec(),
-        (Target::Anywhere, ConnectionNeed::Shared | ConnectionNeed::Nodes) if asks_for_nodes(command) => {
+        (Target::Anywhere, ConnectionNeed::Shared) if asks_for_nodes(command) => {
             let mut spans = Vec::new();
             let arguments = Arguments::of(&request.frame, &mut spans);
             match VirtualNode::new(client.found_at).answer(command, &arguments, client.protocol) {

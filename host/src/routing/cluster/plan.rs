@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 
-use super::super::need::ConnectionNeed;
+use sluice_commands::ConnectionNeed;
+
+use super::super::need::is_exclusive;
 use super::super::request::QueuedRequest;
 use super::super::session_state::StateChange;
 use super::ClusterRoute;
@@ -88,7 +90,7 @@ fn by_need(request: &QueuedRequest, route: &ClusterRoute) -> Plan {
         Need::Blocking | Need::Urgent if everywhere => Plan::Each,
         // It is said to all of them, on the connections that sessions share.
         Need::Momentary if everywhere => shared(request),
-        need if need.is_exclusive() => Plan::Exclusive(place(request)),
+        need if is_exclusive(need) => Plan::Exclusive(place(request)),
         _ => shared(request),
     }
 }

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use sluice_commands::CommandId;
+use sluice_commands::{CommandId, ConnectionNeed};
 
 use super::super::Replies;
 use super::super::answers::Answers;
-use super::super::need::ConnectionNeed;
 use super::super::request::{QueuedRequest, RequestInfo};
 use super::ClusterRoute;
 use super::dispatch::Dispatch;

@@ -12,10 +12,11 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use sluice_commands::ConnectionNeed;
+
 use super::super::Replies;
 use super::super::answers::Answers;
 use super::super::lease::Lease;
-use super::super::need::ConnectionNeed;
 use super::super::request::QueuedRequest;
 use super::super::session_state::StateChange;
 use super::dispatch::Dispatch;

@@ -11,12 +11,11 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use sluice_commands::CommandId;
+use sluice_commands::{CommandId, ConnectionNeed};
 
 use super::super::Replies;
 use super::super::answers::Answers;
 use super::super::lease::Lease;
-use super::super::need::ConnectionNeed;
 use super::super::request::{QueuedRequest, RequestInfo};
 use super::super::session_state::StateChange;
 use super::NodeLease;

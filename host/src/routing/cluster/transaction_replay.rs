@@ -1,10 +1,10 @@
 //! A transaction whose node is not the right one, or not there any more: all of it is sent again.
 
-
 use bytes::Bytes;
 
+use sluice_commands::ConnectionNeed;
+
 use super::super::Replies;
-use super::super::need::ConnectionNeed;
 use super::super::request::{QueuedRequest, RequestInfo};
 use super::NodeLease;
 use super::dispatch::Dispatch;
