@@ -15,18 +15,10 @@ use super::instance::Instance;
 use super::interest::{CommandSet, Interest, View};
 use super::lanes::{Failure, Handlers, lifecycle};
 use super::load::Plugin;
+use super::site::Site;
 use super::spec::Spec;
 use super::state::StateMap;
 use super::store::{self, Data};
-
-/// A place in a chain.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Site {
-    /// The name of the source whose chain it is.
-    pub source: String,
-    /// The position in the chain, from 0.
-    pub position: usize,
-}
 
 /// What a transform says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]

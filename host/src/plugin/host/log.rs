@@ -9,7 +9,7 @@ use wasmtime::component::HasSelf;
 
 use super::interfaces::log;
 use super::{Capability, Shared};
-use crate::plugin::transform::Site;
+use crate::plugin::site::Site;
 use crate::plugin::versions::V0_1;
 
 pub(super) const CAPABILITY: Capability = Capability {

@@ -19,10 +19,10 @@ use wasmtime::Engine;
 use wasmtime::component::{Component, Linker, LinkerInstance};
 
 use super::grants::Grant;
+use super::site::Site;
 use super::spec::{Spec, Wasi};
 use super::state::StateMap;
 use super::store::Data;
-use super::transform::Site;
 use super::versions::{self, ContractVersion};
 use sessions::SessionDirectory;
 
