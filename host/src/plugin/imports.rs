@@ -6,7 +6,7 @@ use wasmtime::component::types::ComponentItem;
 
 use super::breach::{Breach, Needs, UnknownImport};
 use super::grants::Grants;
-use super::host::{self, Capability};
+use super::host::{self, Interface};
 use super::names::Names;
 use super::spec::Wasi;
 use super::versions::{self, ContractVersion, PACKAGE};
@@ -32,7 +32,7 @@ pub(super) fn check(component: &Component, engine: &Engine) -> Result<(), Breach
     let mut unknown = Vec::new();
     for (name, import) in ty.imports(engine).filter(|(name, _)| !name.starts_with("wasi:")) {
         match versions::split(name).and_then(|(interface, _)| host::find(interface)) {
-            Some(capability) => check_functions(name, &import.ty, capability, engine)?,
+            Some(interface) => check_functions(name, &import.ty, interface, engine)?,
             None if is_only_types(&import.ty, engine) => {}
             None => unknown.push(unknown_import(name)),
         }
@@ -41,17 +41,17 @@ pub(super) fn check(component: &Component, engine: &Engine) -> Result<(), Breach
 }
 
 /// Check that an interface that is imported has no more functions than it has in that version of the contract.
-fn check_functions(name: &str, import: &ComponentItem, capability: &Capability, engine: &Engine) -> Result<(), Breach> {
+fn check_functions(name: &str, import: &ComponentItem, interface: &Interface, engine: &Engine) -> Result<(), Breach> {
     let ComponentItem::ComponentInstance(instance) = import else {
         return Ok(());
     };
     let version: Option<ContractVersion> = versions::split(name).and_then(|(_, version)| version.parse().ok());
     for (function, _) in instance.exports(engine).filter(|(_, export)| !matches!(export.ty, ComponentItem::Type(_))) {
-        let hint = match capability.functions.iter().find(|(known, _)| *known == function) {
+        let hint = match interface.functions.iter().find(|(known, _)| *known == function) {
             Some((_, since)) if version.is_some_and(|version| version >= *since) => continue,
             Some((_, since)) => format!("it came with {since}. Rebuild it against {since} or a later version"),
             None => {
-                let known = || capability.functions.iter().map(|(known, _)| *known);
+                let known = || interface.functions.iter().map(|(known, _)| *known);
                 let nearest = nearest(function, known()).map(|nearest| format!("did you mean `{nearest}`?"));
                 let all = || format!("expected one of {}", known().collect::<Vec<_>>().join(", "));
                 nearest.unwrap_or_else(all)

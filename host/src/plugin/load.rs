@@ -14,13 +14,12 @@ use super::breach::Breach;
 use super::cache::hex;
 use super::contract::{Contract, Lane, Phases, Shape};
 use super::engine;
-use super::host::{self, Shared};
+use super::host::{self, Data, Shared};
 use super::imports;
 use super::kind;
 use super::names::Names;
 use super::runtime::Runtime;
 use super::spec::{Component, Spec};
-use super::store::Data;
 use super::ticker::Pulse;
 use super::versions::ContractVersion;
 

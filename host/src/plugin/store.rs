@@ -5,7 +5,6 @@ use std::time::Duration;
 use cpu_time::ThreadTime;
 use wasmtime::{Engine, ResourceLimiter, Store, UpdateDeadline};
 
-use super::host::Capabilities;
 use super::spec::Limits;
 use super::ticker::Pulse;
 
@@ -17,16 +16,16 @@ const TABLES: usize = 50;
 /// Live component-model handles: transforms have no resources; a WASI stub has a handful.
 const HANDLES: usize = 1000;
 
-/// The data of a store.
-pub(super) struct Data {
+/// The data of a store: what bounds it, and the `capabilities` that host functions work on.
+pub(super) struct Data<C> {
     pub(super) memory: Memory,
     pub(super) deadline: Deadline,
-    pub(super) capabilities: Capabilities,
+    pub(super) capabilities: C,
     pulse: Pulse,
 }
 
 /// A store with every bound in force.
-pub(super) fn new(engine: &Engine, pulse: Pulse, limits: &Limits, capabilities: Capabilities) -> Store<Data> {
+pub(super) fn new<C: 'static>(engine: &Engine, pulse: Pulse, limits: &Limits, capabilities: C) -> Store<Data<C>> {
     let data = Data { memory: Memory::new(limits.memory), deadline: Deadline::default(), capabilities, pulse };
     let mut store = Store::new(engine, data);
     store.limiter(|data| &mut data.memory);
@@ -40,9 +39,9 @@ pub(super) fn new(engine: &Engine, pulse: Pulse, limits: &Limits, capabilities: 
     store
 }
 
-/// Give the wasm code that is called next so much time.
+/// Gives the wasm code that is called next so much time.
 #[inline]
-pub(super) fn arm(store: &mut Store<Data>, budget: Duration) {
+pub(super) fn arm<C>(store: &mut Store<Data<C>>, budget: Duration) {
     let data = store.data_mut();
     data.pulse.beat();
     data.deadline = Deadline { budget, since: None };
@@ -85,8 +84,8 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    fn new(limit: usize) -> Memory {
-        Memory { limit, used: 0, last: 0, refused: false }
+    fn new(limit: usize) -> Self {
+        Self { limit, used: 0, last: 0, refused: false }
     }
 
     pub(super) fn limit(&self) -> usize {

@@ -9,8 +9,8 @@ use wasmtime::{Store, Trap, WasmBacktrace};
 
 use super::cache::hex;
 use super::fault::Fault;
-use super::host::Capabilities;
 use super::host::sessions::{NoSessions, SessionDirectory};
+use super::host::{Capabilities, Data};
 use super::instance::Instance;
 use super::interest::{CommandSet, Interest, View};
 use super::lanes::{Failure, Handlers, lifecycle};
@@ -18,7 +18,7 @@ use super::load::Plugin;
 use super::site::Site;
 use super::spec::Spec;
 use super::state::StateMap;
-use super::store::{self, Data};
+use super::store;
 
 /// What a transform says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]

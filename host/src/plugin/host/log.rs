@@ -5,19 +5,20 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
 use ::metrics::Counter;
-use wasmtime::component::HasSelf;
+use wasmtime::component::{HasSelf, LinkerInstance};
 
-use super::interfaces::log;
-use super::{Capability, Shared};
+use super::bindings::interfaces::log;
+use super::interface::Interface;
 use crate::plugin::site::Site;
 use crate::plugin::versions::V0_1;
 
-pub(super) const CAPABILITY: Capability = Capability {
-    interface: "log",
-    grant: None,
-    functions: &[("enabled", V0_1), ("write", V0_1)],
-    link: |instance| log::add_to_linker_instance::<_, HasSelf<Log>>(instance, |data| &mut data.capabilities.log),
-};
+pub(super) const INTERFACE: Interface =
+    Interface { name: "log", grant: None, functions: &[("enabled", V0_1), ("write", V0_1)] };
+
+/// Links the functions, given where the data of an instance has what they work on.
+pub(super) fn link<T: 'static>(to: &mut LinkerInstance<'_, T>, of: fn(&mut T) -> &mut Log) -> wasmtime::Result<()> {
+    log::add_to_linker_instance::<_, HasSelf<Log>>(to, of)
+}
 
 /// The target of a plugin's lines, for filters such as `sluice::plugin::log=debug`.
 pub const TARGET: &str = "sluice::plugin::log";
@@ -72,13 +73,13 @@ impl Budget {
 }
 
 pub(super) struct Log {
-    shared: Arc<Shared>,
+    budget: Arc<Budget>,
     site: Arc<Site>,
 }
 
 impl Log {
-    pub(super) fn new(shared: Arc<Shared>, site: Arc<Site>) -> Log {
-        Log { shared, site }
+    pub(super) fn new(budget: Arc<Budget>, site: Arc<Site>) -> Self {
+        Self { budget, site }
     }
 }
 
@@ -104,7 +105,7 @@ impl log::Host for Log {
         if !self.enabled(level) {
             return;
         }
-        let budget = &self.shared.log;
+        let budget = &*self.budget;
         let Some(dropped) = budget.take(Instant::now()) else {
             return;
         };

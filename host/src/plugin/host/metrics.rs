@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ::metrics::{Counter, Gauge, Histogram, Label};
-use wasmtime::component::HasSelf;
+use wasmtime::component::{HasSelf, LinkerInstance};
 
-use super::interfaces::metrics::{self, Refusal, Series};
-use super::{Capability, Shared};
+use super::bindings::interfaces::metrics::{self, Refusal, Series};
+use super::interface::Interface;
 use crate::plugin::versions::{V0_1, V0_2};
 
-pub(super) const CAPABILITY: Capability = Capability {
-    interface: "metrics",
+pub(super) const INTERFACE: Interface = Interface {
+    name: "metrics",
     grant: None,
     functions: &[
         ("counter", V0_1),
@@ -22,10 +22,12 @@ pub(super) const CAPABILITY: Capability = Capability {
         ("observe", V0_1),
         ("explain", V0_2),
     ],
-    link: |instance| {
-        metrics::add_to_linker_instance::<_, HasSelf<Metrics>>(instance, |data| &mut data.capabilities.metrics)
-    },
 };
+
+/// Links the functions, given where the data of an instance has what they work on.
+pub(super) fn link<T: 'static>(to: &mut LinkerInstance<'_, T>, of: fn(&mut T) -> &mut Metrics) -> wasmtime::Result<()> {
+    metrics::add_to_linker_instance::<_, HasSelf<Metrics>>(to, of)
+}
 
 /// The longest name of a series, and the longest name or value of a label, in bytes.
 const NAME: usize = 128;
@@ -197,18 +199,18 @@ fn shown(name: &str) -> String {
 }
 
 pub(super) struct Metrics {
-    shared: Arc<Shared>,
+    registry: Arc<Registry>,
     /// By number: the series that this instance registered.
     handles: Vec<Option<Handle>>,
 }
 
 impl Metrics {
-    pub(super) fn new(shared: Arc<Shared>) -> Metrics {
-        Metrics { shared, handles: Vec::new() }
+    pub(super) fn new(registry: Arc<Registry>) -> Self {
+        Self { registry, handles: Vec::new() }
     }
 
     fn register(&mut self, kind: Kind, name: String, labels: Vec<(String, String)>) -> Result<Series, Refusal> {
-        let (series, handle) = self.shared.metrics.register(kind, name, labels)?;
+        let (series, handle) = self.registry.register(kind, name, labels)?;
         let at = series as usize;
         if self.handles.len() <= at {
             self.handles.resize(at + 1, None);
@@ -256,7 +258,7 @@ impl metrics::Host for Metrics {
     }
 
     fn explain(&mut self, name: String, help: String) {
-        self.shared.metrics.explain(name, &help);
+        self.registry.explain(name, &help);
     }
 }
 

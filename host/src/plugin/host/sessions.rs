@@ -2,20 +2,23 @@
 
 use std::rc::Rc;
 
-use wasmtime::component::HasSelf;
+use wasmtime::component::{HasSelf, LinkerInstance};
 
-use super::interfaces::sessions;
-use super::{Capability, Grant};
+use super::bindings::interfaces::sessions;
+use super::interface::Interface;
+use crate::plugin::grants::Grant;
 use crate::plugin::versions::V0_1;
 
-pub(super) const CAPABILITY: Capability = Capability {
-    interface: "sessions",
-    grant: Some(Grant::Sessions),
-    functions: &[("get", V0_1)],
-    link: |instance| {
-        sessions::add_to_linker_instance::<_, HasSelf<Sessions>>(instance, |data| &mut data.capabilities.sessions)
-    },
-};
+pub(super) const INTERFACE: Interface =
+    Interface { name: "sessions", grant: Some(Grant::Sessions), functions: &[("get", V0_1)] };
+
+/// Links the functions, given where the data of an instance has what they work on.
+pub(super) fn link<T: 'static>(
+    to: &mut LinkerInstance<'_, T>,
+    of: fn(&mut T) -> &mut Sessions,
+) -> wasmtime::Result<()> {
+    sessions::add_to_linker_instance::<_, HasSelf<Sessions>>(to, of)
+}
 
 /// Where an instance looks up the sessions of its worker.
 pub trait SessionDirectory {

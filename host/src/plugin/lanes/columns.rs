@@ -9,7 +9,7 @@ use wasmtime::component::{ComponentType, Instance, Lift, TypedFunc};
 use super::super::batch::{RequestBatch, ResponseBatch};
 use super::super::changes::Changes;
 use super::super::contract::Contract;
-use super::super::store::Data;
+use super::super::host::Data;
 use super::super::verdicts::Verdicts;
 use super::{Failure, typed};
 

@@ -11,7 +11,7 @@ use wasmtime::component::{Instance, TypedFunc};
 use super::batch::{RequestBatch, ResponseBatch};
 use super::changes::Changes;
 use super::contract::{Contract, Lane};
-use super::store::Data;
+use super::host::Data;
 use super::verdicts::Verdicts;
 
 /// The protocol (2 or 3) that a session speaks.

@@ -7,7 +7,7 @@ use wasmtime::component::{ComponentType, Instance, Lift, Lower, TypedFunc};
 use super::super::batch::{KEY, RequestBatch, ResponseBatch};
 use super::super::changes::Changes;
 use super::super::contract::Contract;
-use super::super::store::Data;
+use super::super::host::Data;
 use super::super::validate::{Kind, WATCHED};
 use super::super::verdicts::Verdicts;
 use super::nodes::{self, Node};
