@@ -11,10 +11,10 @@ use super::breaker::Breaker;
 use super::changes::Changes;
 use super::fault::Fault;
 use super::host::sessions::SessionDirectory;
-use super::lanes::Failure;
 use super::meter::Meter;
+use super::start::Live;
 use super::store;
-use super::transform::{Live, Transform, fault};
+use super::transform::Transform;
 use super::validate::{self, Bounds};
 use super::verdicts::Verdicts;
 use crate::ids::SessionId;
@@ -62,12 +62,22 @@ impl Suspended {
 /// The protocol that is assumed of a session that has gone: its replies go nowhere, so any will do.
 const PROTOCOL_OF_THE_GONE: u8 = 3;
 
-impl Instance {
-    pub(super) fn new(transform: Arc<Transform>, sessions: Rc<dyn SessionDirectory>) -> Instance {
-        let meter = Meter::new(&transform);
-        Instance { transform, sessions, live: None, starts: Breaker::default(), blame: Default::default(), meter }
+impl Transform {
+    /// An instance for one worker. Nothing runs until the first batch; what goes wrong then is a fault
+    /// of that crossing.
+    pub fn instantiate(self: &Arc<Self>, sessions: Rc<dyn SessionDirectory>) -> Instance {
+        Instance {
+            transform: Arc::clone(self),
+            sessions,
+            live: None,
+            starts: Breaker::default(),
+            blame: Default::default(),
+            meter: Meter::new(self),
+        }
     }
+}
 
+impl Instance {
     /// The transform that it is an instance of.
     pub fn transform(&self) -> &Arc<Transform> {
         &self.transform
@@ -152,7 +162,7 @@ impl Instance {
         store::arm(&mut live.store, limits.crossing);
         live.handlers
             .requests(&mut live.store, batch, verdicts, &protocol)
-            .map_err(|failure| fault(&live.store, plugin, failure))?;
+            .map_err(|failure| failure.into_fault(live.store.data(), plugin.spec()))?;
         if verdicts.is_nothing() {
             return Ok(());
         }
@@ -170,7 +180,7 @@ impl Instance {
         store::arm(&mut live.store, plugin.spec().limits.crossing);
         live.handlers
             .responses(&mut live.store, batch, changes, &protocol)
-            .map_err(|failure: Failure| fault(&live.store, plugin, failure))?;
+            .map_err(|failure| failure.into_fault(live.store.data(), plugin.spec()))?;
         validate::changes(changes, batch.pushes(), batch.sessions.len())
             .map_err(|invalid| Fault::InvalidAnswer(invalid.to_string()))
     }

@@ -11,8 +11,6 @@ use wasmtime::component::Component;
 use super::cache::Cache;
 use super::engine;
 use super::host::metrics::Kinds;
-use super::load::{LoadError, Plugin};
-use super::spec::Spec;
 use super::ticker::{Pulse, Ticker};
 
 /// How a runtime is set up.
@@ -84,23 +82,6 @@ impl Runtime {
         })
     }
 
-    /// Read, check and compile a plugin. Compiling takes from 20 ms (Rust) to some seconds (Python); finding it in the compile
-    /// cache less than one.
-    ///
-    /// # Errors
-    ///
-    /// One sentence that names the plugin and what is wrong: see [`LoadError`].
-    pub fn load(&self, spec: &Spec) -> Result<Arc<Plugin>, LoadError> {
-        Plugin::load(self, spec).map(Arc::new)
-    }
-
-    /// Keep the compiled form of this plugin's component no longer: it will hardly be loaded again.
-    pub fn forget(&self, plugin: &Plugin) {
-        if let Some(cache) = &self.shared.cache {
-            cache.forget(&plugin.engine, plugin.sha256());
-        }
-    }
-
     /// The engine whose wasm code may use so many bytes of stack.
     pub(super) fn engine(&self, stack: usize) -> wasmtime::Result<Engine> {
         let mut engines = self.shared.engines.lock().unwrap_or_else(PoisonError::into_inner);
@@ -117,6 +98,13 @@ impl Runtime {
         match &self.shared.cache {
             Some(cache) => cache.component(engine, bytes),
             None => Component::from_binary(engine, bytes),
+        }
+    }
+
+    /// Keeps the compiled form of a component no longer.
+    pub(super) fn forget_compiled(&self, engine: &Engine, sha256: &[u8; 32]) {
+        if let Some(cache) = &self.shared.cache {
+            cache.forget(engine, sha256);
         }
     }
 

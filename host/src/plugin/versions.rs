@@ -74,6 +74,11 @@ pub(super) fn split(name: &str) -> Option<(&str, &str)> {
     Some(rest.split_once('@').unwrap_or((rest, "")))
 }
 
+/// Whether a name is that of this interface of the contract, in whatever version.
+pub(super) fn is_named(name: &str, interface: &str) -> bool {
+    split(name).is_some_and(|(found, _)| found == interface)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
