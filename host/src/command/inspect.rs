@@ -75,7 +75,7 @@ fn section(text: &mut String, title: &str, rows: &[Row]) {
 
 fn size(component: &Component) -> anyhow::Result<u64> {
     match component {
-        Component::Standard(standard) => Ok(standard.bytes.len() as u64),
+        Component::Standard { bytes, .. } => Ok(bytes.len() as u64),
         Component::Path(path) => {
             let metadata =
                 std::fs::metadata(path).with_context(|| format!("cannot read the component {}", path.display()))?;

@@ -203,7 +203,7 @@ fn load(runtime: &Runtime, spec: &Spec) -> Result<Plugin, LoadProblem> {
     check_limits(spec)?;
     let origin = match &spec.component {
         Component::Path(path) => path.display().to_string(),
-        Component::Standard(standard) => format!("of the standard plugin {}", standard.name),
+        Component::Standard { name, .. } => format!("of the standard plugin {name}"),
     };
     let read;
     let bytes = match &spec.component {
@@ -211,10 +211,8 @@ fn load(runtime: &Runtime, spec: &Spec) -> Result<Plugin, LoadProblem> {
             read = read_file(path, &origin)?;
             read.as_slice()
         }
-        Component::Standard(standard) if standard.bytes.is_empty() => {
-            return Err(LoadProblem::NotBuilt);
-        }
-        Component::Standard(standard) => standard.bytes,
+        Component::Standard { bytes, .. } if bytes.is_empty() => return Err(LoadProblem::NotBuilt),
+        Component::Standard { bytes, .. } => bytes,
     };
     let sha256: [u8; 32] = Sha256::digest(bytes).into();
     if let Some(expected) = spec.sha256

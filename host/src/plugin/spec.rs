@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::grants::Grants;
-use super::standard::Standard;
 
 /// A plugin as it is declared: everything that is decided before its component is read.
 #[derive(Debug, Clone)]
@@ -27,8 +26,8 @@ pub struct Spec {
 
 impl Spec {
     /// A plugin from a file with no grants and the default limits.
-    pub fn from_path(name: impl Into<String>, path: impl Into<PathBuf>) -> Spec {
-        Spec {
+    pub fn from_path(name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
+        Self {
             name: name.into(),
             component: Component::Path(path.into()),
             sha256: None,
@@ -45,8 +44,13 @@ impl Spec {
 pub enum Component {
     /// In a file.
     Path(PathBuf),
-    /// In this binary.
-    Standard(&'static Standard),
+    /// In this binary: that of a standard plugin.
+    Standard {
+        /// The standard plugin's name.
+        name: &'static str,
+        /// The component; empty in a binary that was built before its plugins were.
+        bytes: &'static [u8],
+    },
 }
 
 /// The bounds of one instance, except where an item says that something is shared.
@@ -73,8 +77,8 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
+    fn default() -> Self {
+        Self {
             memory: 16 << 20,
             crossing: Duration::from_millis(5),
             setup: Duration::from_secs(1),

@@ -56,7 +56,7 @@ impl Standard {
     pub fn spec(&'static self) -> Spec {
         Spec {
             name: self.name.to_owned(),
-            component: Component::Standard(self),
+            component: Component::Standard { name: self.name, bytes: self.bytes },
             sha256: None,
             grants: self.grants.iter().copied().collect::<Grants>(),
             limits: Limits { memory: self.memory, state: self.state, crossing: self.crossing, ..Limits::default() },

@@ -478,7 +478,7 @@ fn a_standard_plugin_is_declared_to_change_what_it_may_use_and_keeps_the_rest() 
     let topology = good(&with_top("plugins: { MemoryStore: { limits: { memory: 1GiB }, on_fault: close } }"));
     let [plugin] = topology.plugins.as_slice() else { panic!("{topology:?}") };
     let usual = standard::find("MemoryStore").unwrap().spec();
-    assert!(matches!(plugin.spec.component, Component::Standard(standard) if standard.name == "MemoryStore"));
+    assert!(matches!(plugin.spec.component, Component::Standard { name: "MemoryStore", .. }));
     assert_eq!(plugin.spec.limits, Limits { memory: 1 << 30, ..usual.limits });
     assert_eq!(plugin.spec.grants, usual.grants);
     assert_eq!(plugin.spec.on_fault, OnFault::Close);
