@@ -8,13 +8,7 @@ use crate::resp::reply::frame_length;
 
 use super::batch::{KEY, RequestBatch};
 use super::changes::Changes;
-use super::verdicts::Verdicts;
-
-/// The bit of a kind that says that the response is watched.
-pub(super) const WATCHED: u8 = 0x80;
-
-/// The bit of an argument's number that says that it is an argument of the original request.
-pub(super) const ARGUMENT_OF_ORIGINAL: u32 = 0x8000_0000;
+use super::verdicts::{ARGUMENT_OF_ORIGINAL, ActionKind, Verdicts, WATCHED};
 
 /// The most arguments that a server accepts in one request; one more and it closes the connection, which others share.
 const MAX_ARGUMENTS: u32 = 1 << 20;
@@ -25,43 +19,6 @@ const MAX_ARGUMENT_BYTES: u32 = 512 << 20;
 /// What a request or an argument costs beyond its bytes, so that a swarm of empty ones is bounded as well.
 const REQUEST_COST: u64 = 64;
 const ARGUMENT_COST: u64 = 16;
-
-/// The low bits of a kind: what becomes of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Forward,
-    Rewrite,
-    Reply,
-    FanOut,
-    Close,
-}
-
-impl Kind {
-    pub(super) const fn from_bits(bits: u8) -> Option<Kind> {
-        Some(match bits {
-            0 => Kind::Forward,
-            1 => Kind::Rewrite,
-            2 => Kind::Reply,
-            3 => Kind::FanOut,
-            4 => Kind::Close,
-            _ => return None,
-        })
-    }
-
-    pub(super) const fn bits(self) -> u8 {
-        match self {
-            Kind::Forward => 0,
-            Kind::Rewrite => 1,
-            Kind::Reply => 2,
-            Kind::FanOut => 3,
-            Kind::Close => 4,
-        }
-    }
-
-    const fn may_watch(self) -> bool {
-        !matches!(self, Kind::Reply | Kind::Close)
-    }
-}
 
 /// Why an answer is invalid; completes the sentence "returned an invalid answer: …".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -138,7 +95,7 @@ pub(super) fn verdicts(verdicts: &Verdicts, batch: &RequestBatch<'_>, bounds: &B
     for (at, (&index, &bits)) in indices.iter().zip(kinds).enumerate() {
         rising(indices, at, index, batch.ids.len())?;
         let watched = bits & WATCHED != 0;
-        let kind = Kind::from_bits(bits & !WATCHED).ok_or(Invalid::Kind { at, kind: bits })?;
+        let kind = ActionKind::from_bits(bits & !WATCHED).ok_or(Invalid::Kind { at, kind: bits })?;
         if watched && !kind.may_watch() {
             return Err(Invalid::Watch { at });
         }
@@ -146,12 +103,12 @@ pub(super) fn verdicts(verdicts: &Verdicts, batch: &RequestBatch<'_>, bounds: &B
             return Err(Invalid::Unwatchable { at });
         }
         match kind {
-            Kind::Forward => {}
-            Kind::Rewrite => {
+            ActionKind::Forward => {}
+            ActionKind::Rewrite => {
                 original.seek(batch, index as usize);
                 cost += rest.request(at, batch, &original)?;
             }
-            Kind::FanOut => {
+            ActionKind::FanOut => {
                 original.seek(batch, index as usize);
                 let count = rest.number(at)?;
                 if count == 0 {
@@ -161,8 +118,8 @@ pub(super) fn verdicts(verdicts: &Verdicts, batch: &RequestBatch<'_>, bounds: &B
                     cost += rest.request(at, batch, &original)?;
                 }
             }
-            Kind::Reply => rest.frame(at, false)?,
-            Kind::Close => rest.frame(at, true)?,
+            ActionKind::Reply => rest.frame(at, false)?,
+            ActionKind::Close => rest.frame(at, true)?,
         }
     }
     if !rest.numbers.is_empty() || !rest.bytes.is_empty() {

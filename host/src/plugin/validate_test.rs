@@ -295,20 +295,20 @@ fn write(models: &[Option<(Model, Option<u64>)>]) -> Verdicts {
     for (index, model) in (0..).zip(models) {
         let Some((model, watch)) = model else { continue };
         let kind = match model {
-            Model::Forward => Kind::Forward,
+            Model::Forward => ActionKind::Forward,
             Model::Rewrite(arguments) => {
                 write_request(&mut answer, arguments);
-                Kind::Rewrite
+                ActionKind::Rewrite
             }
             Model::FanOut(requests) => {
                 answer.numbers.push(requests.len() as u32);
                 requests.iter().for_each(|arguments| write_request(&mut answer, arguments));
-                Kind::FanOut
+                ActionKind::FanOut
             }
             Model::Reply(frame) | Model::Close(frame) => {
                 answer.numbers.push(frame.len() as u32);
                 answer.bytes.extend_from_slice(frame);
-                if matches!(model, Model::Reply(_)) { Kind::Reply } else { Kind::Close }
+                if matches!(model, Model::Reply(_)) { ActionKind::Reply } else { ActionKind::Close }
             }
         };
         let watched = if watch.is_some() && kind.may_watch() { WATCHED } else { 0 };

@@ -1,6 +1,10 @@
 //! The verdicts of a crossing, checked: what becomes of each request.
 
-use super::validate::{ARGUMENT_OF_ORIGINAL, Kind, WATCHED};
+/// The bit of a kind that says that the response is watched.
+pub(super) const WATCHED: u8 = 0x80;
+
+/// The bit of an argument's number that says that it is an argument of the original request.
+pub(super) const ARGUMENT_OF_ORIGINAL: u32 = 0x8000_0000;
 
 /// The verdicts on a batch of requests, in the columns form of the contract.
 ///
@@ -17,8 +21,8 @@ pub struct Verdicts {
 
 impl Verdicts {
     /// No verdicts: every request is forwarded.
-    pub fn new() -> Verdicts {
-        Verdicts::default()
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Whether every request is simply forwarded.
@@ -35,7 +39,7 @@ impl Verdicts {
     pub fn iter(&self) -> impl Iterator<Item = Verdict<'_>> {
         let mut rest = Cursor { numbers: &self.numbers, bytes: &self.bytes };
         self.indices.iter().zip(&self.kinds).zip(&self.tags).map_while(move |((&index, &kind), &tag)| {
-            let action = rest.action(Kind::from_bits(kind & !WATCHED)?)?;
+            let action = rest.action(ActionKind::from_bits(kind & !WATCHED)?)?;
             let watch = (kind & WATCHED != 0).then_some(tag);
             Some(Verdict { index, watch, action })
         })
@@ -57,6 +61,44 @@ impl Verdicts {
         self.tags.clear();
         self.numbers.clear();
         self.bytes.clear();
+    }
+}
+
+/// What becomes of a request: the low bits of a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ActionKind {
+    Forward,
+    Rewrite,
+    Reply,
+    FanOut,
+    Close,
+}
+
+impl ActionKind {
+    pub(super) const fn from_bits(bits: u8) -> Option<Self> {
+        Some(match bits {
+            0 => Self::Forward,
+            1 => Self::Rewrite,
+            2 => Self::Reply,
+            3 => Self::FanOut,
+            4 => Self::Close,
+            _ => return None,
+        })
+    }
+
+    pub(super) const fn bits(self) -> u8 {
+        match self {
+            Self::Forward => 0,
+            Self::Rewrite => 1,
+            Self::Reply => 2,
+            Self::FanOut => 3,
+            Self::Close => 4,
+        }
+    }
+
+    /// Whether there will be a response to watch.
+    pub(super) const fn may_watch(self) -> bool {
+        !matches!(self, Self::Reply | Self::Close)
     }
 }
 
@@ -153,12 +195,12 @@ struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    fn action(&mut self, kind: Kind) -> Option<Action<'a>> {
+    fn action(&mut self, kind: ActionKind) -> Option<Action<'a>> {
         Some(match kind {
-            Kind::Forward => Action::Forward,
-            Kind::Rewrite => Action::Rewrite(self.request()?),
-            Kind::Reply => Action::Reply(self.frame()?),
-            Kind::FanOut => {
+            ActionKind::Forward => Action::Forward,
+            ActionKind::Rewrite => Action::Rewrite(self.request()?),
+            ActionKind::Reply => Action::Reply(self.frame()?),
+            ActionKind::FanOut => {
                 let count = self.number()?;
                 let requests = Requests { left: count, rest: *self };
                 for _ in 0..count {
@@ -166,7 +208,7 @@ impl<'a> Cursor<'a> {
                 }
                 Action::FanOut(requests)
             }
-            Kind::Close => Action::Close(Some(self.frame()?).filter(|frame| !frame.is_empty())),
+            ActionKind::Close => Action::Close(Some(self.frame()?).filter(|frame| !frame.is_empty())),
         })
     }
 

@@ -11,8 +11,7 @@ use super::super::contract::{Contract, Exports};
 use super::super::failure::Failure;
 use super::super::host::Data;
 use super::super::shape::Lane;
-use super::super::validate::{Kind, WATCHED};
-use super::super::verdicts::Verdicts;
+use super::super::verdicts::{ActionKind, Verdicts, WATCHED};
 use super::nodes::{self, Node};
 
 /// The protocol (2 or 3) that a session speaks.
@@ -197,29 +196,29 @@ fn response_rows<'a>(batch: &ResponseBatch<'a>, limit: usize) -> Result<Vec<Resp
 /// Append a verdict to the columns; an error completes the sentence "verdict 3 …".
 fn append(verdicts: &mut Verdicts, verdict: RawVerdict, protocol: u8) -> Result<(), String> {
     let kind = match verdict.action {
-        RawAction::Forward => Kind::Forward,
+        RawAction::Forward => ActionKind::Forward,
         RawAction::Rewrite(arguments) => {
             append_request(verdicts, &arguments)?;
-            Kind::Rewrite
+            ActionKind::Rewrite
         }
         RawAction::FanOut(requests) => {
             verdicts.numbers.push(number(requests.len())?);
             for arguments in &requests {
                 append_request(verdicts, arguments)?;
             }
-            Kind::FanOut
+            ActionKind::FanOut
         }
         RawAction::Reply(nodes) => {
             append_frame(verdicts, &nodes, protocol)?;
-            Kind::Reply
+            ActionKind::Reply
         }
         RawAction::Close(nodes) if nodes.is_empty() => {
             verdicts.numbers.push(0);
-            Kind::Close
+            ActionKind::Close
         }
         RawAction::Close(nodes) => {
             append_frame(verdicts, &nodes, protocol)?;
-            Kind::Close
+            ActionKind::Close
         }
     };
     let watched = if verdict.watch.is_some() { WATCHED } else { 0 };
