@@ -6,19 +6,22 @@
 //!
 //! | file | idea |
 //! | --- | --- |
-//! | `file` | the file, and what all cases share |
+//! | `file` | the file |
+//! | `defaults` | what cases have that say nothing of it |
 //! | `case` | a case |
 //! | `exchange` | a request and what is to become of it |
 //! | `verdict`, `fault`, `reply`, `words`, `lines`, `series` | the things that are expected, in the notation of the file: read and shown |
 //! | `notation` | replies in the notation of the file |
 //! | `scalar` | text in that notation |
 //! | `run` | a case from its configuration to its metrics |
-//! | `stage` | what a component is made to believe in: a chain, sessions, a server |
+//! | `stage` | what a component is made to believe in: a chain and a server |
+//! | `sessions` | the sessions that it is made to believe in |
 //! | `notes` | what crosses meanwhile |
 //! | `judge` | what was expected, held against what has come |
 //! | `outcome` | what was not as expected |
 
 mod case;
+mod defaults;
 mod exchange;
 mod fault;
 mod file;
@@ -31,6 +34,7 @@ mod reply;
 mod run;
 mod scalar;
 mod series;
+mod sessions;
 mod stage;
 mod verdict;
 mod words;

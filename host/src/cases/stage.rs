@@ -1,6 +1,5 @@
 //! What a component is made to believe in: a chain that it is the only transform of, sessions, and a server.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,6 +10,7 @@ use super::exchange::{Exchange, place_in};
 use super::judge::{Came, Part, Sent};
 use super::notes::{Notes, Seen};
 use super::outcome::Difference;
+use super::sessions::Sessions;
 use super::verdict::Action;
 use crate::buffer::LARGE;
 use crate::chain::vector::{Request, lookup};
@@ -19,26 +19,6 @@ use crate::ids::{MessageId, MessageIds, SessionId, TrailId};
 use crate::plugin::{SessionDirectory, SessionInfo, Transform};
 use crate::resp::downgrade;
 use crate::resp::request::Form;
-
-/// The sessions that there are.
-pub(super) struct Sessions(RefCell<BTreeMap<u64, SessionInfo>>);
-
-impl Sessions {
-    /// The protocol that a session speaks.
-    pub(super) fn protocol_of(&self, id: u64) -> u8 {
-        self.protocol(id).unwrap_or(2)
-    }
-
-    fn close(&self, id: u64) {
-        self.0.borrow_mut().remove(&id);
-    }
-}
-
-impl SessionDirectory for Sessions {
-    fn session(&self, id: u64) -> Option<SessionInfo> {
-        self.0.borrow().get(&id).cloned()
-    }
-}
 
 /// A chain with one transform, and everything that it works on.
 pub(super) struct Stage {
@@ -53,7 +33,7 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) fn new(transform: Arc<Transform>, sessions: BTreeMap<u64, SessionInfo>) -> Self {
-        let sessions = Rc::new(Sessions(RefCell::new(sessions)));
+        let sessions = Rc::new(Sessions::new(sessions));
         let notes = Rc::new(Notes::new(&sessions));
         let spec = transform.spec();
         let link = Link { name: spec.name.as_str().into(), on_fault: spec.on_fault, transform };
