@@ -2,7 +2,7 @@
 
 use sluice_commands::{Categories, CommandId, table};
 
-use super::Values;
+use super::plan::Values;
 
 /// Commands whose arguments may be passwords. Of these only the sizes are written, and of their errors the code.
 const SECRETIVE: [&str; 7] = ["auth", "hello", "migrate", "config|set", "acl|setuser", "module|load", "module|loadex"];

@@ -10,9 +10,9 @@ use metrics::{Counter, counter};
 use sluice_commands::{Args, CommandId, key_positions};
 
 use super::line::{Answer, By, Line, Name};
+use super::plan::{MAX_ARGUMENT, Plan, Values};
 use super::secrets::Secrets;
 use super::writer::Log;
-use super::{MAX_ARGUMENT, Plan, Values};
 use crate::ids::{MessageId, SessionId};
 use crate::plugin::SessionDirectory;
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use metrics::counter;
 
 use super::line::Line;
-use super::{Destination, Plan};
+use super::plan::{Destination, Plan};
 
 /// How many lines may wait to be written. With the most that a line holds, 16 MiB and something.
 const WAITING: usize = 4096;
