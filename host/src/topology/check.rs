@@ -2,19 +2,19 @@
 
 use std::collections::HashSet;
 
+use super::checked::{Link, Plugin, Source, Topology};
 use super::declaration::Declaration;
 use super::document::{Document, SourceEntry};
-use super::locate::End;
-use super::node::{Node, quoted};
-use super::path::Path;
-use super::problem::{Origin, Problems};
 use super::sinks;
-use super::suggest::did_you_mean;
 use super::traffic;
-use super::{Link, Plugin, Source, Topology};
 use crate::net::{Address, ListenPlan};
 use crate::plugin::{Spec, standard};
 use crate::worker::SinkPlan;
+use crate::yaml::locate::End;
+use crate::yaml::node::{Node, quoted};
+use crate::yaml::path::Path;
+use crate::yaml::problem::{Origin, Problems};
+use crate::yaml::suggest::did_you_mean;
 
 /// Names that people will try in a chain, and why they do not work.
 const REFUSED: &[(&str, &str)] = &[

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::connection::{self, A_NODE};
-use super::node::{Key, Node};
-use super::problem::{Origin, Problems};
 use crate::net::Endpoint;
 use crate::upstream::SinglePlan;
 use crate::upstream::cluster::Rewrite;
+use crate::yaml::node::{Key, Node};
+use crate::yaml::problem::{Origin, Problems};
 
 const OWN: &[Key] = &[
     Key::read("direct_destination"),

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::node::{Fields, Key};
-use super::problem::Problems;
 use crate::worker::{OutputLimits, SessionLimits};
+use crate::yaml::node::{Fields, Key};
+use crate::yaml::problem::Problems;
 
 const LIMITS: &[Key] = &[
     Key::read("query"),

@@ -1,9 +1,9 @@
 //! The terms that a plugin runs on: what it may use, how much of it, and what becomes of its requests when it faults.
 
-use super::node::{Fields, Key, Node, quoted};
-use super::problem::Problems;
-use super::suggest::did_you_mean;
 use crate::plugin::{Grant, Grants, Limits, OnFault, Spec, Wasi};
+use crate::yaml::node::{Fields, Key, Node, quoted};
+use crate::yaml::problem::Problems;
+use crate::yaml::suggest::did_you_mean;
 
 /// What the operator says of them; what he does not say is `None`.
 #[derive(Clone, Debug)]

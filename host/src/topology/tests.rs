@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use std::time::Duration;
+
 use super::*;
 use crate::plugin::{Component, Grant, Limits, OnFault, Wasi, standard};
 use crate::traffic::{Destination, Values};
+use crate::worker::{SessionLimits, SinkPlan};
 
 fn parse(text: &str) -> Result<Topology, TopologyError> {
     Topology::parse(FilePath::new("conf/t.yaml"), text)

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
 
-use super::node::{Fields, Key, Node};
-use super::path::Path;
-use super::problem::{Origin, Problems};
 use crate::net::tls::{Fresh, IdentityFiles, Inbound, InboundFiles, OutboundFiles, Part, TlsError};
 use crate::net::{Endpoint, Remote, RemoteTls};
+use crate::yaml::node::{Fields, Key, Node};
+use crate::yaml::path::Path;
+use crate::yaml::problem::{Origin, Problems};
 
 const CERTIFICATE: &str = "certificate_path";
 const PRIVATE_KEY: &str = "private_key_path";
