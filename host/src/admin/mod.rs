@@ -18,21 +18,9 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
-use crate::logging::LogFilter;
-
 pub use metrics::{Metrics, MetricsError};
 pub use readiness::Readiness;
-
-/// What the admin address shows and changes.
-#[derive(Clone)]
-pub struct Services {
-    /// What has been measured.
-    pub metrics: Metrics,
-    /// Whether clients may be sent here.
-    pub readiness: Readiness,
-    /// Which log lines are kept.
-    pub filter: LogFilter,
-}
+pub use routes::Services;
 
 /// Why the admin address is not served.
 #[derive(Debug, thiserror::Error)]

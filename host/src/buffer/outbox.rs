@@ -5,7 +5,10 @@ use std::io::{self, IoSlice};
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::LARGE;
+/// Frames of this many bytes and more are kept apart and passed on without a copy; smaller ones are
+/// copied to where they are written together. 32 KiB takes about a microsecond to copy: the price of
+/// one system call.
+pub const LARGE: usize = 32 * 1024;
 
 /// A queue of bytes for one socket: small pieces are copied together, so that a turn ends in one write; large ones are passed
 /// on as they are.
