@@ -4,10 +4,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::address::Peer;
+use super::listen::{Incoming, ListenPlan};
 use super::proxy_protocol::{HeaderError, read_header};
 use super::socket::Socket;
+use super::stream::Stream;
 use super::tls;
-use super::{Incoming, ListenPlan, Peer, Stream};
 
 /// How long the header of the PROXY protocol may take.
 const HEADER: Duration = Duration::from_secs(5);

@@ -11,9 +11,9 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
 
+use super::address::{Address, Peer};
 use super::socket::{Socket as Connected, alive};
 use super::tls::Inbound;
-use super::{Address, Peer};
 
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 4096;

@@ -9,9 +9,10 @@ use rustls::pki_types::ServerName;
 use socket2::SockRef;
 use tokio::net::{TcpStream, UnixStream};
 
+use super::address::Endpoint;
 use super::socket::{Socket, alive};
+use super::stream::Stream;
 use super::tls::{Outbound, ServerIdentity};
-use super::{Endpoint, Stream};
 
 /// A server that has been silent for so long is asked by the system whether it is there.
 const SERVER_ALIVE: Duration = Duration::from_secs(60);

@@ -12,7 +12,7 @@ use super::fresh::Fresh;
 use super::material::{InboundFiles, OutboundFiles};
 use super::secure::{Broken, Secure};
 use super::subject::subject;
-use crate::net::Endpoint;
+use crate::net::address::Endpoint;
 use crate::net::socket::Socket;
 
 /// What clients are shown and asked for.
