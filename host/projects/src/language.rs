@@ -123,7 +123,7 @@ impl Language {
         }
     }
 
-    /// As options and `plugin.yaml` say it: `rust`, `c`, `javascript`, `python`.
+    /// As options and `plugin.yaml` say it: `rust`, `c`, `go`, `python` or `javascript`.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.traits().name

@@ -109,6 +109,7 @@ pub enum Wasi {
     /// It is refused.
     #[default]
     None,
-    /// An inert one: an empty environment, clocks that stand still, and a trap for everything else.
+    /// One that gives nothing away: an empty environment, and a trap for nearly everything else. Clocks
+    /// and randomness are real under the grants `clock` and `random`, and give zero otherwise.
     Stub,
 }
