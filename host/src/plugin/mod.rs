@@ -6,13 +6,13 @@
 //! declared                against its grants     in a chain   worker          a crossing per call
 //! ```
 //!
-//! A plugin is hostile until proven otherwise. Its imports are checked against its grants by name before anything is compiled,
-//! its memory, time, stack and output are bounded, and nothing that it returns leaves this room before it has been checked
-//! against the batch that it answers. A fault costs the store, never the worker: the next crossing begins with a new one. What
-//! keeps faulting is suspended: the session that does it (`blame`), and only if it is everyone's fault the plugin.
+//! A plugin is hostile until proven otherwise. Its imports are checked against its grants by name before
+//! anything is compiled, its memory, time, stack and output are bounded, and nothing that it returns
+//! leaves this room before it has been checked against the batch that it answers. A fault costs the
+//! store, never the worker: the next crossing begins with a new one. What keeps faulting is suspended:
+//! the session that does it (`fault_ledger`), and the plugin only if it fails for many sessions.
 
 mod batch;
-mod blame;
 mod breach;
 mod breaker;
 mod cache;
@@ -21,6 +21,7 @@ mod contract;
 mod engine;
 mod failure;
 mod fault;
+mod fault_ledger;
 mod grants;
 mod host;
 mod imports;
