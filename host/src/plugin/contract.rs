@@ -5,7 +5,7 @@ use wasmtime::Engine;
 use wasmtime::component::types::{Component as Type, ComponentItem};
 use wasmtime::component::{Component, ComponentExportIndex, ComponentNamedList, Lift, Lower};
 
-use super::breach::Breach;
+use super::contract_error::ContractError;
 use super::shape::Shape;
 use super::versions;
 
@@ -45,7 +45,7 @@ impl<'a> Exports<'a> {
         &self,
         interface: &str,
         function: &'static str,
-    ) -> Result<Option<ComponentExportIndex>, Breach>
+    ) -> Result<Option<ComponentExportIndex>, ContractError>
     where
         Params: ComponentNamedList + Lower,
         Return: ComponentNamedList + Lift,
@@ -66,6 +66,6 @@ impl<'a> Exports<'a> {
             }
             _ => "is missing".to_owned(),
         };
-        Err(Breach::Function { export, function, problem })
+        Err(ContractError::Function { export, function, problem })
     }
 }

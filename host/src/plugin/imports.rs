@@ -4,7 +4,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
-use super::breach::{Breach, Needs, UnknownImport};
+use super::contract_error::{ContractError, Needs, UnknownImport};
 use super::grants::Grants;
 use super::host::{self, Interface};
 use super::names::Names;
@@ -12,7 +12,7 @@ use super::spec::Wasi;
 use super::versions::{self, ContractVersion, PACKAGE};
 
 /// Check what a component imports, by name, against what its declaration allows.
-pub(super) fn check_grants(names: &Names, grants: Grants, wasi: Wasi) -> Result<(), Breach> {
+pub(super) fn check_grants(names: &Names, grants: Grants, wasi: Wasi) -> Result<(), ContractError> {
     let needed = |name: &String| {
         let grant = versions::split(name).and_then(|(interface, _)| host::find(interface)?.grant)?;
         (!grants.contains(grant)).then(|| (name.clone(), grant))
@@ -23,11 +23,11 @@ pub(super) fn check_grants(names: &Names, grants: Grants, wasi: Wasi) -> Result<
     if not_granted.is_empty() && wasi.is_empty() {
         return Ok(());
     }
-    Err(Breach::Needs(Needs { granted: grants, not_granted, wasi }))
+    Err(ContractError::Needs(Needs { granted: grants, not_granted, wasi }))
 }
 
 /// Check that the host has what a component imports. WASI is not looked at: it has been, by name.
-pub(super) fn check(component: &Component, engine: &Engine) -> Result<(), Breach> {
+pub(super) fn check(component: &Component, engine: &Engine) -> Result<(), ContractError> {
     let ty = component.component_type();
     let mut unknown = Vec::new();
     for (name, import) in ty.imports(engine).filter(|(name, _)| !name.starts_with("wasi:")) {
@@ -37,11 +37,16 @@ pub(super) fn check(component: &Component, engine: &Engine) -> Result<(), Breach
             None => unknown.push(unknown_import(name)),
         }
     }
-    if unknown.is_empty() { Ok(()) } else { Err(Breach::UnknownImports(unknown)) }
+    if unknown.is_empty() { Ok(()) } else { Err(ContractError::UnknownImports(unknown)) }
 }
 
 /// Check that an interface that is imported has no more functions than it has in that version of the contract.
-fn check_functions(name: &str, import: &ComponentItem, interface: &Interface, engine: &Engine) -> Result<(), Breach> {
+fn check_functions(
+    name: &str,
+    import: &ComponentItem,
+    interface: &Interface,
+    engine: &Engine,
+) -> Result<(), ContractError> {
     let ComponentItem::ComponentInstance(instance) = import else {
         return Ok(());
     };
@@ -57,20 +62,20 @@ fn check_functions(name: &str, import: &ComponentItem, interface: &Interface, en
                 nearest.unwrap_or_else(all)
             }
         };
-        return Err(Breach::UnknownFunction { import: name.to_owned(), function: function.to_owned(), hint });
+        return Err(ContractError::UnknownFunction { import: name.to_owned(), function: function.to_owned(), hint });
     }
     Ok(())
 }
 
 /// What is wrong with the type of a function that a component imports, given the linker's reason.
-pub(super) fn other_type(component: &Component, engine: &Engine, error: &wasmtime::Error) -> Option<Breach> {
+pub(super) fn other_type(component: &Component, engine: &Engine, error: &wasmtime::Error) -> Option<ContractError> {
     let messages: Vec<String> = error.chain().map(ToString::to_string).collect();
     let (first, reasons) = messages.split_first()?;
     let quoted = |(name, _): &(&str, _)| first.contains(&format!("`{name}`"));
     let ty = component.component_type();
     let (import, _) = ty.imports(engine).find(quoted)?;
     let problem = reasons.join(": ").replace("instance export", "its function");
-    Some(Breach::ImportedFunction { import: import.to_owned(), problem })
+    Some(ContractError::ImportedFunction { import: import.to_owned(), problem })
 }
 
 fn unknown_import(name: &str) -> UnknownImport {

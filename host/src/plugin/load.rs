@@ -10,9 +10,9 @@ use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::InstancePre;
 
-use super::breach::Breach;
 use super::cache::hex;
 use super::contract::Contract;
+use super::contract_error::ContractError;
 use super::engine;
 use super::host::{self, Data, Shared};
 use super::imports;
@@ -90,12 +90,12 @@ pub enum LoadProblem {
         reason: String,
     },
     /// It is a component, but does not keep the contract.
-    #[error("the component {component} {breach}")]
-    Breach {
+    #[error("the component {component} {error}")]
+    Contract {
         /// The file.
         component: String,
         /// How it breaks the contract.
-        breach: Box<Breach>,
+        error: Box<ContractError>,
     },
     /// A limit is out of its range.
     #[error("the limit `{limit}` is {found}; {expected}")]
@@ -229,17 +229,17 @@ fn load(runtime: &Runtime, spec: &Spec) -> Result<Plugin, LoadProblem> {
         component: origin.clone(),
         reason: error.root_cause().to_string(),
     };
-    let breach = |breach| LoadProblem::Breach { component: origin.clone(), breach: Box::new(breach) };
+    let broken = |error| LoadProblem::Contract { component: origin.clone(), error: Box::new(error) };
     // What can be told from names is told first.
     let names = Names::of(bytes).map_err(|reason| LoadProblem::Invalid { component: origin.clone(), reason })?;
-    let shape = Shape::of(&names).map_err(breach)?;
-    imports::check_grants(&names, spec.grants, spec.wasi).map_err(breach)?;
+    let shape = Shape::of(&names).map_err(broken)?;
+    imports::check_grants(&names, spec.grants, spec.wasi).map_err(broken)?;
     let component = runtime.compile(&engine, bytes).map_err(invalid)?;
-    let contract = lanes::contract(&component, &engine, shape).map_err(breach)?;
-    imports::check(&component, &engine).map_err(breach)?;
+    let contract = lanes::contract(&component, &engine, shape).map_err(broken)?;
+    imports::check(&component, &engine).map_err(broken)?;
     let linked = host::linker(&engine, &component, spec).and_then(|linker| linker.instantiate_pre(&component));
     let pre = linked.map_err(|error| match imports::other_type(&component, &engine, &error) {
-        Some(other) => breach(other),
+        Some(other) => broken(other),
         None => LoadProblem::Invalid { component: origin.clone(), reason: format!("{error:#}") },
     })?;
     Ok(Plugin {

@@ -13,11 +13,11 @@
 //! the session that does it (`fault_ledger`), and the plugin only if it fails for many sessions.
 
 mod batch;
-mod breach;
 mod breaker;
 mod cache;
 mod changes;
 mod contract;
+mod contract_error;
 mod engine;
 mod failure;
 mod fault;
@@ -51,8 +51,8 @@ mod versions;
 pub(crate) mod test;
 
 pub use self::batch::{KEY, NOT_SHOWN, RequestBatch, ResponseBatch, UNKNOWN_COMMAND};
-pub use self::breach::{Breach, Needs, UnknownImport};
 pub use self::changes::Changes;
+pub use self::contract_error::{ContractError, Needs, UnknownImport};
 pub use self::fault::Fault;
 pub use self::grants::{Grant, Grants, UnknownGrant};
 pub use self::host::log::TARGET as LOG_TARGET;

@@ -1,7 +1,7 @@
 //! Which part of the contract a component keeps: its version, its lane and its phases, told by the
 //! names of its exports.
 
-use super::breach::Breach;
+use super::contract_error::ContractError;
 use super::names::{Direction, Names};
 use super::versions::{self, ContractVersion, PACKAGE};
 
@@ -60,7 +60,7 @@ const OTHER_KINDS: [(&str, &str); 3] = [
 
 impl Shape {
     /// Tells it from the names.
-    pub(super) fn of(names: &Names) -> Result<Self, Breach> {
+    pub(super) fn of(names: &Names) -> Result<Self, ContractError> {
         let version = version(names)?;
         let find = |interface| names.exports.iter().find(|name| versions::is_named(name, interface));
         let full = |interface: &str| format!("{PACKAGE}{interface}@{version}");
@@ -69,15 +69,15 @@ impl Shape {
         if find("lifecycle").is_none() {
             return Err(match handlers.is_empty() {
                 true => not_a_transform(names),
-                false => Breach::NoLifecycle { handlers, missing: full("lifecycle") },
+                false => ContractError::NoLifecycle { handlers, missing: full("lifecycle") },
             });
         }
         let lanes: Vec<Lane> =
             Lane::ALL.into_iter().filter(|lane| lane.handlers().into_iter().any(|name| find(name).is_some())).collect();
         let lane = match lanes[..] {
-            [] => return Err(Breach::NoHandler { version }),
+            [] => return Err(ContractError::NoHandler { version }),
             [lane] => lane,
-            _ => return Err(Breach::BothLanes(handlers)),
+            _ => return Err(ContractError::BothLanes(handlers)),
         };
         let [requests, responses] = lane.handlers().map(|handler| (full(handler), find(handler)));
         match (requests, responses.1) {
@@ -85,15 +85,17 @@ impl Shape {
                 let phases = Phases { requests: true, responses: responses.is_some() };
                 Ok(Self { version, lane, phases })
             }
-            ((missing, None), found) => Err(Breach::NoRequests { found: found.cloned().unwrap_or_default(), missing }),
+            ((missing, None), found) => {
+                Err(ContractError::NoRequests { found: found.cloned().unwrap_or_default(), missing })
+            }
         }
     }
 }
 
-fn not_a_transform(names: &Names) -> Breach {
+fn not_a_transform(names: &Names) -> ContractError {
     let named = |kind: &&(&str, &str)| names.exports.iter().any(|name| name.split('@').next() == Some(kind.0));
     let what = OTHER_KINDS.iter().find(named).map_or("a component of another kind", |(_, what)| what);
-    Breach::NotATransform { what, exports: names.exports.clone() }
+    ContractError::NotATransform { what, exports: names.exports.clone() }
 }
 
 /// The version of the contract that a component was made for: that of its exports. What it imports
@@ -103,10 +105,10 @@ fn not_a_transform(names: &Names) -> Breach {
 /// # Errors
 ///
 /// It has to do with a version that this host does not run, or exports more than one.
-fn version(names: &Names) -> Result<ContractVersion, Breach> {
+fn version(names: &Names) -> Result<ContractVersion, ContractError> {
     let mut made_for = None;
     for (direction, name) in names.of_the_contract() {
-        let version = runnable(name).map_err(|(why, hint)| Breach::Version {
+        let version = runnable(name).map_err(|(why, hint)| ContractError::Version {
             verb: direction.verb(),
             name: name.to_owned(),
             why,
@@ -115,7 +117,7 @@ fn version(names: &Names) -> Result<ContractVersion, Breach> {
         if direction == Direction::Exports {
             if made_for.is_some_and(|other| other != version) {
                 let exports = names.of_the_contract().filter(|(direction, _)| *direction == Direction::Exports);
-                return Err(Breach::MixedVersions(exports.map(|(_, name)| name.to_owned()).collect()));
+                return Err(ContractError::MixedVersions(exports.map(|(_, name)| name.to_owned()).collect()));
             }
             made_for = Some(version);
         }

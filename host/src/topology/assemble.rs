@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Link, Source, Topology, TopologyError};
 use crate::chain;
-use crate::plugin::{self, Breach, LoadError, LoadProblem, Runtime, Site, Transform};
+use crate::plugin::{self, ContractError, LoadError, LoadProblem, Runtime, Site, Transform};
 use crate::worker::{ChainPlan, SourcePlan};
 
 impl Topology {
@@ -90,10 +90,10 @@ fn setting(problem: &LoadProblem) -> &'static str {
         | LoadProblem::Invalid { .. } => ".component",
         LoadProblem::Pin { .. } => ".sha256",
         LoadProblem::Limit { .. } => ".limits",
-        LoadProblem::Breach { breach, .. } => match &**breach {
-            Breach::Needs(needs) if needs.wasi.is_empty() => ".grants",
-            Breach::Needs(needs) if needs.not_granted.is_empty() => ".wasi",
-            Breach::Needs(_) => "",
+        LoadProblem::Contract { error, .. } => match &**error {
+            ContractError::Needs(needs) if needs.wasi.is_empty() => ".grants",
+            ContractError::Needs(needs) if needs.not_granted.is_empty() => ".wasi",
+            ContractError::Needs(_) => "",
             _ => ".component",
         },
         LoadProblem::NotBuilt | LoadProblem::Engine(_) => "",

@@ -7,9 +7,9 @@ use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, ComponentType, Instance, Lift, TypedFunc};
 
 use super::super::batch::{RequestBatch, ResponseBatch};
-use super::super::breach::Breach;
 use super::super::changes::Changes;
 use super::super::contract::{Contract, Exports};
+use super::super::contract_error::ContractError;
 use super::super::failure::Failure;
 use super::super::host::Data;
 use super::super::shape::Lane;
@@ -42,7 +42,7 @@ struct RawChanges {
 }
 
 /// The handlers that a component of this lane exports: of requests, and of responses.
-pub(super) fn exported(exports: &Exports<'_>) -> Result<[Option<ComponentExportIndex>; 2], Breach> {
+pub(super) fn exported(exports: &Exports<'_>) -> Result<[Option<ComponentExportIndex>; 2], ContractError> {
     let [requests, responses] = Lane::Columns.handlers();
     Ok([
         exports.function::<RequestParams<'static>, RequestResult>(requests, "handle")?,

@@ -9,16 +9,16 @@ use wasmtime::component::{Component, Instance};
 use wasmtime::{Engine, Store};
 
 use super::batch::{RequestBatch, ResponseBatch};
-use super::breach::Breach;
 use super::changes::Changes;
 use super::contract::{Contract, Exports};
+use super::contract_error::ContractError;
 use super::failure::Failure;
 use super::host::Data;
 use super::shape::{Lane, Shape};
 use super::verdicts::Verdicts;
 
 /// Finds the functions of a component of this shape.
-pub(super) fn contract(component: &Component, engine: &Engine, shape: Shape) -> Result<Contract, Breach> {
+pub(super) fn contract(component: &Component, engine: &Engine, shape: Shape) -> Result<Contract, ContractError> {
     let exports = Exports::of(component, engine);
     let describe = exports.function::<(), lifecycle::Described>("lifecycle", "describe")?;
     let configure = exports.function::<lifecycle::Config<'static>, lifecycle::Configured>("lifecycle", "configure")?;
@@ -28,7 +28,7 @@ pub(super) fn contract(component: &Component, engine: &Engine, shape: Shape) -> 
     };
     // Its shape says that they are there.
     let (Some(describe), Some(configure), Some(requests)) = (describe, configure, requests) else {
-        return Err(Breach::NoHandler { version: shape.version });
+        return Err(ContractError::NoHandler { version: shape.version });
     };
     Ok(Contract { shape, describe, configure, requests, responses })
 }

@@ -5,9 +5,9 @@ use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, ComponentType, Instance, Lift, Lower, TypedFunc};
 
 use super::super::batch::{KEY, RequestBatch, ResponseBatch};
-use super::super::breach::Breach;
 use super::super::changes::Changes;
 use super::super::contract::{Contract, Exports};
+use super::super::contract_error::ContractError;
 use super::super::failure::Failure;
 use super::super::host::Data;
 use super::super::shape::Lane;
@@ -78,7 +78,7 @@ struct RawChange {
 }
 
 /// The handlers that a component of this lane exports: of requests, and of responses.
-pub(super) fn exported(exports: &Exports<'_>) -> Result<[Option<ComponentExportIndex>; 2], Breach> {
+pub(super) fn exported(exports: &Exports<'_>) -> Result<[Option<ComponentExportIndex>; 2], ContractError> {
     let [requests, responses] = Lane::Rows.handlers();
     Ok([
         exports.function::<RequestParams<'static>, RequestResult>(requests, "handle")?,

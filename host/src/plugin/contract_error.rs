@@ -7,7 +7,7 @@ use super::versions::{self, ContractVersion, PACKAGE};
 
 /// Why a component does not keep the contract; completes the sentence "the component …".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Breach {
+pub enum ContractError {
     /// It exports nothing of the contract.
     #[error(
         "is {what}, not a transform: it exports {}; expected `{PACKAGE}lifecycle@{spoken}` and a handler. Build it for one of the \
