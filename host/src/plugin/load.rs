@@ -14,9 +14,9 @@ use super::cache::hex;
 use super::contract::Contract;
 use super::contract_error::ContractError;
 use super::engine;
+use super::file_kind;
 use super::host::{self, Data, Shared};
 use super::imports;
-use super::kind;
 use super::lanes;
 use super::names::Names;
 use super::runtime::Runtime;
@@ -220,7 +220,7 @@ fn load(runtime: &Runtime, spec: &Spec) -> Result<Plugin, LoadProblem> {
     {
         return Err(LoadProblem::Pin { component: origin, found: hex(&sha256), expected: hex(&expected) });
     }
-    if let Some(problem) = kind::other_than_a_component(bytes) {
+    if let Some(problem) = file_kind::other_than_a_component(bytes) {
         return Err(LoadProblem::NotAComponent { component: origin, problem });
     }
     let engine =
