@@ -8,18 +8,18 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, ServerConnection};
 
 use super::failure::Side;
-use super::fresh::Fresh;
 use super::material::{InboundFiles, OutboundFiles};
+use super::reloading_files::ReloadingFiles;
 use super::secure::{Broken, Secure};
 use super::subject::subject;
 use crate::net::address::Endpoint;
 use crate::net::socket::Socket;
 
 /// What clients are shown and asked for.
-pub type Inbound = Fresh<InboundFiles>;
+pub type Inbound = ReloadingFiles<InboundFiles>;
 
 /// What servers are shown and asked for.
-pub type Outbound = Fresh<OutboundFiles>;
+pub type Outbound = ReloadingFiles<OutboundFiles>;
 
 /// How long a client's handshake may take.
 const PATIENCE: Duration = Duration::from_secs(10);
