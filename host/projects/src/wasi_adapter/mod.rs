@@ -1,4 +1,5 @@
-//! A stand-in for WASI preview 1, for languages whose libraries expect it: with it a component imports no WASI at all.
+//! An adapter for WASI preview 1, for languages whose libraries expect it: with it a component imports
+//! no WASI at all.
 //!
 //! It is a module (`wasi.wat`, whose first lines say what it answers) that becomes a part of the component where it is needed.
 
@@ -32,14 +33,14 @@ pub(crate) enum Start {
 const REFUSES: &str = "{{refuses}}";
 
 /// What it imports itself.
-const WORLD: &str = "package sluice:stand-in;\nworld stand-in { import sluice:transform/log@{{contract}}; }\n";
+const WORLD: &str = "package sluice:wasi-adapter;\nworld wasi-adapter { import sluice:transform/log@{{contract}}; }\n";
 
 /// The module, for a component of the contract in this directory.
 pub(crate) fn module(contract: &Path, start: Start) -> Result<Vec<u8>> {
     let mut resolve = Resolve::default();
     let (package, _) = resolve.push_path(contract).with_context(|| format!("{} is wrong", contract.display()))?;
     let version = resolve.packages[package].name.version.as_ref().context("the contract has no version")?.to_string();
-    let own = resolve.push_str("stand-in.wit", &WORLD.replace(VERSION, &version))?;
+    let own = resolve.push_str("wasi-adapter.wit", &WORLD.replace(VERSION, &version))?;
     let world = resolve.select_world(&[own], None)?;
     let (seeds, refuses) = match start {
         Start::Bare => ("0", "0"),
