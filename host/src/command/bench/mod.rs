@@ -42,7 +42,7 @@ pub(crate) fn bench(
     let plugin = load(&runtime, &unhurried(with_everything_granted(name)), name)?;
     let transform = configure(&plugin, config)?;
     let lane = plugin.lane().name();
-    let nothing = nothing(&runtime, lane)?;
+    let noop = noop(&runtime, lane)?;
     let requests = match requests {
         [] => suitable(transform.interest()),
         requests => requests.to_vec(),
@@ -51,8 +51,8 @@ pub(crate) fn bench(
 
     let starting = Starting::of(&transform)?;
     let subject = Subject { transform: &transform, interest: transform.interest() };
-    // What does nothing is shown the very same bytes.
-    let peer = Subject { transform: &nothing, interest: transform.interest() };
+    // It is shown the very same bytes.
+    let peer = Subject { transform: &noop, interest: transform.interest() };
     let (asked, memory) = subject.requests(&requests)?;
     let mut columns = vec![asked, peer.requests(&requests)?.0.named("do nothing")];
     let watched = subject.tags(&requests)?;
@@ -94,11 +94,11 @@ fn configure(plugin: &Arc<Plugin>, config: &Value) -> anyhow::Result<Arc<Transfo
 }
 
 /// The component that does nothing, in the same lane.
-fn nothing(runtime: &Runtime, lane: &str) -> anyhow::Result<Arc<Transform>> {
+fn noop(runtime: &Runtime, lane: &str) -> anyhow::Result<Arc<Transform>> {
     let directory = tempfile::tempdir().context("no room for a component")?;
-    let file = directory.path().join("nothing.wasm");
-    std::fs::write(&file, sluice_projects::nothing(lane)?).context("no room for a component")?;
-    let plugin = load(runtime, &unhurried(Spec::from_path("Nothing", &file)), "nothing")?;
+    let file = directory.path().join("noop.wasm");
+    std::fs::write(&file, sluice_projects::noop(lane)?).context("no room for a component")?;
+    let plugin = load(runtime, &unhurried(Spec::from_path("Noop", &file)), "noop")?;
     configure(&plugin, &Value::Object(serde_json::Map::default()))
 }
 
