@@ -81,7 +81,7 @@ impl Arena {
 }
 
 #[cfg(test)]
-mod test {
+mod tests {
     use super::*;
 
     #[test]

@@ -151,7 +151,7 @@ impl Outbox {
 }
 
 #[cfg(test)]
-mod test {
+mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 

@@ -153,4 +153,4 @@ impl Hasher for Sha {
 
 #[cfg(test)]
 #[path = "cache_test.rs"]
-mod test;
+mod tests;

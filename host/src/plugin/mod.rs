@@ -48,7 +48,7 @@ mod verdicts;
 mod versions;
 
 #[cfg(test)]
-pub(crate) mod test;
+pub(crate) mod tests;
 
 pub use self::batch::{KEY, NOT_SHOWN, RequestBatch, ResponseBatch, UNKNOWN_COMMAND};
 pub use self::changes::Changes;

@@ -219,4 +219,4 @@ fn number(value: &[u8]) -> Option<i64> {
 
 #[cfg(test)]
 #[path = "state_test.rs"]
-mod test;
+mod tests;

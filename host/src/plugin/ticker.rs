@@ -127,4 +127,4 @@ impl Shared {
 
 #[cfg(test)]
 #[path = "ticker_test.rs"]
-mod test;
+mod tests;

@@ -303,4 +303,4 @@ impl Rest<'_> {
 
 #[cfg(test)]
 #[path = "validate_test.rs"]
-mod test;
+mod tests;

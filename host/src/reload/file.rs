@@ -101,7 +101,7 @@ fn stamp(path: &Path) -> Option<Stamp> {
 }
 
 #[cfg(test)]
-mod test {
+mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 

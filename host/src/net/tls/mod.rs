@@ -18,7 +18,7 @@ mod secure;
 mod subject;
 
 #[cfg(test)]
-mod test;
+mod tests;
 
 pub use handshake::{Failure, Inbound, Outbound};
 pub use material::{IdentityFiles, InboundFiles, OutboundFiles, Part, TlsError};

@@ -263,4 +263,4 @@ impl Writer<'_> {
 
 #[cfg(test)]
 #[path = "nodes_test.rs"]
-mod test;
+mod tests;
