@@ -42,6 +42,6 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use self::case::Case;
-pub use self::file::Cases;
-pub use self::outcome::{Difference, Outcome};
+pub use case::Case;
+pub use file::Cases;
+pub use outcome::{Difference, Outcome};

@@ -15,7 +15,7 @@ pub const UNKNOWN_COMMAND: u16 = u16::MAX;
 ///
 /// The caller keeps them consistent: the first four have one entry per request, the next two one per argument, and the
 /// arguments lie within `bytes`.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct RequestBatch<'a> {
     /// Message IDs.
     pub ids: &'a [u64],
@@ -47,7 +47,7 @@ impl<'a> RequestBatch<'a> {
 }
 
 /// Watched responses on their way into a transform. The columns are those of `responses-columns.handle`.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct ResponseBatch<'a> {
     /// The message IDs of their requests.
     pub ids: &'a [u64],

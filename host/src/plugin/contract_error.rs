@@ -6,7 +6,7 @@ use super::grants::{Grant, Grants};
 use super::versions::{self, ContractVersion, PACKAGE};
 
 /// Why a component does not keep the contract; completes the sentence "the component …".
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum ContractError {
     /// It exports nothing of the contract.
     #[error(
@@ -123,7 +123,7 @@ pub enum ContractError {
 }
 
 /// What a component would need its declaration to allow.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Needs {
     /// What the declaration grants already.
     pub granted: Grants,
@@ -160,7 +160,7 @@ impl fmt::Display for Needs {
 }
 
 /// An import that the host does not have.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct UnknownImport {
     /// Its name.
     pub name: String,

@@ -32,7 +32,7 @@ pub struct Instance {
 }
 
 /// A direction of crossings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Phase {
     /// Requests on their way out.
     Requests,

@@ -5,7 +5,7 @@ use sluice_commands::{Categories, CommandId, table};
 use super::batch::UNKNOWN_COMMAND;
 
 /// What a transform wants to be called for, given its configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Interest {
     /// The commands whose requests cross; all others are forwarded without a call.
     pub commands: CommandSet,
@@ -18,7 +18,7 @@ pub struct Interest {
 }
 
 /// How much of each request a transform wants to see, from the least to the most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum View {
     /// Argument 0.
     Command,
@@ -29,7 +29,7 @@ pub enum View {
 }
 
 /// A set of commands, by their positions in the table. The set of all commands includes those that are not in the table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct CommandSet {
     /// A bit per command; `None` for all, also the unknown ones.
     bits: Option<Box<[u64]>>,

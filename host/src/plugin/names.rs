@@ -58,7 +58,7 @@ impl Names {
 }
 
 /// Which way a name goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Direction {
     Imports,
     Exports,

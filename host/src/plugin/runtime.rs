@@ -14,7 +14,7 @@ use super::host::metrics::Kinds;
 use super::ticker::{Pulse, Ticker};
 
 /// How a runtime is set up.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct RuntimeOptions {
     /// Where compiled components are kept; `None` compiles each time. The directory is made if it does not exist, and must not

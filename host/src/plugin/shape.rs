@@ -6,7 +6,7 @@ use super::names::{Direction, Names};
 use super::versions::{self, ContractVersion, PACKAGE};
 
 /// The form in which batches cross into a component.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Lane {
     /// Natural types, for any language.
     Rows,
@@ -35,7 +35,7 @@ impl Lane {
 }
 
 /// The handlers that a component has. At least one is true.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Phases {
     /// It handles requests.
     pub requests: bool,
@@ -44,7 +44,7 @@ pub struct Phases {
 }
 
 /// What can be told of a component by names alone.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Shape {
     pub(super) version: ContractVersion,
     pub(super) lane: Lane,

@@ -1,7 +1,7 @@
 //! A place in a chain.
 
 /// A place in a chain.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Site {
     /// The name of the source whose chain it is.
     pub source: String,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::grants::Grants;
 
 /// A plugin as it is declared: everything that is decided before its component is read.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub struct Spec {
     /// The name by which chains, logs and metrics call it.
     pub name: String,
@@ -40,7 +40,7 @@ impl Spec {
 }
 
 /// Where a component is found.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub enum Component {
     /// In a file.
     Path(PathBuf),
@@ -54,7 +54,7 @@ pub enum Component {
 }
 
 /// The bounds of one instance, except where an item says that something is shared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Limits {
     /// Bytes, summed over all linear memories and tables. Default 16 MiB.
     pub memory: usize,
@@ -92,7 +92,7 @@ impl Default for Limits {
 }
 
 /// What becomes of the requests (or responses) of a crossing that failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum OnFault {
     /// They are answered with an error.
     #[default]
@@ -104,7 +104,7 @@ pub enum OnFault {
 }
 
 /// What a component that imports `wasi:…` gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Wasi {
     /// It is refused.
     #[default]

@@ -18,7 +18,7 @@ use super::state::StateMap;
 use super::store;
 
 /// What a transform says of itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Description {
     /// A short name in CamelCase.
     pub name: String,

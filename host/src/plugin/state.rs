@@ -21,7 +21,7 @@ const LISTED: usize = 1000;
 const SWEPT: usize = 4;
 
 /// Why a write was refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub(super) enum Refusal {
     #[error("it would exceed the limit `state`")]
     Full,

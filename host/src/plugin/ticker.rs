@@ -30,7 +30,7 @@ pub(super) struct Ticker {
 
 /// Tells the ticker that wasm code is running. The thread lives for as long as anybody has one of these, so whoever can run wasm
 /// code can rely on its deadlines.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct Pulse(Arc<Running>);
 
 #[derive(Debug)]

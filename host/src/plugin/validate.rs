@@ -21,7 +21,7 @@ const REQUEST_COST: u64 = 64;
 const ARGUMENT_COST: u64 = 16;
 
 /// Why an answer is invalid; completes the sentence "returned an invalid answer: …".
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub(super) enum Invalid {
     #[error("{indices} indices, but {kinds} kinds and {tags} tags")]
     Columns { indices: usize, kinds: usize, tags: usize },
@@ -58,7 +58,7 @@ pub(super) enum Invalid {
 }
 
 /// What is wrong with a frame; completes the sentence "a frame that …".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub(super) enum FrameProblem {
     #[error("is not RESP")]
     NotResp,

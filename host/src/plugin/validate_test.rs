@@ -237,7 +237,7 @@ fn a_push_is_replaced_by_a_push_and_nothing_else_is() {
 }
 
 /// A verdict as a model: what it should read back as.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 enum Model {
     Forward,
     Rewrite(Vec<ModelArgument>),
@@ -246,7 +246,7 @@ enum Model {
     Close(Vec<u8>),
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 enum ModelArgument {
     Original(u32),
     Literal(Vec<u8>),

@@ -65,7 +65,7 @@ impl Verdicts {
 }
 
 /// What becomes of a request: the low bits of a kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum ActionKind {
     Forward,
     Rewrite,
@@ -103,7 +103,7 @@ impl ActionKind {
 }
 
 /// What becomes of one request.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub struct Verdict<'a> {
     /// The request's position in the batch.
     pub index: u32,
@@ -114,7 +114,7 @@ pub struct Verdict<'a> {
 }
 
 /// What becomes of the request itself.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub enum Action<'a> {
     /// It goes on unchanged.
     Forward,
@@ -129,14 +129,14 @@ pub enum Action<'a> {
 }
 
 /// The arguments of one request, the command's name first. At least one.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub struct Arguments<'a> {
     numbers: &'a [u32],
     bytes: &'a [u8],
 }
 
 /// An argument of a rewritten request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Argument<'a> {
     /// The argument of the original request at this position.
     Original(u32),
@@ -166,7 +166,7 @@ impl<'a> Iterator for Arguments<'a> {
 impl ExactSizeIterator for Arguments<'_> {}
 
 /// The requests of a fan-out, in order. At least one.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub struct Requests<'a> {
     left: u32,
     rest: Cursor<'a>,
@@ -188,7 +188,7 @@ impl<'a> Iterator for Requests<'a> {
 impl ExactSizeIterator for Requests<'_> {}
 
 /// The front of what has not been taken yet. Every step gives `None` rather than panic, though checked verdicts never make it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Cursor<'a> {
     numbers: &'a [u32],
     bytes: &'a [u8],

@@ -7,7 +7,7 @@ use std::str::FromStr;
 pub(super) const PACKAGE: &str = "sluice:transform/";
 
 /// A version of the contract.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct ContractVersion {
     /// Rises where something was changed or taken away.
     pub major: u32,

@@ -17,11 +17,11 @@ use sluice::plugin::{
 };
 use sluice::resp::{escapes, inline, reply};
 
-use self::batch::{Requests, Responses};
-use self::table::{Column, Table};
 use super::cache::CacheChoice;
 use super::component::with_everything_granted;
 use super::starting::Starting;
+use batch::{Requests, Responses};
+use table::{Column, Table};
 
 /// The sizes of the vectors.
 const VECTORS: [usize; 5] = [1, 4, 16, 64, 256];

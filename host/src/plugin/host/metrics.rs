@@ -36,7 +36,7 @@ const LABELS: usize = 16;
 /// The most bytes of what a plugin says of a name.
 const HELP: usize = 512;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 enum Kind {
     Counter,
     Gauge,

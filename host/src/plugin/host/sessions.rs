@@ -32,7 +32,7 @@ pub trait SessionDirectory {
 }
 
 /// What is known of a session.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SessionInfo {
     /// The client's address.
     pub peer: String,
@@ -49,7 +49,7 @@ pub struct SessionInfo {
 }
 
 /// A directory without sessions: for an instance that serves none.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct NoSessions;
 
 impl SessionDirectory for NoSessions {

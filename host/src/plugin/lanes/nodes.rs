@@ -8,7 +8,7 @@ use wasmtime::component::{ComponentType, Lift, Lower};
 use crate::resp::encode as wire;
 
 /// A reply or a part of one: `replies.node`.
-#[derive(Debug, Clone, PartialEq, ComponentType, Lift, Lower)]
+#[derive(Clone, ComponentType, Debug, Lift, Lower, PartialEq)]
 #[component(variant)]
 pub(in super::super) enum Node<Bytes, Text> {
     #[component(name = "null")]
@@ -46,7 +46,7 @@ pub(in super::super) enum Node<Bytes, Text> {
 }
 
 /// What is wrong with a list of nodes; completes the sentence "has a reply that …".
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub(super) enum Problem {
     #[error("ends before its aggregates are complete")]
     Incomplete,
