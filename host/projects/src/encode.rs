@@ -42,7 +42,7 @@ pub(crate) fn encode_in_world(module: &[u8], wit: &Path, start: Start, remedies:
         .map_err(|error| explain(error, remedies))
 }
 
-/// Say what to do about a module that does not fit its world. An error that is none of these is left as it is.
+/// Says what to do about a module that does not fit its world. An error that is none of these is left as it is.
 fn explain(error: anyhow::Error, remedies: &[Remedy]) -> anyhow::Error {
     let cause = error.root_cause().to_string();
     if let Some(interface) = between(&cause, "failed to find export of interface `", "`") {
@@ -86,7 +86,7 @@ mod tests {
         (func (export "sluice:transform/lifecycle@0.2.0#describe") (result i32) unreachable)
         (func (export "sluice:transform/lifecycle@0.2.0#configure") (param i32 i32) (result i32) unreachable)"#;
 
-    /// Encode a module that has the lifecycle, in a world that exports it and what `world` says.
+    /// Encodes a module that has the lifecycle, in a world that exports it and what `world` says.
     fn encode(world: &str, module: &str) -> Result<Vec<u8>> {
         let place = tempfile::tempdir().unwrap();
         let contract = place.path().join(world::CONTRACT);

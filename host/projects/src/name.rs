@@ -23,7 +23,7 @@ const TAKEN: [&str; 9] = [
 const LONGEST: usize = 64;
 
 impl Name {
-    /// Check a name.
+    /// Checks a name.
     ///
     /// # Errors
     ///

@@ -28,7 +28,7 @@ pub(crate) fn contract(resolve: &mut Resolve) -> Result<PackageId> {
     Ok(resolve.push_group(group)?)
 }
 
-/// Put the world and the contract into one directory, laid out as the tools of all languages expect it, and give that directory.
+/// Puts the world and the contract into one directory, laid out as the tools of all languages expect it, and gives that directory.
 pub(crate) fn assemble(project: &Project) -> Result<PathBuf> {
     let wit = project.derived()?.join("wit");
     if wit.exists() {

@@ -45,17 +45,17 @@ impl Arena {
         &mut self.bytes[self.filled..]
     }
 
-    /// Count `len` bytes of the spare room as used; at most as many as there are.
+    /// Counts `len` bytes of the spare room as used; at most as many as there are.
     pub fn commit(&mut self, len: usize) {
         self.filled = (self.filled + len).min(self.bytes.len());
     }
 
-    /// Give up everything from `len` on.
+    /// Gives up everything from `len` on.
     pub fn truncate(&mut self, len: usize) {
         self.filled = self.filled.min(len);
     }
 
-    /// Append a copy of `bytes`; returns where it begins.
+    /// Appends a copy of `bytes`; returns where it begins.
     pub fn append(&mut self, bytes: &[u8]) -> usize {
         let start = self.filled;
         self.spare(bytes.len())[..bytes.len()].copy_from_slice(bytes);
@@ -63,7 +63,7 @@ impl Arena {
         start
     }
 
-    /// Append a copy of a part of itself. `range` lies within what is in use.
+    /// Appends a copy of a part of itself. `range` lies within what is in use.
     pub fn append_within(&mut self, range: Range<usize>) {
         let (start, len) = (self.filled, range.len());
         self.spare(len);
@@ -71,7 +71,7 @@ impl Arena {
         self.filled += len;
     }
 
-    /// Forget everything; keep the memory, unless it has become unusually large.
+    /// Forgets everything; keeps the memory, unless it has become unusually large.
     pub fn clear(&mut self) {
         self.filled = 0;
         if self.bytes.len() > KEEP {

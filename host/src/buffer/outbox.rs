@@ -55,7 +55,7 @@ impl Outbox {
         self.len == 0
     }
 
-    /// Append a copy of `bytes`.
+    /// Appends a copy of `bytes`.
     #[inline]
     pub fn push(&mut self, bytes: &[u8]) {
         if self.tail.len() > TAIL {
@@ -65,7 +65,7 @@ impl Outbox {
         self.len += bytes.len();
     }
 
-    /// Append `bytes`: without a copy if they are many.
+    /// Appends `bytes`: without a copy if they are many.
     pub fn push_bytes(&mut self, bytes: Bytes) {
         if bytes.len() < LARGE {
             return self.push(&bytes);
@@ -75,7 +75,7 @@ impl Outbox {
         self.segments.push_back(bytes);
     }
 
-    /// Forget everything that waits.
+    /// Forgets everything that waits.
     pub fn clear(&mut self) {
         self.segments = VecDeque::new();
         self.tail.clear();
@@ -122,7 +122,7 @@ impl Outbox {
         Ok(Flush::Done)
     }
 
-    /// Forget the first `count` bytes that wait.
+    /// Forgets the first `count` bytes that wait.
     pub fn skip(&mut self, count: usize) {
         self.advance(count.min(self.len));
     }

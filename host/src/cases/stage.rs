@@ -93,7 +93,7 @@ impl Stage {
         Some(difference)
     }
 
-    /// Put a request into the vector, as a session does that has read it.
+    /// Puts a request into the vector, as a session does that has read it.
     fn send(&mut self, exchange: &Exchange) -> MessageId {
         let (id, frame) = (self.ids.issue(), &exchange.request.frame);
         self.notes.sends(id, &exchange.request.words);
@@ -147,7 +147,7 @@ impl Stage {
         sent.collect()
     }
 
-    /// Let responses come back, and answers that no server gave.
+    /// Lets responses come back, and answers that no server gave.
     fn respond(&mut self, sent: &[Sent<'_>]) -> Vec<Difference> {
         self.responses.clear();
         let mut of = Vec::new();
@@ -194,7 +194,7 @@ impl Stage {
         came
     }
 
-    /// Let come what the server sends by itself, one after the other.
+    /// Lets come what the server sends by itself, one after the other.
     fn push(&mut self, sent: &Sent<'_>) -> Vec<Difference> {
         let Some(part) = sent.parts.first() else { return Vec::new() };
         // The response has taken the trail with it; what comes later is watched as it was.

@@ -57,7 +57,7 @@ pub struct Incoming {
 }
 
 impl Listener {
-    /// Listen as `plan` says. A Unix socket that a process has left behind is replaced.
+    /// Listens as `plan` says. A Unix socket that a process has left behind is replaced.
     ///
     /// # Errors
     ///
@@ -92,7 +92,7 @@ impl Listener {
         &self.address
     }
 
-    /// Take connections; must be called inside of the runtime that is to do so.
+    /// Takes connections; must be called inside of the runtime that is to do so.
     ///
     /// # Errors
     ///
@@ -153,7 +153,7 @@ impl Incoming {
         }
     }
 
-    /// Say this, as far as it goes without waiting, and close.
+    /// Says this, as far as it goes without waiting, and closes.
     pub fn refuse(self, words: &[u8]) {
         let _ = self.socket.send(words);
     }

@@ -37,7 +37,7 @@ pub enum HeaderError {
     Malformed(&'static str),
 }
 
-/// Read a header. Returns the address of the client; `None` where the sender speaks for itself (LOCAL) or does not know (UNKNOWN).
+/// Reads a header. Returns the address of the client; `None` where the sender speaks for itself (LOCAL) or does not know (UNKNOWN).
 ///
 /// # Errors
 ///

@@ -40,7 +40,7 @@ pub struct RemoteTls {
 }
 
 impl Remote {
-    /// Connect; must be called inside of the worker's runtime. The caller bounds the time.
+    /// Connects; must be called inside of the worker's runtime. The caller bounds the time.
     ///
     /// # Errors
     ///

@@ -13,7 +13,7 @@ use tokio::net::{TcpStream, UnixStream};
 /// How often the system asks another one that does not answer, before it gives a connection up.
 const ASKED: u32 = 3;
 
-/// Have the system ask the other side whether it is there once nothing was heard of it for `silence`.
+/// Has the system ask the other side whether it is there once nothing was heard of it for `silence`.
 pub(super) fn alive(silence: Duration) -> TcpKeepalive {
     TcpKeepalive::new().with_time(silence).with_interval(silence / ASKED).with_retries(ASKED)
 }
@@ -77,7 +77,7 @@ impl Socket {
         }
     }
 
-    /// End the direction that is written to.
+    /// Ends the direction that is written to.
     pub(super) fn end(&self) {
         // Fails where the other side was faster.
         let _ = either!(self, socket => SockRef::from(socket).shutdown(Shutdown::Write));

@@ -85,7 +85,7 @@ impl AsyncRead for ReadHalf {
 }
 
 impl WriteHalf {
-    /// Write as much as the connection takes. Returns how many bytes that was.
+    /// Writes as much as the connection takes. Returns how many bytes that was.
     ///
     /// # Errors
     ///

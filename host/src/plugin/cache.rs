@@ -23,7 +23,7 @@ pub(super) struct Cache {
 }
 
 impl Cache {
-    /// Open a directory, made if it does not exist.
+    /// Opens a directory, made if it does not exist.
     ///
     /// # Errors
     ///
@@ -64,7 +64,7 @@ impl Cache {
         Ok(component)
     }
 
-    /// Give up the entry of the component with this SHA-256, if there is one.
+    /// Gives up the entry of the component with this SHA-256, if there is one.
     pub(super) fn forget(&self, engine: &Engine, component: &[u8; 32]) {
         // Without it, the component is compiled again; with it, some space is lost. Neither is worth a word.
         let _ = fs::remove_file(self.dir.join(key(engine, component)));
@@ -105,7 +105,7 @@ fn load(engine: &Engine, path: &Path) -> Result<Component, Miss> {
     unsafe { Component::deserialize(engine, code) }.map_err(|error| Miss::Unusable(format!("{error:#}")))
 }
 
-/// Write an entry under a name of its own and move it into place, so that nobody ever reads half of one.
+/// Writes an entry under a name of its own and moves it into place, so that nobody ever reads half of one.
 fn save(path: &Path, code: &[u8]) -> io::Result<()> {
     static UNIQUE: AtomicU64 = AtomicU64::new(0);
     let unique = UNIQUE.fetch_add(1, Ordering::Relaxed);

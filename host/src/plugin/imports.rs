@@ -11,7 +11,7 @@ use super::names::Names;
 use super::spec::Wasi;
 use super::versions::{self, ContractVersion, PACKAGE};
 
-/// Check what a component imports, by name, against what its declaration allows.
+/// Checks what a component imports, by name, against what its declaration allows.
 pub(super) fn check_grants(names: &Names, grants: Grants, wasi: Wasi) -> Result<(), ContractError> {
     let needed = |name: &String| {
         let grant = versions::split(name).and_then(|(interface, _)| host::find(interface)?.grant)?;
@@ -26,7 +26,7 @@ pub(super) fn check_grants(names: &Names, grants: Grants, wasi: Wasi) -> Result<
     Err(ContractError::Needs(Needs { granted: grants, not_granted, wasi }))
 }
 
-/// Check that the host has what a component imports. WASI is not looked at: it has been, by name.
+/// Checks that the host has what a component imports. WASI is not looked at: it has been, by name.
 pub(super) fn check(component: &Component, engine: &Engine) -> Result<(), ContractError> {
     let ty = component.component_type();
     let mut unknown = Vec::new();
@@ -40,7 +40,7 @@ pub(super) fn check(component: &Component, engine: &Engine) -> Result<(), Contra
     if unknown.is_empty() { Ok(()) } else { Err(ContractError::UnknownImports(unknown)) }
 }
 
-/// Check that an interface that is imported has no more functions than it has in that version of the contract.
+/// Checks that an interface that is imported has no more functions than it has in that version of the contract.
 fn check_functions(
     name: &str,
     import: &ComponentItem,

@@ -13,7 +13,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Read them. What lies deeper in the component is passed over.
+    /// Reads them. What lies deeper in the component is passed over.
     ///
     /// # Errors
     ///

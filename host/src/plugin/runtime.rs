@@ -23,7 +23,7 @@ pub struct RuntimeOptions {
 }
 
 impl RuntimeOptions {
-    /// Keep compiled components in this directory.
+    /// Keeps compiled components in this directory.
     #[must_use]
     pub fn with_cache_dir(mut self, dir: impl Into<PathBuf>) -> RuntimeOptions {
         self.cache_dir = Some(dir.into());
@@ -62,7 +62,7 @@ struct Shared {
 }
 
 impl Runtime {
-    /// Set up a runtime.
+    /// Sets up a runtime.
     ///
     /// # Errors
     ///

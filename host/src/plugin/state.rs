@@ -190,7 +190,7 @@ impl Inner {
         Some(entry)
     }
 
-    /// Clear away up to `most` expired entries.
+    /// Clears away up to `most` expired entries.
     fn sweep(&mut self, now: Instant, most: usize) {
         for _ in 0..most {
             match self.expiries.first() {

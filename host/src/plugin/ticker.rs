@@ -57,7 +57,7 @@ impl std::fmt::Debug for Weak {
 }
 
 impl Ticker {
-    /// Start the thread.
+    /// Starts the thread.
     pub(super) fn start() -> io::Result<Ticker> {
         let shared = Arc::new(Shared::default());
         let thread = thread::Builder::new().name("epoch-ticker".to_owned()).spawn({
@@ -67,7 +67,7 @@ impl Ticker {
         Ok(Ticker { pulse: Pulse(Arc::new(Running { shared, thread: thread.thread().clone() })) })
     }
 
-    /// Advance this engine's epoch too, for as long as it lives.
+    /// Advances this engine's epoch too, for as long as it lives.
     pub(super) fn add(&self, engine: &Engine) {
         self.pulse.0.shared.engines().push(Weak(engine.weak()));
     }

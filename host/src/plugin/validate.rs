@@ -83,7 +83,7 @@ pub(super) struct Bounds {
     pub(super) responses: bool,
 }
 
-/// Check verdicts against the batch of requests that they answer.
+/// Checks verdicts against the batch of requests that they answer.
 pub(super) fn verdicts(verdicts: &Verdicts, batch: &RequestBatch<'_>, bounds: &Bounds) -> Result<(), Invalid> {
     let Verdicts { indices, kinds, tags, numbers, bytes } = verdicts;
     if indices.len() != kinds.len() || indices.len() != tags.len() {
@@ -131,7 +131,7 @@ pub(super) fn verdicts(verdicts: &Verdicts, batch: &RequestBatch<'_>, bounds: &B
     Ok(())
 }
 
-/// Check changes against the batch of responses that they answer: for each, whether it is a push, which nothing but a push may replace.
+/// Checks changes against the batch of responses that they answer: for each, whether it is a push, which nothing but a push may replace.
 pub(super) fn changes(
     changes: &Changes,
     mut pushes: impl Iterator<Item = bool>,
@@ -157,7 +157,7 @@ pub(super) fn changes(
     Ok(())
 }
 
-/// Check that bytes are exactly one complete reply. What only RESP3 knows becomes its counterpart where the session speaks RESP2.
+/// Checks that bytes are exactly one complete reply. What only RESP3 knows becomes its counterpart where the session speaks RESP2.
 pub(super) fn reply(frame: &[u8]) -> Result<(), FrameProblem> {
     match frame_length(frame) {
         Err(_) => return Err(FrameProblem::NotResp),
@@ -179,7 +179,7 @@ fn response(frame: &[u8], push: bool) -> Result<(), FrameProblem> {
     reply(&plain)
 }
 
-/// Check every element of a whole frame.
+/// Checks every element of a whole frame.
 fn elements(frame: &[u8]) -> Result<(), FrameProblem> {
     let mut rest = frame;
     while let Some((&kind, after)) = rest.split_first() {
@@ -258,7 +258,7 @@ impl Rest<'_> {
         Ok(number)
     }
 
-    /// Take a request; gives what it costs.
+    /// Takes a request; gives what it costs.
     fn request(&mut self, at: usize, batch: &RequestBatch<'_>, original: &Original) -> Result<u64, Invalid> {
         let count = self.number(at)?;
         if count == 0 || count > MAX_ARGUMENTS {
@@ -289,7 +289,7 @@ impl Rest<'_> {
         Ok(cost + literal)
     }
 
-    /// Take the frame of a verdict on the request at `index`.
+    /// Takes the frame of a verdict on the request at `index`.
     fn frame(&mut self, at: usize, may_be_empty: bool) -> Result<(), Invalid> {
         let length = self.number(at)?;
         let (frame, rest) = self.bytes.split_at_checked(length as usize).ok_or(Invalid::Bytes { at })?;

@@ -63,7 +63,7 @@ impl Watched {
         &self.path
     }
 
-    /// Look at it.
+    /// Looks at it.
     pub(super) fn look(&mut self, now: Instant) -> Look {
         let found = stamp(&self.path);
         self.note(found, now)

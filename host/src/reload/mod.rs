@@ -31,7 +31,7 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Look after every component that stands in a file and in a chain. `chains` are those that the proxy was started with.
+    /// Looks after every component that stands in a file and in a chain. `chains` are those that the proxy was started with.
     ///
     /// # Errors
     ///
@@ -149,7 +149,7 @@ impl Reload {
         }
     }
 
-    /// Put the component that is in the file now in the place of the one that runs.
+    /// Puts the component that is in the file now in the place of the one that runs.
     fn reload(&mut self, at: usize) {
         let begun = Instant::now();
         let candidate = &mut self.candidates[at];

@@ -59,7 +59,7 @@ const ON_FAULT: &[(&str, OnFault)] =
 const WASI: &[(&str, Wasi)] = &[("none", Wasi::None), ("stub", Wasi::Stub)];
 
 impl Terms {
-    /// Read those of the [`KEYS`] that are given.
+    /// Reads those of the [`KEYS`] that are given.
     pub(crate) fn read(fields: &Fields<'_>, problems: &mut Problems) -> Self {
         Self {
             grants: fields.get("grants").and_then(|node| grants(&node, problems)),
@@ -74,7 +74,7 @@ impl Terms {
         self.on_fault == Some(OnFault::Bypass)
     }
 
-    /// Put what was said in the place of what `spec` says.
+    /// Puts what was said in the place of what `spec` says.
     pub(crate) fn apply(&self, spec: &mut Spec) {
         spec.grants = self.grants.unwrap_or(spec.grants);
         spec.on_fault = self.on_fault.unwrap_or(spec.on_fault);

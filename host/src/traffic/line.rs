@@ -156,7 +156,7 @@ impl Line {
         size_of::<Self>() + size_of_val(self.arguments.as_slice()) + text
     }
 
-    /// Append it to `out`, with its line end.
+    /// Appends it to `out`, with its line end.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         let answer = self.answer.as_ref();
         let json = Json {

@@ -52,7 +52,7 @@ const REMEDIES: [Remedy; 3] = [
     ),
 ];
 
-/// Make the component of a project.
+/// Makes the component of a project.
 pub(crate) fn build(project: &Project, tools: &Tools) -> Result<Vec<u8>> {
     let wit = world::assemble(project)?;
     let draft = project.derived()?.join("module.wasm");

@@ -27,7 +27,7 @@ const REMEDY: &str =
 /// What to write in a source for what the world exports.
 const REMEDIES: [Remedy; 3] = [("lifecycle", REMEDY), ("requests-rows", REMEDY), ("responses-rows", REMEDY)];
 
-/// Make the component of a project: a main package.
+/// Makes the component of a project: a main package.
 pub(crate) fn build(project: &Project, tools: &Tools) -> Result<Vec<u8>> {
     let wit = world::assemble(project)?;
     project.support()?;

@@ -29,7 +29,7 @@ const PLACEHOLDER: &str = "TRANSFORM";
 /// The interface that its log goes to, if the world imports it.
 const LOG: &str = "sluice:transform/log@";
 
-/// Make the component of a project.
+/// Makes the component of a project.
 pub(crate) fn build(project: &Project, tools: &Tools) -> Result<Vec<u8>> {
     check_version()?;
     let wit = world::assemble(project)?;

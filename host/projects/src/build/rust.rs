@@ -34,7 +34,7 @@ const HOST_VARIABLES: [&str; 6] = [
     "CARGO_BUILD_TARGET_DIR",
 ];
 
-/// Make the component of a project: a crate with a `cdylib`.
+/// Makes the component of a project: a crate with a `cdylib`.
 pub(crate) fn build(project: &Project, tools: &Tools) -> Result<Vec<u8>> {
     project.support()?;
     let toolchain = Toolchain::find(tools.directory(), || {
@@ -124,7 +124,7 @@ impl Toolchain {
         Ok(Self::Debian { linker })
     }
 
-    /// Make a cargo command compile with it.
+    /// Makes a cargo command compile with it.
     pub fn apply(&self, cargo: &mut Command) {
         for variable in HOST_VARIABLES {
             cargo.env_remove(variable);
@@ -168,7 +168,7 @@ fn debian_has_sources() -> bool {
         .is_ok_and(|sysroot| Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library/Cargo.lock").is_file())
 }
 
-/// Ask the compiler that cargo would use.
+/// Asks the compiler that cargo would use.
 fn own_rustc(arguments: &[&str]) -> Result<String> {
     process::output(Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())).args(arguments))
 }

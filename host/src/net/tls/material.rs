@@ -43,7 +43,7 @@ pub trait Material: fmt::Debug + Send + Sync {
     /// The files.
     fn files(&self) -> Vec<&Path>;
 
-    /// Read them all.
+    /// Reads them all.
     ///
     /// # Errors
     ///

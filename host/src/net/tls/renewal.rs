@@ -27,7 +27,7 @@ pub struct Renewal {
 }
 
 impl Renewal {
-    /// Look after these. From now on SIGHUP ends the process no more, even if there are none.
+    /// Looks after these. From now on SIGHUP ends the process no more, even if there are none.
     ///
     /// # Errors
     ///

@@ -247,7 +247,7 @@ impl Secure {
         if taken > 1 { Ok(taken - 1) } else { Err(io::ErrorKind::WouldBlock.into()) }
     }
 
-    /// Write records, as far as the socket takes them. Whether none is left.
+    /// Writes records, as far as the socket takes them. Whether none is left.
     fn flush(&mut self) -> io::Result<bool> {
         while self.connection.wants_write() {
             match self.connection.write_tls(&mut Out(&self.socket)) {
@@ -267,7 +267,7 @@ impl Secure {
         self.connection.reader().fill_buf().is_ok_and(<[u8]>::is_empty)
     }
 
-    /// Say farewell, and end the direction that is written to.
+    /// Says farewell, and ends the direction that is written to.
     pub(crate) fn end(&mut self) {
         self.connection.send_close_notify();
         let _ = self.flush();

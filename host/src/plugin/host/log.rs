@@ -53,7 +53,7 @@ impl Budget {
         }
     }
 
-    /// Take a line; gives how many were dropped since the last one, or `None` if this one is to be dropped too.
+    /// Takes a line; gives how many were dropped since the last one, or `None` if this one is to be dropped too.
     ///
     /// Instances on several workers may race around the turn of a second, which costs or gains a line or two.
     fn take(&self, now: Instant) -> Option<u64> {

@@ -72,7 +72,7 @@ impl Registry {
         Registry { plugin: plugin.to_owned(), limit, kinds, series: Mutex::default(), help: Mutex::default() }
     }
 
-    /// Find or make a series; gives its number, which is below the limit.
+    /// Finds or makes a series; gives its number, which is below the limit.
     fn register(
         &self,
         kind: Kind,
@@ -104,7 +104,7 @@ impl Registry {
         Ok((number, handle))
     }
 
-    /// Say what a name means: now if it has a kind, and otherwise once it has one.
+    /// Says what a name means: now if it has a kind, and otherwise once it has one.
     fn explain(&self, name: String, help: &str) {
         if !is_name(&name) {
             return;
@@ -138,7 +138,7 @@ impl Registry {
     }
 }
 
-/// Tell whoever collects the metrics of this process what a name means.
+/// Tells whoever collects the metrics of this process what a name means.
 fn tell(kind: Kind, name: &str, help: &str) {
     let name = format!("sluice_plugin_{name}");
     let help = help.to_owned();
@@ -161,7 +161,7 @@ fn one_line(help: &str) -> String {
     line
 }
 
-/// Check names; `labels` are sorted.
+/// Checks names; `labels` are sorted.
 fn check(name: &str, labels: &[(String, String)]) -> Result<(), String> {
     if !is_name(name) {
         return Err(format!("`{}` is not a name", shown(name)));

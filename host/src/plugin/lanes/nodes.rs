@@ -129,7 +129,7 @@ fn verbatim(bytes: &[u8]) -> Node<&[u8], &str> {
         .map_or(Node::Bulk(bytes), Node::Verbatim)
 }
 
-/// Write the nodes of a reply as one frame in a protocol (2 or 3).
+/// Writes the nodes of a reply as one frame in a protocol (2 or 3).
 pub(super) fn encode<B: AsRef<[u8]>, S: AsRef<str>>(
     nodes: &[Node<B, S>],
     protocol: u8,

@@ -145,7 +145,7 @@ impl Handlers {
     }
 }
 
-/// Call with rows that live shorter than the handle's type says.
+/// Calls with rows that live shorter than the handle's type says.
 fn call<'a, Row, Return>(
     handle: TypedFunc<(&'a [Row],), (Vec<Return>,)>,
     store: &mut Store<Data>,
@@ -193,7 +193,7 @@ fn response_rows<'a>(batch: &ResponseBatch<'a>, limit: usize) -> Result<Vec<Resp
         .collect()
 }
 
-/// Append a verdict to the columns; an error completes the sentence "verdict 3 …".
+/// Appends a verdict to the columns; an error completes the sentence "verdict 3 …".
 fn append(verdicts: &mut Verdicts, verdict: RawVerdict, protocol: u8) -> Result<(), String> {
     let kind = match verdict.action {
         RawAction::Forward => ActionKind::Forward,
