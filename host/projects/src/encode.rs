@@ -23,12 +23,13 @@ pub fn encode(module: &[u8]) -> Result<Vec<u8>> {
 /// What an author is to write for an interface that the world exports and the module does not.
 pub(crate) type Remedy = (&'static str, &'static str);
 
-/// The component of a core module in the world of the directory `wit`. What it imports of WASI is answered by [`wasi_adapter`],
-/// as the language's runtime `start`s.
+/// The component of a core module in the world of the directory `wit`. What it imports of WASI is
+/// answered by [`wasi_adapter`], as the language's runtime `start`s.
 ///
 /// # Errors
 ///
-/// The world is wrong, or the module does not fit it: says what to write where, with the help of `remedies`, which name the interfaces.
+/// The world is wrong, or the module does not fit it: says what to write where, with the help of
+/// `remedies`, which name the interfaces.
 pub(crate) fn encode_in_world(module: &[u8], wit: &Path, start: Start, remedies: &[Remedy]) -> Result<Vec<u8>> {
     let (resolve, world) = world::resolve(wit)?;
     let mut module = module.to_vec();
@@ -42,7 +43,8 @@ pub(crate) fn encode_in_world(module: &[u8], wit: &Path, start: Start, remedies:
         .map_err(|error| explain(error, remedies))
 }
 
-/// Says what to do about a module that does not fit its world. An error that is none of these is left as it is.
+/// Says what to do about a module that does not fit its world. An error that is none of these is
+/// left as it is.
 fn explain(error: anyhow::Error, remedies: &[Remedy]) -> anyhow::Error {
     let cause = error.root_cause().to_string();
     if let Some(interface) = between(&cause, "failed to find export of interface `", "`") {

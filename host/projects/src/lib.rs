@@ -1,4 +1,5 @@
-//! Projects of transforms: made from templates, and built into components with the tools of their language.
+//! Projects of transforms: made from templates, and built into components with the tools of their
+//! language.
 //!
 //! ```text
 //! new ──► a directory: plugin.yaml, a source, cases, a topology, sluice/ (the contract and the language's helpers)
@@ -6,7 +7,8 @@
 //! build ◄───────────────────────────┘   the language's tools ──► core module or component ──► encode ──► NAME.wasm
 //! ```
 //!
-//! Everything that is particular to a language is in its row of [`Language`]'s table and in its file below `build/`.
+//! Everything that is particular to a language is in its row of [`Language`]'s table and in its
+//! file below `build/`.
 
 mod build;
 mod caches;

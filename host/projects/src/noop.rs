@@ -16,8 +16,8 @@ const LANES: [(&str, Handlers); 2] = [
     ("rows", [("requests-rows", 2), ("responses-rows", 2)]),
 ];
 
-/// A transform in a lane (`rows` or `columns`) that asks for all requests, forwards them, and keeps all
-/// responses, without a look.
+/// A transform in a lane (`rows` or `columns`) that asks for all requests, forwards them, and keeps
+/// all responses, without a look.
 ///
 /// # Errors
 ///
@@ -34,8 +34,9 @@ pub fn noop(lane: &str) -> Result<Vec<u8>> {
     encode(&module)
 }
 
-/// Every answer is at address 8, where there are zeroes: no text, an interest in everything with the view `command`, no verdict, no
-/// change. What is passed lies behind that, and is forgotten with the next call.
+/// Every answer is at address 8, where there are zeroes: no text, an interest in everything with
+/// the view `command`, no verdict, no change. What is passed lies behind that, and is forgotten
+/// with the next call.
 fn text(handlers: &Handlers, version: &str) -> String {
     let handlers: String = handlers
         .iter()

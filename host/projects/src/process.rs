@@ -16,7 +16,8 @@ pub fn show_and_run(command: &mut Command) -> Result<()> {
     run(command)
 }
 
-/// Print a command, run it, and give its standard output; what it writes to standard error is shown as it comes.
+/// Print a command, run it, and give its standard output; what it writes to standard error is shown
+/// as it comes.
 ///
 /// # Errors
 ///

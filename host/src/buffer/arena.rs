@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-/// A growing piece of memory that is used again for every turn, so that reading neither allocates nor counts references.
+/// A growing piece of memory that is used again for every turn, so that reading neither allocates
+/// nor counts references.
 ///
 /// Everything in it is found by its offset. Cleared after each turn.
 #[derive(Debug, Default)]
@@ -36,7 +37,8 @@ impl Arena {
         self.bytes().get(range).unwrap_or_default()
     }
 
-    /// At least `len` bytes of spare room, to be read into. They count only after [`Arena::commit`].
+    /// At least `len` bytes of spare room, to be read into. They count only after
+    /// [`Arena::commit`].
     pub fn spare(&mut self, len: usize) -> &mut [u8] {
         let wanted = self.filled + len;
         if self.bytes.len() < wanted {

@@ -6,17 +6,19 @@ use std::io::{self, IoSlice};
 use bytes::{Buf, Bytes, BytesMut};
 
 /// Frames of this many bytes and more are kept apart and passed on without a copy; smaller ones are
-/// copied to where they are written together. 32 KiB takes about a microsecond to copy: the price of
-/// one system call.
+/// copied to where they are written together. 32 KiB takes about a microsecond to copy: the price
+/// of one system call.
 pub const LARGE: usize = 32 * 1024;
 
-/// A queue of bytes for one socket: small pieces are copied together, so that a turn ends in one write; large ones are passed
-/// on as they are.
+/// A queue of bytes for one socket: small pieces are copied together, so that a turn ends in one
+/// write; large ones are passed on as they are.
 ///
-/// Holds no memory while it is empty (but see [`Outbox::keeping`]): an idle connection costs nothing here.
+/// Holds no memory while it is empty (but see [`Outbox::keeping`]): an idle connection costs
+/// nothing here.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    /// What comes before `tail`. Pieces of at least [`LARGE`] bytes, and what was copied together before them.
+    /// What comes before `tail`. Pieces of at least [`LARGE`] bytes, and what was copied together
+    /// before them.
     segments: VecDeque<Bytes>,
     tail: BytesMut,
     len: usize,
@@ -36,7 +38,8 @@ pub enum Flush {
 /// How many pieces one system call may take.
 const PIECES: usize = 32;
 
-/// A tail of this many bytes is ended and a new one begun, so that what was written of it can be given back.
+/// A tail of this many bytes is ended and a new one begun, so that what was written of it can be
+/// given back.
 const TAIL: usize = 256 * 1024;
 
 impl Outbox {
@@ -85,12 +88,14 @@ impl Outbox {
         self.len = 0;
     }
 
-    /// Hand what waits to `write` (a vectored, non-blocking write) until all is written or the socket takes no more. How many bytes
-    /// were written is added to `total`, in case of an error too.
+    /// Hand what waits to `write` (a vectored, non-blocking write) until all is written or the
+    /// socket takes no more. How many bytes were written is added to `total`, in case of an error
+    /// too.
     ///
     /// # Errors
     ///
-    /// What `write` returned, but for [`io::ErrorKind::WouldBlock`] and [`io::ErrorKind::Interrupted`].
+    /// What `write` returned, but for [`io::ErrorKind::WouldBlock`] and
+    /// [`io::ErrorKind::Interrupted`].
     pub fn flush(
         &mut self,
         total: &mut u64,

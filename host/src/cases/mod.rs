@@ -1,8 +1,10 @@
 //! Case files: what a component does with requests and responses, without any server.
 //!
-//! A file goes through two stages: YAML (the room `yaml`) → [`Cases`], in which everything that can be checked without the component
-//! has been. [`Case::run`] then has a new instance of the component do what the case says, by the very [`Chain`](crate::chain::Chain)
-//! that carries requests in production, and gives an [`Outcome`]. What a case file may hold is in `docs/cases.md`.
+//! A file goes through two stages: YAML (the room `yaml`) → [`Cases`], in which everything that can
+//! be checked without the component has been. [`Case::run`] then has a new instance of the
+//! component do what the case says, by the very [`Chain`](crate::chain::Chain) that carries
+//! requests in production, and gives an [`Outcome`]. What a case file may hold is in
+//! `docs/cases.md`.
 //!
 //! | file | idea |
 //! | --- | --- |

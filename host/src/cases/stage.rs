@@ -1,4 +1,5 @@
-//! What a component is made to believe in: a chain that it is the only transform of, sessions, and a server.
+//! What a component is made to believe in: a chain that it is the only transform of, sessions, and
+//! a server.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -55,7 +56,8 @@ impl Stage {
         self.notes.has_started()
     }
 
-    /// Lets the requests of a step cross together, and then their responses; says what was not as expected.
+    /// Lets the requests of a step cross together, and then their responses; says what was not as
+    /// expected.
     pub(super) fn step(&mut self, number: usize, exchanges: &[Exchange]) -> Vec<Difference> {
         if let Some(difference) = self.closed(number, exchanges) {
             return vec![difference];
@@ -174,7 +176,8 @@ impl Stage {
         sent.iter().zip(came).filter_map(|(sent, came)| sent.result_difference(&came)).collect()
     }
 
-    /// What has come out of the responses for each exchange, of which `of` says whose each of them is.
+    /// What has come out of the responses for each exchange, of which `of` says whose each of them
+    /// is.
     fn come_back(&mut self, sent: &[Sent<'_>], of: &[usize]) -> Vec<Came> {
         self.chain.responses(&mut self.responses, &mut self.trails);
         let mut came: Vec<Came> = sent.iter().map(|_| Came::default()).collect();

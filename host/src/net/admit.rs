@@ -43,7 +43,8 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Whether it is no more than somebody who looked whether the port is open, as load balancers do.
+    /// Whether it is no more than somebody who looked whether the port is open, as load balancers
+    /// do.
     pub fn is_silent(&self) -> bool {
         match self {
             Self::Header(HeaderError::Silent) => true,
@@ -54,7 +55,8 @@ impl Refusal {
 }
 
 impl Incoming {
-    /// Do what `plan` asks for before a client is one; must be called inside of the worker's runtime. Bounded in time and memory.
+    /// Do what `plan` asks for before a client is one; must be called inside of the worker's
+    /// runtime. Bounded in time and memory.
     ///
     /// # Errors
     ///

@@ -18,7 +18,8 @@ use super::tls::Inbound;
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 4096;
 
-/// A client that has been silent for so long is asked by the system whether it is there: servers do so too.
+/// A client that has been silent for so long is asked by the system whether it is there: servers do
+/// so too.
 const CLIENT_ALIVE: Duration = Duration::from_secs(300);
 
 /// What a source asks of its listener.
@@ -159,7 +160,8 @@ impl Incoming {
     }
 }
 
-/// The file of a Unix socket that is ours: it is removed with us, unless somebody has put another in its place.
+/// The file of a Unix socket that is ours: it is removed with us, unless somebody has put another
+/// in its place.
 #[derive(Debug)]
 struct SocketFile {
     path: Arc<Path>,

@@ -17,8 +17,8 @@ use super::tls::{Outbound, ServerIdentity};
 /// A server that has been silent for so long is asked by the system whether it is there.
 const SERVER_ALIVE: Duration = Duration::from_secs(60);
 
-/// How long the system of a server may leave what it is sent unacknowledged, or untaken. How long the server itself takes to answer is
-/// another matter.
+/// How long the system of a server may leave what it is sent unacknowledged, or untaken. How long
+/// the server itself takes to answer is another matter.
 const UNREACHABLE: Duration = Duration::from_secs(120);
 
 /// A server, and what a connection to it needs.
@@ -35,7 +35,8 @@ pub struct Remote {
 pub struct RemoteTls {
     /// Certificates.
     pub config: Arc<Outbound>,
-    /// The name that it is asked for and that its certificate must be for; `None`: the host of its address.
+    /// The name that it is asked for and that its certificate must be for; `None`: the host of its
+    /// address.
     pub server_name: Option<ServerName<'static>>,
 }
 

@@ -1,5 +1,5 @@
-//! The functions of a component that the host calls: found by name, and of the types that the contract
-//! gives them.
+//! The functions of a component that the host calls: found by name, and of the types that the
+//! contract gives them.
 
 use wasmtime::Engine;
 use wasmtime::component::types::{Component as Type, ComponentItem};

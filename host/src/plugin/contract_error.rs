@@ -1,4 +1,5 @@
-//! Why a component does not keep the contract, in words: what was found, what was expected, what to do.
+//! Why a component does not keep the contract, in words: what was found, what was expected, what to
+//! do.
 
 use std::fmt;
 

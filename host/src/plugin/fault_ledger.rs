@@ -1,32 +1,36 @@
 //! The ledger of faults: a fault is held against the session that it happened for, and no other.
 //!
-//! A crossing carries the frames of many sessions. When it faults, each session's frames cross again by
-//! themselves, and a fault of such a crossing is that session's own: it has a [`Breaker`] of its own, and
-//! while that is open its frames do not cross. Its next success forgives it. So a session that knows how
-//! to make a plugin fault can do that to itself only.
+//! A crossing carries the frames of many sessions. When it faults, each session's frames cross
+//! again by themselves, and a fault of such a crossing is that session's own: it has a [`Breaker`]
+//! of its own, and while that is open its frames do not cross. Its next success forgives it. So a
+//! session that knows how to make a plugin fault can do that to itself only.
 //!
-//! A plugin that fails for [`EVERYONE`] sessions, one after the other and without one success in between,
-//! is at fault itself, and suspended for all. After that it is tried again with as many sessions as
-//! before: otherwise the one session that makes it fail could prolong the suspension of the others.
+//! A plugin that fails for [`EVERYONE`] sessions, one after the other and without one success in
+//! between, is at fault itself, and suspended for all. After that it is tried again with as many
+//! sessions as before: otherwise the one session that makes it fail could prolong the suspension of
+//! the others.
 //!
 //! Each phase of a plugin has a ledger: otherwise a session whose responses make it fault would be
 //! forgiven by its requests.
 //!
-//! What is remembered is bounded ([`REMEMBERED`] sessions) and expires ([`EXPIRY`]). Sessions that have
-//! ended are not reported here: their IDs do not come again, so an entry of theirs does nothing but take
-//! up its place until it expires.
+//! What is remembered is bounded ([`REMEMBERED`] sessions) and expires ([`EXPIRY`]). Sessions that
+//! have ended are not reported here: their IDs do not come again, so an entry of theirs does
+//! nothing but take up its place until it expires.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::breaker::{Breaker, LONGEST};
 
-/// How many different sessions in a row a plugin must fail for to be suspended for all. High, because a client may open several
-/// connections; bounded, because each costs computing time up to the limit `crossing`.
+/// How many different sessions in a row a plugin must fail for to be suspended for all. High,
+/// because a client may open several connections; bounded, because each costs computing time up to
+/// the limit `crossing`.
 const EVERYONE: usize = 16;
-/// The most sessions that are remembered. An instance has as many that are blamed at once only under an attack.
+/// The most sessions that are remembered. An instance has as many that are blamed at once only
+/// under an attack.
 const REMEMBERED: usize = 1024;
-/// When a fault is forgotten though no success has forgiven it: not before the longest suspension is well over.
+/// When a fault is forgotten though no success has forgiven it: not before the longest suspension
+/// is well over.
 const EXPIRY: Duration = LONGEST.saturating_mul(2);
 
 /// The faults of one phase of an instance.
@@ -36,7 +40,8 @@ pub(super) struct FaultLedger {
     /// The sessions that it failed for since the last success. All are in `sessions`.
     in_a_row: Vec<u64>,
     everyone: Breaker,
-    /// Whether there is anything to look at: the one thing that a crossing asks when nothing is wrong.
+    /// Whether there is anything to look at: the one thing that a crossing asks when nothing is
+    /// wrong.
     troubled: bool,
     /// When entries were last looked through for those that have expired.
     swept: Option<Instant>,
@@ -81,7 +86,8 @@ impl FaultLedger {
         self.everyone.suspended(now)
     }
 
-    /// Those of `sessions` that are suspended, sorted and each once, and how long the last of them will be.
+    /// Those of `sessions` that are suspended, sorted and each once, and how long the last of them
+    /// will be.
     pub(super) fn suspended(&mut self, sessions: &[u64], now: Instant) -> Option<(Vec<u64>, Duration)> {
         self.sweep(now);
         let mut longest = Duration::ZERO;
@@ -127,7 +133,8 @@ impl FaultLedger {
         self.troubled = !self.sessions.is_empty();
     }
 
-    /// Forgets what has expired. Looks at every entry, so it does that a few times in an expiry only.
+    /// Forgets what has expired. Looks at every entry, so it does that a few times in an expiry
+    /// only.
     fn sweep(&mut self, now: Instant) {
         let swept = *self.swept.get_or_insert(now);
         if now.saturating_duration_since(swept) < EXPIRY / 4 {

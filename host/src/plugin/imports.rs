@@ -40,7 +40,8 @@ pub(super) fn check(component: &Component, engine: &Engine) -> Result<(), Contra
     if unknown.is_empty() { Ok(()) } else { Err(ContractError::UnknownImports(unknown)) }
 }
 
-/// Checks that an interface that is imported has no more functions than it has in that version of the contract.
+/// Checks that an interface that is imported has no more functions than it has in that version of
+/// the contract.
 fn check_functions(
     name: &str,
     import: &ComponentItem,
@@ -94,7 +95,8 @@ fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a s
     known.map(distance).min().filter(|(distance, _)| *distance <= 2).map(|(_, known)| known)
 }
 
-/// An interface that a component imports for its types alone (as the rows lane does with `replies`) gives it no power.
+/// An interface that a component imports for its types alone (as the rows lane does with `replies`)
+/// gives it no power.
 fn is_only_types(import: &ComponentItem, engine: &Engine) -> bool {
     match import {
         ComponentItem::ComponentInstance(instance) => {

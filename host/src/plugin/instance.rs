@@ -19,7 +19,8 @@ use super::validate::{self, Bounds};
 use super::verdicts::Verdicts;
 use crate::ids::SessionId;
 
-/// A transform on one worker. Its store is made at the first crossing, and again at the first one after a fault.
+/// A transform on one worker. Its store is made at the first crossing, and again at the first one
+/// after a fault.
 pub struct Instance {
     transform: Arc<Transform>,
     sessions: Rc<dyn SessionDirectory>,
@@ -63,8 +64,8 @@ impl Suspended {
 const PROTOCOL_OF_THE_GONE: u8 = 3;
 
 impl Transform {
-    /// An instance for one worker. Nothing runs until the first batch; what goes wrong then is a fault
-    /// of that crossing.
+    /// An instance for one worker. Nothing runs until the first batch; what goes wrong then is a
+    /// fault of that crossing.
     pub fn instantiate(self: &Arc<Self>, sessions: Rc<dyn SessionDirectory>) -> Instance {
         Instance {
             transform: Arc::clone(self),
@@ -98,8 +99,9 @@ impl Instance {
         self.live.as_ref().map(|live| live.store.data().memory.used())
     }
 
-    /// Those of `sessions` whose frames must not cross now: the caller keeps them out of the batch, so that
-    /// what they did costs the others nothing. Costs one comparison while no fault is held against any.
+    /// Those of `sessions` whose frames must not cross now: the caller keeps them out of the batch,
+    /// so that what they did costs the others nothing. Costs one comparison while no fault is held
+    /// against any.
     #[inline]
     pub fn suspended(&mut self, phase: Phase, sessions: &[u64]) -> Option<Suspended> {
         if self.ledgers[phase as usize].is_troubled() { self.look_up(phase, sessions) } else { None }
@@ -113,8 +115,8 @@ impl Instance {
         Some(Suspended { sessions, fault })
     }
 
-    /// Lets a batch of requests cross. On success `verdicts` holds the checked answer; whatever it held
-    /// before is gone.
+    /// Lets a batch of requests cross. On success `verdicts` holds the checked answer; whatever it
+    /// held before is gone.
     ///
     /// # Errors
     ///
@@ -131,8 +133,8 @@ impl Instance {
         self.settle(result, Phase::Requests, batch.sessions)
     }
 
-    /// Lets a batch of watched responses cross. On success `changes` holds the checked answer; whatever it
-    /// held before is gone.
+    /// Lets a batch of watched responses cross. On success `changes` holds the checked answer;
+    /// whatever it held before is gone.
     ///
     /// A component without a handler for responses keeps them all.
     ///
@@ -224,8 +226,8 @@ impl Instance {
         }
     }
 
-    /// Keeps the ledger: a fault costs the store and is held against the session that was alone in the
-    /// crossing, if one was; a success forgives.
+    /// Keeps the ledger: a fault costs the store and is held against the session that was alone in
+    /// the crossing, if one was; a success forgives.
     #[inline]
     fn settle(&mut self, result: Result<(), Fault>, phase: Phase, sessions: &[u64]) -> Result<(), Fault> {
         match result {

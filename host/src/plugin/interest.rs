@@ -28,7 +28,8 @@ pub enum View {
     All,
 }
 
-/// A set of commands, by their positions in the table. The set of all commands includes those that are not in the table.
+/// A set of commands, by their positions in the table. The set of all commands includes those that
+/// are not in the table.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct CommandSet {
     /// A bit per command; `None` for all, also the unknown ones.
@@ -53,8 +54,8 @@ impl CommandSet {
         Ok(set)
     }
 
-    /// As [`CommandSet::from_names`], for operators: a word may also be an ACL category, such as `@write`. `@all` includes commands
-    /// that are not in the table. Case does not matter.
+    /// As [`CommandSet::from_names`], for operators: a word may also be an ACL category, such as
+    /// `@write`. `@all` includes commands that are not in the table. Case does not matter.
     ///
     /// # Errors
     ///
@@ -91,7 +92,8 @@ impl CommandSet {
         }
     }
 
-    /// Whether the command at this position of the table ([`UNKNOWN_COMMAND`] for one that is not in it) is in the set.
+    /// Whether the command at this position of the table ([`UNKNOWN_COMMAND`] for one that is not
+    /// in it) is in the set.
     #[inline]
     pub fn contains(&self, command: u16) -> bool {
         let Some(bits) = &self.bits else {

@@ -78,7 +78,8 @@ pub enum LoadProblem {
         /// How many bytes it has.
         found: u64,
     },
-    /// The file is a component, but a broken one, or one that needs features that the sandbox does not offer.
+    /// The file is a component, but a broken one, or one that needs features that the sandbox does
+    /// not offer.
     #[error(
         "{component} is not a valid component: {reason}. It is damaged, or was built with a feature of WebAssembly that the \
          sandbox does not offer (threads, garbage collection, exceptions, tail calls, 64-bit memories): build it again, without"
@@ -125,8 +126,8 @@ pub struct Plugin {
 }
 
 impl Runtime {
-    /// Reads, checks and compiles a plugin. Compiling takes from 20 ms (Rust) to some seconds (Python);
-    /// finding it in the compile cache less than one.
+    /// Reads, checks and compiles a plugin. Compiling takes from 20 ms (Rust) to some seconds
+    /// (Python); finding it in the compile cache less than one.
     ///
     /// # Errors
     ///
@@ -136,14 +137,16 @@ impl Runtime {
         loaded.map(Arc::new)
     }
 
-    /// Keeps the compiled form of this plugin's component no longer: it will hardly be loaded again.
+    /// Keeps the compiled form of this plugin's component no longer: it will hardly be loaded
+    /// again.
     pub fn forget(&self, plugin: &Plugin) {
         self.forget_compiled(&plugin.engine, plugin.sha256());
     }
 }
 
 impl Plugin {
-    /// The same plugin as if it had just been loaded: its instances have written no log lines and have no metrics yet.
+    /// The same plugin as if it had just been loaded: its instances have written no log lines and
+    /// have no metrics yet.
     pub fn afresh(&self) -> Arc<Plugin> {
         let shared = Arc::new(Shared::new(&self.spec, Arc::default()));
         Arc::new(Plugin { shared, ..self.clone() })
@@ -176,7 +179,8 @@ impl Plugin {
         self.contract.shape.lane
     }
 
-    /// The full names of the interfaces that it imports, such as `sluice:transform/clock@0.2.0`, in the component's order.
+    /// The full names of the interfaces that it imports, such as `sluice:transform/clock@0.2.0`, in
+    /// the component's order.
     pub fn imports(&self) -> Vec<String> {
         let ty = self.pre.component().component_type();
         ty.imports(&self.engine).map(|(name, _)| name.to_owned()).collect()

@@ -1,4 +1,5 @@
-//! The sandbox: everything that touches wasmtime lives in this room, and the rest of the host sees a narrow door.
+//! The sandbox: everything that touches wasmtime lives in this room, and the rest of the host sees
+//! a narrow door.
 //!
 //! ```text
 //! Spec ──Runtime::load──► Plugin ──configure──► Transform ──instantiate──► Instance ──requests/responses──► Verdicts/Changes
@@ -6,11 +7,12 @@
 //! declared                against its grants     in a chain   worker          a crossing per call
 //! ```
 //!
-//! A plugin is hostile until proven otherwise. Its imports are checked against its grants by name before
-//! anything is compiled, its memory, time, stack and output are bounded, and nothing that it returns
-//! leaves this room before it has been checked against the batch that it answers. A fault costs the
-//! store, never the worker: the next crossing begins with a new one. What keeps faulting is suspended:
-//! the session that does it (`fault_ledger`), and the plugin only if it fails for many sessions.
+//! A plugin is hostile until proven otherwise. Its imports are checked against its grants by name
+//! before anything is compiled, its memory, time, stack and output are bounded, and nothing that it
+//! returns leaves this room before it has been checked against the batch that it answers. A fault
+//! costs the store, never the worker: the next crossing begins with a new one. What keeps faulting
+//! is suspended: the session that does it (`fault_ledger`), and the plugin only if it fails for
+//! many sessions.
 
 mod batch;
 mod breaker;

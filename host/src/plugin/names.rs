@@ -1,7 +1,8 @@
 //! What a component imports and exports, by name: read off its bytes before it is compiled.
 //!
-//! Compiling takes seconds where a component brings an interpreter along, and fails with reasons of its own where a component was
-//! made for a contract that this host does not know. So all that can be told from names is told first.
+//! Compiling takes seconds where a component brings an interpreter along, and fails with reasons of
+//! its own where a component was made for a contract that this host does not know. So all that can
+//! be told from names is told first.
 
 use wasmparser::{Chunk, Parser, Payload};
 

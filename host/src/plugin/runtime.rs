@@ -17,8 +17,8 @@ use super::ticker::{Pulse, Ticker};
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct RuntimeOptions {
-    /// Where compiled components are kept; `None` compiles each time. The directory is made if it does not exist, and must not
-    /// be writable by others.
+    /// Where compiled components are kept; `None` compiles each time. The directory is made if it
+    /// does not exist, and must not be writable by others.
     pub cache_dir: Option<PathBuf>,
 }
 
@@ -47,7 +47,8 @@ pub enum RuntimeError {
     Ticker(std::io::Error),
 }
 
-/// What the plugins of a process share: the compiler, the compile cache and the clock. One per process; clones are the same one.
+/// What the plugins of a process share: the compiler, the compile cache and the clock. One per
+/// process; clones are the same one.
 #[derive(Clone)]
 pub struct Runtime {
     shared: Arc<Shared>,

@@ -99,8 +99,8 @@ fn not_a_transform(names: &Names) -> ContractError {
 }
 
 /// The version of the contract that a component was made for: that of its exports. What it imports
-/// may be of any version that this host runs, as a component may be put together from parts that were
-/// made at different times.
+/// may be of any version that this host runs, as a component may be put together from parts that
+/// were made at different times.
 ///
 /// # Errors
 ///
@@ -125,7 +125,8 @@ fn version(names: &Names) -> Result<ContractVersion, ContractError> {
     made_for.ok_or_else(|| not_a_transform(names))
 }
 
-/// The version of a name of the contract, if this host runs it; otherwise why it does not, and what to do.
+/// The version of a name of the contract, if this host runs it; otherwise why it does not, and what
+/// to do.
 fn runnable(name: &str) -> Result<ContractVersion, (&'static str, String)> {
     let spoken = ContractVersion::SPOKEN;
     let rebuild = |verb| format!("{verb} it against {spoken}, with the WIT files or the SDK that come with this host");

@@ -18,7 +18,8 @@ pub struct Spec {
     pub grants: Grants,
     /// How much it may use.
     pub limits: Limits,
-    /// What becomes of the requests of a crossing that failed. The chain applies it; the sandbox only carries it.
+    /// What becomes of the requests of a crossing that failed. The chain applies it; the sandbox
+    /// only carries it.
     pub on_fault: OnFault,
     /// Whether it may import WASI.
     pub wasi: Wasi,
@@ -58,15 +59,17 @@ pub enum Component {
 pub struct Limits {
     /// Bytes, summed over all linear memories and tables. Default 16 MiB.
     pub memory: usize,
-    /// The time that one crossing may compute. Counted as processor time of the worker's thread, in ticks of a millisecond:
-    /// a crossing is ended between `crossing` and `crossing` plus two ticks. Default 5 ms.
+    /// The time that one crossing may compute. Counted as processor time of the worker's thread, in
+    /// ticks of a millisecond: a crossing is ended between `crossing` and `crossing` plus two
+    /// ticks. Default 5 ms.
     pub crossing: Duration,
-    /// The time that setting up an instance (instantiate and configure together) may compute. Default 1 s.
+    /// The time that setting up an instance (instantiate and configure together) may compute.
+    /// Default 1 s.
     pub setup: Duration,
     /// Bytes of the stack that wasm code may use: 64 KiB to 1 MiB. Default 512 KiB.
     pub stack: usize,
-    /// Bytes that one crossing may return: what is copied out of the sandbox, and also by how much the requests that it asks
-    /// for may exceed those that it was given. Default 64 MiB.
+    /// Bytes that one crossing may return: what is copied out of the sandbox, and also by how much
+    /// the requests that it asks for may exceed those that it was given. Default 64 MiB.
     pub output: usize,
     /// Bytes of the `state` map that all instances of a transform share. Default 1 MiB.
     pub state: usize,
@@ -109,7 +112,8 @@ pub enum Wasi {
     /// It is refused.
     #[default]
     None,
-    /// One that gives nothing away: an empty environment, and a trap for nearly everything else. Clocks
-    /// and randomness are real under the grants `clock` and `random`, and give zero otherwise.
+    /// One that gives nothing away: an empty environment, and a trap for nearly everything else.
+    /// Clocks and randomness are real under the grants `clock` and `random`, and give zero
+    /// otherwise.
     Stub,
 }

@@ -1,4 +1,5 @@
-//! The standard plugins: components that ship within this binary, each with a declaration that fits it.
+//! The standard plugins: components that ship within this binary, each with a declaration that fits
+//! it.
 
 use std::time::Duration;
 

@@ -8,7 +8,8 @@ use wasmtime::{Engine, ResourceLimiter, Store, UpdateDeadline};
 use super::spec::Limits;
 use super::ticker::Pulse;
 
-/// Core instances, memories and tables that one component may have. The largest toolchains make some thirty.
+/// Core instances, memories and tables that one component may have. The largest toolchains make
+/// some thirty.
 const INSTANCES: usize = 200;
 const MEMORIES: usize = 50;
 const TABLES: usize = 50;
@@ -51,9 +52,10 @@ pub(super) fn arm<C>(store: &mut Store<Data<C>>, budget: Duration) {
 
 /// The processor time that a call may use.
 ///
-/// Reading the thread's clock is a system call, too dear for each crossing. So it is first read when a call is still running at
-/// the next tick, and from then on at each tick. Counting processor time rather than time means that a plugin does not fault
-/// because the machine is busy with something else.
+/// Reading the thread's clock is a system call, too dear for each crossing. So it is first read
+/// when a call is still running at the next tick, and from then on at each tick. Counting processor
+/// time rather than time means that a plugin does not fault because the machine is busy with
+/// something else.
 #[derive(Debug, Default)]
 pub(super) struct Deadline {
     budget: Duration,

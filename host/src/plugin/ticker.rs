@@ -1,8 +1,9 @@
-//! The one thread that makes time pass for wasm code: it advances the epoch of every engine once in a tick.
+//! The one thread that makes time pass for wasm code: it advances the epoch of every engine once in
+//! a tick.
 //!
-//! It sleeps for as long as no crossing happens, so an idle process is not woken a thousand times a second. A crossing calls
-//! [`Pulse::beat`], which in the usual case is one relaxed load of a flag that is set; while a crossing runs for longer than a
-//! tick, its deadline beats as well.
+//! It sleeps for as long as no crossing happens, so an idle process is not woken a thousand times a
+//! second. A crossing calls [`Pulse::beat`], which in the usual case is one relaxed load of a flag
+//! that is set; while a crossing runs for longer than a tick, its deadline beats as well.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,14 +13,16 @@ use std::time::Duration;
 
 use wasmtime::{Engine, EngineWeak};
 
-/// How long an epoch lasts: the precision of every deadline. A thousand wake-ups a second cost about a third of a percent of a
-/// processor; a shorter tick would be below what the scheduler keeps to.
+/// How long an epoch lasts: the precision of every deadline. A thousand wake-ups a second cost
+/// about a third of a percent of a processor; a shorter tick would be below what the scheduler
+/// keeps to.
 pub(super) const TICK: Duration = Duration::from_millis(1);
 
 /// Ticks without a crossing after which the ticker goes to sleep.
 const QUIET: u32 = 100;
 
-/// How long it sleeps at most: should a wake-up ever be missed, a deadline is late by this, not forever.
+/// How long it sleeps at most: should a wake-up ever be missed, a deadline is late by this, not
+/// forever.
 const NAP: Duration = Duration::from_millis(500);
 
 /// The thread, and the engines that it serves.
@@ -28,8 +31,8 @@ pub(super) struct Ticker {
     pulse: Pulse,
 }
 
-/// Tells the ticker that wasm code is running. The thread lives for as long as anybody has one of these, so whoever can run wasm
-/// code can rely on its deadlines.
+/// Tells the ticker that wasm code is running. The thread lives for as long as anybody has one of
+/// these, so whoever can run wasm code can rely on its deadlines.
 #[derive(Clone, Debug)]
 pub(super) struct Pulse(Arc<Running>);
 

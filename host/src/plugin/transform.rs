@@ -19,7 +19,8 @@ use super::state::StateMap;
 /// A plugin that did not accept its place.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigureError {
-    /// It refused its configuration; the sentence is the plugin's own, cut to a line of at most a kilobyte.
+    /// It refused its configuration; the sentence is the plugin's own, cut to a line of at most a
+    /// kilobyte.
     #[error("plugin `{plugin}` refuses its configuration: {reason}")]
     Refused {
         /// The plugin's name.
@@ -45,7 +46,8 @@ pub enum ConfigureError {
     },
 }
 
-/// A plugin with a configuration that it accepted, at one place in a chain. Every worker makes an [`Instance`] of it.
+/// A plugin with a configuration that it accepted, at one place in a chain. Every worker makes an
+/// [`Instance`] of it.
 pub struct Transform {
     plugin: Arc<Plugin>,
     config: String,
@@ -56,8 +58,8 @@ pub struct Transform {
 }
 
 impl Plugin {
-    /// Gives the plugin a configuration and a place in a chain. Runs `describe` and `configure` in an
-    /// instance that is then thrown away.
+    /// Gives the plugin a configuration and a place in a chain. Runs `describe` and `configure` in
+    /// an instance that is then thrown away.
     ///
     /// # Errors
     ///
@@ -70,8 +72,8 @@ impl Plugin {
         self.configure_with(config, site, StateMap::new(self.spec.limits.state))
     }
 
-    /// The same for a transform that takes the place of another while both run: it has the entries of
-    /// the other's `state` map, bounded by the limit that was declared for this one.
+    /// The same for a transform that takes the place of another while both run: it has the entries
+    /// of the other's `state` map, bounded by the limit that was declared for this one.
     ///
     /// # Errors
     ///

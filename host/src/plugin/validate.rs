@@ -1,8 +1,10 @@
-//! Nothing that a plugin returns is trusted: an answer is checked here against the batch that it answers.
+//! Nothing that a plugin returns is trusted: an answer is checked here against the batch that it
+//! answers.
 //!
-//! The checks make three promises to the rest of the host: an accepted answer can be read to its end without a surprise; every
-//! reply in it is exactly one complete frame; and what it makes the host send is bounded by
-//! what came in and the plugin's limit `output`, however often it refers to an argument.
+//! The checks make three promises to the rest of the host: an accepted answer can be read to its
+//! end without a surprise; every reply in it is exactly one complete frame; and what it makes the
+//! host send is bounded by what came in and the plugin's limit `output`, however often it refers to
+//! an argument.
 
 use crate::resp::reply::frame_length;
 
@@ -10,13 +12,15 @@ use super::batch::{KEY, RequestBatch};
 use super::changes::Changes;
 use super::verdicts::{ARGUMENT_OF_ORIGINAL, ActionKind, Verdicts, WATCHED};
 
-/// The most arguments that a server accepts in one request; one more and it closes the connection, which others share.
+/// The most arguments that a server accepts in one request; one more and it closes the connection,
+/// which others share.
 const MAX_ARGUMENTS: u32 = 1 << 20;
 
 /// The longest argument that a server accepts by default (`proto-max-bulk-len`), in bytes.
 const MAX_ARGUMENT_BYTES: u32 = 512 << 20;
 
-/// What a request or an argument costs beyond its bytes, so that a swarm of empty ones is bounded as well.
+/// What a request or an argument costs beyond its bytes, so that a swarm of empty ones is bounded
+/// as well.
 const REQUEST_COST: u64 = 64;
 const ARGUMENT_COST: u64 = 16;
 
@@ -131,7 +135,8 @@ pub(super) fn verdicts(verdicts: &Verdicts, batch: &RequestBatch<'_>, bounds: &B
     Ok(())
 }
 
-/// Checks changes against the batch of responses that they answer: for each, whether it is a push, which nothing but a push may replace.
+/// Checks changes against the batch of responses that they answer: for each, whether it is a push,
+/// which nothing but a push may replace.
 pub(super) fn changes(
     changes: &Changes,
     mut pushes: impl Iterator<Item = bool>,
@@ -157,7 +162,8 @@ pub(super) fn changes(
     Ok(())
 }
 
-/// Checks that bytes are exactly one complete reply. What only RESP3 knows becomes its counterpart where the session speaks RESP2.
+/// Checks that bytes are exactly one complete reply. What only RESP3 knows becomes its counterpart
+/// where the session speaks RESP2.
 pub(super) fn reply(frame: &[u8]) -> Result<(), FrameProblem> {
     match frame_length(frame) {
         Err(_) => return Err(FrameProblem::NotResp),
@@ -223,7 +229,8 @@ fn cost_of(batch: &RequestBatch<'_>) -> u64 {
     lengths + batch.ids.len() as u64 * REQUEST_COST
 }
 
-/// The arguments of the request that a verdict is on. Verdicts come in the order of requests, so it only moves on.
+/// The arguments of the request that a verdict is on. Verdicts come in the order of requests, so it
+/// only moves on.
 #[derive(Default)]
 struct Original {
     request: usize,

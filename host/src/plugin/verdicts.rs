@@ -8,8 +8,8 @@ pub(super) const ARGUMENT_OF_ORIGINAL: u32 = 0x8000_0000;
 
 /// The verdicts on a batch of requests, in the columns form of the contract.
 ///
-/// [`Instance::requests`](super::Instance::requests) fills it and checks it against the batch, so whoever reads it need not.
-/// Keep one per chain position and pass it in again.
+/// [`Instance::requests`](super::Instance::requests) fills it and checks it against the batch, so
+/// whoever reads it need not. Keep one per chain position and pass it in again.
 #[derive(Debug, Default)]
 pub struct Verdicts {
     pub(super) indices: Vec<u32>,
@@ -35,7 +35,8 @@ impl Verdicts {
         self.indices.len()
     }
 
-    /// The verdicts, in the order of their requests. A request that is not listed is forwarded and not watched.
+    /// The verdicts, in the order of their requests. A request that is not listed is forwarded and
+    /// not watched.
     pub fn iter(&self) -> impl Iterator<Item = Verdict<'_>> {
         let mut rest = Cursor { numbers: &self.numbers, bytes: &self.bytes };
         self.indices.iter().zip(&self.kinds).zip(&self.tags).map_while(move |((&index, &kind), &tag)| {
@@ -124,7 +125,8 @@ pub enum Action<'a> {
     Reply(&'a [u8]),
     /// These go on in its place; their replies come back as one array.
     FanOut(Requests<'a>),
-    /// The session is closed once its earlier requests are answered; the frame, if any, is its last reply.
+    /// The session is closed once its earlier requests are answered; the frame, if any, is its last
+    /// reply.
     Close(Option<&'a [u8]>),
 }
 
@@ -187,7 +189,8 @@ impl<'a> Iterator for Requests<'a> {
 
 impl ExactSizeIterator for Requests<'_> {}
 
-/// The front of what has not been taken yet. Every step gives `None` rather than panic, though checked verdicts never make it.
+/// The front of what has not been taken yet. Every step gives `None` rather than panic, though
+/// checked verdicts never make it.
 #[derive(Clone, Copy, Debug)]
 struct Cursor<'a> {
     numbers: &'a [u32],

@@ -1,4 +1,5 @@
-//! From a checked topology to what workers run: plugins are loaded, and each is configured for its places.
+//! From a checked topology to what workers run: plugins are loaded, and each is configured for its
+//! places.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -14,7 +15,8 @@ impl Topology {
     ///
     /// # Errors
     ///
-    /// Every plugin that could not be loaded, and every configuration that was refused, in one report.
+    /// Every plugin that could not be loaded, and every configuration that was refused, in one
+    /// report.
     pub fn assemble(&self, runtime: &Runtime) -> Result<Vec<SourcePlan>, TopologyError> {
         let mut refusals = Refusals::default();
         let loaded = self.load_plugins(runtime, &mut refusals);
@@ -25,14 +27,15 @@ impl Topology {
         Err(TopologyError::Invalid { file: self.file.clone(), lines: refusals.0 })
     }
 
-    /// Loads one plugin again, because its component has changed, and configures it for its places in `chains`: those that run now.
-    /// Gives it with the chains that it changes.
+    /// Loads one plugin again, because its component has changed, and configures it for its places
+    /// in `chains`: those that run now. Gives it with the chains that it changes.
     ///
     /// Each of its transforms takes over the `state` map of the one that stands at its place.
     ///
     /// # Errors
     ///
-    /// Why it cannot be loaded, or every configuration that it refuses: what [`Topology::assemble`] would say.
+    /// Why it cannot be loaded, or every configuration that it refuses: what [`Topology::assemble`]
+    /// would say.
     pub fn renew(
         &self,
         runtime: &Runtime,
@@ -100,7 +103,8 @@ fn setting(problem: &LoadProblem) -> &'static str {
     }
 }
 
-/// A source with the transforms of its chain; one that could not be had is missing, and among the refusals.
+/// A source with the transforms of its chain; one that could not be had is missing, and among the
+/// refusals.
 fn plan(source: &Source, plugins: &HashMap<&str, Option<Arc<plugin::Plugin>>>, refusals: &mut Refusals) -> SourcePlan {
     let mut chain = Vec::with_capacity(source.chain.len());
     for (position, link) in source.chain.iter().enumerate() {

@@ -1,4 +1,5 @@
-//! From what the file says to what it means: names are resolved, and parts are held against each other.
+//! From what the file says to what it means: names are resolved, and parts are held against each
+//! other.
 
 use std::collections::HashSet;
 
@@ -22,7 +23,8 @@ const REFUSED: &[(&str, &str)] = &[
     ("RedisSinkCluster", "this sink is called `ValkeySinkCluster`; it serves both"),
 ];
 
-/// The topology that the document means; `None` where it means none, and then the reason is among the problems.
+/// The topology that the document means; `None` where it means none, and then the reason is among
+/// the problems.
 pub(super) fn check(document: &Document<'_>, origin: Origin<'_>, problems: &mut Problems) -> Option<Topology> {
     names_are_unique(&document.sources, problems);
     addresses_are_unique(document, problems);

@@ -15,7 +15,8 @@ use crate::worker::{SessionLimits, SinkPlan};
 pub struct Topology {
     /// The file that it came from, for messages.
     pub file: PathBuf,
-    /// The plugins that a chain uses, and those that are declared though unused; no two of the same name.
+    /// The plugins that a chain uses, and those that are declared though unused; no two of the same
+    /// name.
     pub plugins: Vec<Plugin>,
     /// At least one; no two of the same name, no two that listen on the same address.
     pub sources: Vec<Source>,
@@ -32,7 +33,8 @@ pub struct Topology {
 pub struct Plugin {
     /// What the operator declared of it, with the defaults for what he did not.
     pub spec: Spec,
-    /// Where it is declared, such as `plugins.KeyPrefix`; for an undeclared standard plugin, where it is first used.
+    /// Where it is declared, such as `plugins.KeyPrefix`; for an undeclared standard plugin, where
+    /// it is first used.
     pub path: String,
     /// The same for editors: `topology.yaml:2:3`.
     pub place: String,

@@ -1,4 +1,5 @@
-//! How a sink reaches its servers and shares connections to them: the keys that all sinks with servers have.
+//! How a sink reaches its servers and shares connections to them: the keys that all sinks with
+//! servers have.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! What can be said of a `ValkeySinkCluster` whose clients route by themselves: it stands for one node of the cluster.
+//! What can be said of a `ValkeySinkCluster` whose clients route by themselves: it stands for one
+//! node of the cluster.
 
 use std::sync::Arc;
 

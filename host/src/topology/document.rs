@@ -39,7 +39,8 @@ pub(super) struct SourceEntry<'a> {
     pub(super) connection_limit: usize,
     pub(super) limits: SessionLimits,
     pub(super) traffic_log: Option<Plan>,
-    /// The transforms and the sink, by name, each with its configuration. `None` where there is no readable chain.
+    /// The transforms and the sink, by name, each with its configuration. `None` where there is no
+    /// readable chain.
     pub(super) chain: Option<Vec<(&'a str, Node<'a>)>>,
 }
 

@@ -18,7 +18,8 @@ const LIMITS: &[Key] = &[
     Key::read("subscriber_soft_time"),
 ];
 
-/// The least that any limit in bytes may be: below this not even an error message or a handshake fits.
+/// The least that any limit in bytes may be: below this not even an error message or a handshake
+/// fits.
 const LEAST: usize = 1024;
 
 /// The most that a request may have: the places of its arguments are kept in 32 bits.

@@ -1,9 +1,10 @@
 //! The topology file: YAML to checked types.
 //!
-//! A file goes through three stages, each a type of its own, so that nothing later can meet what an earlier one refuses:
-//! YAML (the room `yaml`) → what the file says (`document`) → [`Topology`], in which every name means something and every rule that
-//! can be checked without opening a port or a component has been. All problems of a file are reported at once.
-//! [`Topology::assemble`] then loads the plugins and makes what workers run.
+//! A file goes through three stages, each a type of its own, so that nothing later can meet what an
+//! earlier one refuses: YAML (the room `yaml`) → what the file says (`document`) → [`Topology`], in
+//! which every name means something and every rule that can be checked without opening a port or a
+//! component has been. All problems of a file are reported at once. [`Topology::assemble`] then
+//! loads the plugins and makes what workers run.
 
 mod assemble;
 mod check;
@@ -46,7 +47,8 @@ impl Topology {
         Self::parse(file, &text)
     }
 
-    /// Checks a text as if it stood in `file`, which need not exist; its directory is where relative paths begin.
+    /// Checks a text as if it stood in `file`, which need not exist; its directory is where
+    /// relative paths begin.
     ///
     /// # Errors
     ///

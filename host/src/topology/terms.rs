@@ -1,4 +1,5 @@
-//! The terms that a plugin runs on: what it may use, how much of it, and what becomes of its requests when it faults.
+//! The terms that a plugin runs on: what it may use, how much of it, and what becomes of its
+//! requests when it faults.
 
 use crate::plugin::{Grant, Grants, Limits, OnFault, Spec, Wasi};
 use crate::yaml::node::{Fields, Key, Node, quoted};

@@ -1,4 +1,5 @@
-//! `tls` of a source and of a sink. The files are read at once: what is wrong with them is a problem of the topology.
+//! `tls` of a source and of a sink. The files are read at once: what is wrong with them is a
+//! problem of the topology.
 
 use std::path::PathBuf;
 use std::sync::Arc;

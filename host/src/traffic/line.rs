@@ -45,7 +45,8 @@ pub(super) struct Line {
     pub(super) user: String,
     pub(super) message: MessageId,
     pub(super) command: Name,
-    /// The first ones: how long each is, and how many bytes of it are in `shown`; `None`: it is not to be shown.
+    /// The first ones: how long each is, and how many bytes of it are in `shown`; `None`: it is not
+    /// to be shown.
     pub(super) arguments: Vec<(usize, Option<usize>)>,
     /// What is shown of arguments, one behind the other.
     pub(super) shown: Vec<u8>,

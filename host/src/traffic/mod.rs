@@ -7,10 +7,12 @@
 //! ```
 //!
 //! The turn never waits for a log: when a writer is behind, lines are dropped and counted
-//! (`sluice_traffic_log_dropped_total`). What is kept of a request is bounded, and made into JSON by the writer's thread. A request
-//! that is not chosen costs the choice, and a source without a log a comparison.
+//! (`sluice_traffic_log_dropped_total`). What is kept of a request is bounded, and made into JSON
+//! by the writer's thread. A request that is not chosen costs the choice, and a source without a
+//! log a comparison.
 //!
-//! Nothing that a client sends is written down unless the operator asks for it ([`Values`]), and passwords never are (`secrets`).
+//! Nothing that a client sends is written down unless the operator asks for it ([`Values`]), and
+//! passwords never are (`secrets`).
 
 mod line;
 mod plan;

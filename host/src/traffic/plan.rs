@@ -20,7 +20,8 @@ pub struct Plan {
     pub max_argument: usize,
 }
 
-/// The most that may be asked for of an argument, in bytes. All that is written of a request's arguments is not more either.
+/// The most that may be asked for of an argument, in bytes. All that is written of a request's
+/// arguments is not more either.
 pub const MAX_ARGUMENT: usize = 4096;
 
 /// Where lines go.
@@ -41,7 +42,8 @@ impl fmt::Display for Destination {
     }
 }
 
-/// How much of the arguments is written down. The command's name and the size of each argument always are.
+/// How much of the arguments is written down. The command's name and the size of each argument
+/// always are.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Values {
     /// Nothing more.

@@ -4,7 +4,8 @@ use sluice_commands::{Categories, CommandId, table};
 
 use super::plan::Values;
 
-/// Commands whose arguments may be passwords. Of these only the sizes are written, and of their errors the code.
+/// Commands whose arguments may be passwords. Of these only the sizes are written, and of their
+/// errors the code.
 const SECRETIVE: [&str; 7] = ["auth", "hello", "migrate", "config|set", "acl|setuser", "module|load", "module|loadex"];
 
 /// What a line may say of a request.
@@ -67,7 +68,8 @@ fn reason(id: CommandId) -> Reason {
     if SECRETIVE.contains(&command.name()) {
         Reason::Secretive
     } else if table().family(id).count() > 1 {
-        // A request is of a container itself where nobody knows its subcommand: CONFIG SETT requirepass …
+        // A request is of a container itself where nobody knows its subcommand: CONFIG SETT
+        // requirepass …
         Reason::Unsure
     } else if command.category_set().contains(Categories::SCRIPTING) {
         Reason::Script
@@ -91,8 +93,8 @@ fn code(text: &str) -> &str {
     if word.bytes().all(|byte| byte.is_ascii_uppercase()) { word } else { "" }
 }
 
-/// An error without what it quotes, but for the names of commands. What follows `with args beginning with` is in quotes as well, but
-/// may hold quotes itself.
+/// An error without what it quotes, but for the names of commands. What follows
+/// `with args beginning with` is in quotes as well, but may hold quotes itself.
 fn unquoted(text: &str) -> String {
     let text = text.split(", with args beginning with").next().unwrap_or_default();
     let mut out = String::with_capacity(text.len());

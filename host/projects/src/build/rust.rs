@@ -24,7 +24,8 @@ const RUSTUP_LIMIT: Duration = Duration::from_secs(90);
 pub const DEBIAN_PACKAGES: [&str; 2] = ["rustc-web", "rust-web-src"];
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 
-/// What would make a nested cargo build for another machine or with flags that were meant for the host.
+/// What would make a nested cargo build for another machine or with flags that were meant for the
+/// host.
 const HOST_VARIABLES: [&str; 6] = [
     "RUSTFLAGS",
     "CARGO_ENCODED_RUSTFLAGS",
@@ -68,7 +69,8 @@ fn module(messages: &str) -> Option<PathBuf> {
 pub enum Toolchain {
     /// Our own compiler has the target's standard library.
     Own,
-    /// Debian's compiler builds the standard library from its sources (once, about 30 s); our compiler's linker links.
+    /// Debian's compiler builds the standard library from its sources (once, about 30 s); our
+    /// compiler's linker links.
     Debian {
         /// The path of `rust-lld`.
         linker: PathBuf,
@@ -76,8 +78,9 @@ pub enum Toolchain {
 }
 
 impl Toolchain {
-    /// The first that works: the target is there; rustup fetches it; Debian's packages, which `install` may bring where they are
-    /// missing. `cache` is a directory for a note, so that a machine without rustup's server is asked only once.
+    /// The first that works: the target is there; rustup fetches it; Debian's packages, which
+    /// `install` may bring where they are missing. `cache` is a directory for a note, so that a
+    /// machine without rustup's server is asked only once.
     ///
     /// # Errors
     ///
@@ -132,8 +135,8 @@ impl Toolchain {
         match self {
             Self::Own => {}
             Self::Debian { linker } => {
-                // A wrapper would be asked about a compiler that it does not know, and `cargo run` points the loader to the
-                // libraries of ours.
+                // A wrapper would be asked about a compiler that it does not know, and `cargo run`
+                // points the loader to the libraries of ours.
                 for variable in ["RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "LD_LIBRARY_PATH"] {
                     cargo.env_remove(variable);
                 }

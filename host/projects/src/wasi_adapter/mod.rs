@@ -1,7 +1,8 @@
-//! An adapter for WASI preview 1, for languages whose libraries expect it: with it a component imports
-//! no WASI at all.
+//! An adapter for WASI preview 1, for languages whose libraries expect it: with it a component
+//! imports no WASI at all.
 //!
-//! It is a module (`wasi.wat`, whose first lines say what it answers) that becomes a part of the component where it is needed.
+//! It is a module (`wasi.wat`, whose first lines say what it answers) that becomes a part of the
+//! component where it is needed.
 
 use std::path::Path;
 
@@ -23,9 +24,11 @@ const SEEDS: &str = "{{seeds}}";
 /// Whether the runtime of a language starts without randomness.
 #[derive(Clone, Copy)]
 pub(crate) enum Start {
-    /// It does: randomness is a fault, so that no code of the transform's takes fixed bytes for random ones.
+    /// It does: randomness is a fault, so that no code of the transform's takes fixed bytes for
+    /// random ones.
     Bare,
-    /// It asks once, before any code of the transform's runs, and ends if there is none: it gets fixed bytes, and later an error.
+    /// It asks once, before any code of the transform's runs, and ends if there is none: it gets
+    /// fixed bytes, and later an error.
     Seeded,
 }
 

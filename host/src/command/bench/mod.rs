@@ -30,7 +30,8 @@ const VECTORS: [usize; 5] = [1, 4, 16, 64, 256];
 const COMMON: [&str; 2] =
     ["SET key:000001 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", "GET key:000001"];
 
-/// Measures a component, and prints a table. `requests` are the words of requests that take turns; none: what suits it.
+/// Measures a component, and prints a table. `requests` are the words of requests that take turns;
+/// none: what suits it.
 pub(crate) fn bench(
     name: &str,
     config: &Value,
@@ -162,7 +163,8 @@ impl Subject<'_> {
         Ok((Column::new("requests", times), instance.memory().unwrap_or_default()))
     }
 
-    /// The tags with which it watches, by the line; none where it watches nothing, or has no handler for responses.
+    /// The tags with which it watches, by the line; none where it watches nothing, or has no
+    /// handler for responses.
     fn tags(&self, lines: &[Vec<Vec<u8>>]) -> anyhow::Result<Vec<u64>> {
         if !self.transform.plugin().phases().responses {
             return Ok(Vec::new());

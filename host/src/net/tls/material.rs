@@ -65,7 +65,8 @@ pub struct IdentityFiles {
 pub struct InboundFiles {
     /// What is shown to clients.
     pub identity: IdentityFiles,
-    /// Whose clients' certificates are accepted; then one is required of every client. `None`: clients need none.
+    /// Whose clients' certificates are accepted; then one is required of every client. `None`:
+    /// clients need none.
     pub authority: Option<PathBuf>,
 }
 

@@ -15,8 +15,8 @@ pub struct ReloadingFiles<M: Material> {
     watch: Mutex<Watch>,
 }
 
-/// A change is acted on when two looks in a row have seen it: a certificate is renewed by writing several
-/// files.
+/// A change is acted on when two looks in a row have seen it: a certificate is renewed by writing
+/// several files.
 struct Watch {
     /// The files as they were when they were last loaded, or could not be.
     loaded: Stamps,

@@ -15,7 +15,8 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Something whose files may change.
 pub trait Renewable: fmt::Debug + Send + Sync {
-    /// See whether they have, and load them. `now`: the operator says that they are complete, so there is nothing to wait for.
+    /// See whether they have, and load them. `now`: the operator says that they are complete, so
+    /// there is nothing to wait for.
     fn look(&self, now: bool);
 }
 

@@ -1,4 +1,5 @@
-//! What wasmtime derives from the world `host`: a trait for each interface, and the types of its functions.
+//! What wasmtime derives from the world `host`: a trait for each interface, and the types of its
+//! functions.
 
 #![allow(missing_docs, unreachable_pub, clippy::all)]
 

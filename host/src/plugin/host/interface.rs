@@ -1,9 +1,11 @@
-//! What the contract says of a capability: its interface, and who may import which of its functions.
+//! What the contract says of a capability: its interface, and who may import which of its
+//! functions.
 
 use crate::plugin::grants::Grant;
 use crate::plugin::versions::ContractVersion;
 
-/// An interface of the contract that the host implements. Read when a component's imports are checked.
+/// An interface of the contract that the host implements. Read when a component's imports are
+/// checked.
 pub(in super::super) struct Interface {
     /// Its name, without the package and the version.
     pub(in super::super) name: &'static str,

@@ -53,9 +53,11 @@ impl Budget {
         }
     }
 
-    /// Takes a line; gives how many were dropped since the last one, or `None` if this one is to be dropped too.
+    /// Takes a line; gives how many were dropped since the last one, or `None` if this one is to be
+    /// dropped too.
     ///
-    /// Instances on several workers may race around the turn of a second, which costs or gains a line or two.
+    /// Instances on several workers may race around the turn of a second, which costs or gains a
+    /// line or two.
     fn take(&self, now: Instant) -> Option<u64> {
         let second = now.saturating_duration_since(self.start).as_secs();
         if self.second.swap(second, Ordering::Relaxed) != second {
@@ -119,7 +121,8 @@ impl log::Host for Log {
     }
 }
 
-/// At most [`LINE`] bytes, and no control characters: a plugin cannot write what looks like a line of the host.
+/// At most [`LINE`] bytes, and no control characters: a plugin cannot write what looks like a line
+/// of the host.
 fn one_line(message: &str) -> String {
     let mut line = String::with_capacity(message.len().min(LINE));
     for character in message.chars() {

@@ -43,7 +43,8 @@ enum Kind {
     Histogram,
 }
 
-/// The kind of each name in the process: an exporter knows one for each name, whichever plugin came first.
+/// The kind of each name in the process: an exporter knows one for each name, whichever plugin came
+/// first.
 #[derive(Debug, Default)]
 pub(in super::super) struct Kinds(Mutex<HashMap<String, Kind>>);
 

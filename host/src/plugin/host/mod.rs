@@ -1,9 +1,9 @@
 //! What the host offers to components, a file each.
 //!
-//! Every capability has the same three parts: what the contract says of it ([`Interface`], read when
-//! imports are checked), its functions (linked once per plugin), and its data (made once per instance).
-//! This file puts them together: a new capability is a file, a row of [`ALL`] and a field of
-//! [`Capabilities`].
+//! Every capability has the same three parts: what the contract says of it ([`Interface`], read
+//! when imports are checked), its functions (linked once per plugin), and its data (made once per
+//! instance). This file puts them together: a new capability is a file, a row of [`ALL`] and a
+//! field of [`Capabilities`].
 
 mod bindings;
 mod clock;

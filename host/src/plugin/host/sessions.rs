@@ -25,7 +25,8 @@ pub trait SessionDirectory {
     /// What is known of a session at the moment; `None` once it has gone.
     fn session(&self, id: u64) -> Option<SessionInfo>;
 
-    /// The protocol (2 or 3) that a session speaks; `None` once it has gone. Replies of a transform are checked against it.
+    /// The protocol (2 or 3) that a session speaks; `None` once it has gone. Replies of a transform
+    /// are checked against it.
     fn protocol(&self, id: u64) -> Option<u8> {
         self.session(id).map(|session| session.protocol)
     }

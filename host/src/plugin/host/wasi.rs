@@ -1,8 +1,9 @@
 //! An inert WASI, for toolchains that cannot do without: `wasi: stub`.
 //!
-//! It gives a component nothing that its grants do not: no files, no environment, no network, no streams. What programs ask for
-//! as they start has a harmless answer, so that they do start; everything else traps with its name. Clocks and randomness are
-//! real where the grants `clock` and `random` are given, and stand still at zero otherwise.
+//! It gives a component nothing that its grants do not: no files, no environment, no network, no
+//! streams. What programs ask for as they start has a harmless answer, so that they do start;
+//! everything else traps with its name. Clocks and randomness are real where the grants `clock` and
+//! `random` are given, and stand still at zero otherwise.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -41,7 +42,8 @@ const INERT: [(&str, &str, Answer); 15] = [
 /// The most random bytes that one call gives; more traps, as WASI demands all of them.
 const MOST: u64 = 64 << 10;
 
-/// Links everything under `wasi:` that a component imports. Its other imports must have been checked before.
+/// Links everything under `wasi:` that a component imports. Its other imports must have been
+/// checked before.
 pub(super) fn link<T: 'static>(
     linker: &mut Linker<T>,
     engine: &Engine,

@@ -1,7 +1,9 @@
-//! The columns lane: the hot path. A batch crosses as one copy per column; an empty answer costs no allocation.
+//! The columns lane: the hot path. A batch crosses as one copy per column; an empty answer costs no
+//! allocation.
 //!
-//! The answer is lifted into vectors rather than read in place: wasmtime lets the component free its answer before the call
-//! returns, so a view of its memory would show what its allocator left there.
+//! The answer is lifted into vectors rather than read in place: wasmtime lets the component free
+//! its answer before the call returns, so a view of its memory would show what its allocator left
+//! there.
 
 use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, ComponentType, Instance, Lift, TypedFunc};

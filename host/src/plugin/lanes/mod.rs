@@ -1,4 +1,5 @@
-//! The two lanes: how a batch crosses into a component and its answer comes back in the one form that the host uses.
+//! The two lanes: how a batch crosses into a component and its answer comes back in the one form
+//! that the host uses.
 
 mod columns;
 pub(super) mod lifecycle;

@@ -1,4 +1,5 @@
-//! The rows lane: natural types, for any language. Its answers are turned into the columns form here.
+//! The rows lane: natural types, for any language. Its answers are turned into the columns form
+//! here.
 
 use sluice_commands::{Command, CommandId};
 use wasmtime::Store;
