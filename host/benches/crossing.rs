@@ -13,7 +13,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use serde_json::json;
 use sluice::plugin::{NoSessions, RequestBatch, Runtime, RuntimeOptions, Site, Spec, Transform, Verdicts};
 
-#[path = "../src/plugin/test/guest.rs"]
+#[path = "../src/plugin/tests/guest.rs"]
 #[allow(dead_code)]
 mod guest;
 

@@ -11,12 +11,13 @@
 //!                                               (watched responses only)
 //! ```
 //!
-//! The rooms, from the street to the cellar; an arrow never points up:
+//! The rooms, from the top layer to the bottom one; no room imports one that is above it:
 //!
 //! | room | what it does | uses |
 //! | --- | --- | --- |
 //! | `main`, `command` | the command line | everything |
 //! | [`reload`] | components that change while they run | [`topology`], [`worker`] |
+//! | [`cases`] | tests of a component by a case file, without any server | [`topology`]'s terms, [`chain`], `yaml` |
 //! | [`topology`] | a YAML file becomes checked types, and those a plan for the workers | `yaml`, [`plugin`], [`worker`]'s plan |
 //! | [`admin`], [`logging`] | metrics, health, logs | |
 //! | [`worker`] | sessions, the turn, accepting clients | [`chain`], [`upstream`], [`net`], [`traffic`] |

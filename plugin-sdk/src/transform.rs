@@ -4,9 +4,10 @@ use serde::de::DeserializeOwned;
 
 use crate::{Change, CommandSet, Request, Requests, Response, Responses, Verdict};
 
-/// A transform. Every method but [`new`](Self::new) has a default, which does nothing: requests are forwarded, responses are kept.
+/// A transform. Every method but [`new`](Self::new) has a default, which does nothing: requests are
+/// forwarded, responses are kept.
 ///
-/// The host makes an instance for each worker (or for each session, if the operator says so), and a new one after a fault: what an
+/// The host makes an instance for each worker and place in a chain, and a new one after a fault: what an
 /// instance remembers is its own. What instances must share belongs in [`state`](crate::state).
 pub trait Transform: Sized + 'static {
     /// The transform's map in the topology. Derive `serde::Deserialize` with `deny_unknown_fields`, so that a misspelt key is an error

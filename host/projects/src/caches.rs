@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-/// The directory of Sluice among the user's caches, as the XDG base directory specification says, given the variables of the environment:
-/// relative paths do not count. `None` where neither `XDG_CACHE_HOME` nor `HOME` says it.
+/// The directory of Sluice among the user's caches, as the XDG base directory specification says,
+/// given the variables of the environment: relative paths do not count. `None` where neither
+/// `XDG_CACHE_HOME` nor `HOME` says it.
 pub fn caches(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
     let absolute = |name| variable(name).filter(|path| path.is_absolute());
     let caches = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 
-use crate::stand_in::{self, Start};
+use crate::wasi_adapter::{self, Start};
 use crate::world;
 
 /// The component of a core module with an embedded interface, validated.
@@ -23,24 +23,28 @@ pub fn encode(module: &[u8]) -> Result<Vec<u8>> {
 /// What an author is to write for an interface that the world exports and the module does not.
 pub(crate) type Remedy = (&'static str, &'static str);
 
-/// The component of a core module in the world of the directory `wit`. What it imports of WASI is answered by [`stand_in`],
-/// as the language's runtime `start`s.
+/// The component of a core module in the world of the directory `wit`. What it imports of WASI is
+/// answered by [`wasi_adapter`], as the language's runtime `start`s.
 ///
 /// # Errors
 ///
-/// The world is wrong, or the module does not fit it: says what to write where, with the help of `remedies`, which name the interfaces.
+/// The world is wrong, or the module does not fit it: says what to write where, with the help of
+/// `remedies`, which name the interfaces.
 pub(crate) fn encode_in_world(module: &[u8], wit: &Path, start: Start, remedies: &[Remedy]) -> Result<Vec<u8>> {
     let (resolve, world) = world::resolve(wit)?;
     let mut module = module.to_vec();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false)?;
     ComponentEncoder::default()
         .module(&module)
-        .and_then(|encoder| encoder.adapter(stand_in::NAME, &stand_in::module(&wit.join(world::CONTRACT), start)?))
+        .and_then(|encoder| {
+            encoder.adapter(wasi_adapter::NAME, &wasi_adapter::module(&wit.join(world::CONTRACT), start)?)
+        })
         .and_then(|encoder| encoder.validate(true).encode())
         .map_err(|error| explain(error, remedies))
 }
 
-/// Say what to do about a module that does not fit its world. An error that is none of these is left as it is.
+/// Says what to do about a module that does not fit its world. An error that is none of these is
+/// left as it is.
 fn explain(error: anyhow::Error, remedies: &[Remedy]) -> anyhow::Error {
     let cause = error.root_cause().to_string();
     if let Some(interface) = between(&cause, "failed to find export of interface `", "`") {
@@ -84,7 +88,7 @@ mod tests {
         (func (export "sluice:transform/lifecycle@0.2.0#describe") (result i32) unreachable)
         (func (export "sluice:transform/lifecycle@0.2.0#configure") (param i32 i32) (result i32) unreachable)"#;
 
-    /// Encode a module that has the lifecycle, in a world that exports it and what `world` says.
+    /// Encodes a module that has the lifecycle, in a world that exports it and what `world` says.
     fn encode(world: &str, module: &str) -> Result<Vec<u8>> {
         let place = tempfile::tempdir().unwrap();
         let contract = place.path().join(world::CONTRACT);

@@ -20,7 +20,7 @@ include!(concat!(env!("OUT_DIR"), "/files.rs"));
 /// What keeps a template from being taken for what it will be, such as a manifest by cargo.
 const SUFFIX: &str = ".in";
 
-/// Write files below a directory, each with its text changed by `fill`.
+/// Writes files below a directory, each with its text changed by `fill`.
 pub(crate) fn write(directory: &Path, files: &[File], fill: impl Fn(&str) -> String) -> Result<()> {
     for File { path, text } in files {
         let path = directory.join(path.strip_suffix(SUFFIX).unwrap_or(path));

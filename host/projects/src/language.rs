@@ -123,7 +123,7 @@ impl Language {
         }
     }
 
-    /// As options and `plugin.yaml` say it: `rust`, `c`, `javascript`, `python`.
+    /// As options and `plugin.yaml` say it: `rust`, `c`, `go`, `python` or `javascript`.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.traits().name
@@ -135,7 +135,7 @@ impl Language {
         Self::ALL.iter().copied().find(|language| language.name() == name)
     }
 
-    /// Write what comes with Sluice into a project: the contract, and the language's helpers.
+    /// Writes what comes with Sluice into a project: the contract, and the language's helpers.
     pub(crate) fn write_support(self, directory: &Path) -> Result<()> {
         for files in [files::CONTRACT, self.traits().support] {
             files::write(directory, files, str::to_owned)?;

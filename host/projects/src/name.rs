@@ -2,11 +2,13 @@
 
 use anyhow::{Result, ensure};
 
-/// A name such as `card-mask`: words of lower-case letters and digits, each beginning with a letter, joined by hyphens.
+/// A name such as `card-mask`: words of lower-case letters and digits, each beginning with a
+/// letter, joined by hyphens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name(String);
 
-/// Names that a topology, or a build, already knows something else by: what ships with Sluice, sinks, and the SDK's crates.
+/// Names that a topology, or a build, already knows something else by: what ships with Sluice,
+/// sinks, and the SDK's crates.
 const TAKEN: [&str; 9] = [
     "command-filter",
     "key-prefix",
@@ -23,7 +25,7 @@ const TAKEN: [&str; 9] = [
 const LONGEST: usize = 64;
 
 impl Name {
-    /// Check a name.
+    /// Checks a name.
     ///
     /// # Errors
     ///

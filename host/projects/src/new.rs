@@ -11,7 +11,7 @@ use crate::language::Language;
 use crate::name::Name;
 use crate::project::Project;
 
-/// Write a new project into `directory`, which is made; its last component is the project's name.
+/// Writes a new project into `directory`, which is made; its last component is the project's name.
 ///
 /// # Errors
 ///
@@ -34,7 +34,7 @@ pub fn new(directory: &Path, language: Language) -> Result<Project> {
     Ok(project)
 }
 
-/// Put what is particular to a project in the place of `{{…}}`.
+/// Puts what is particular to a project in the place of `{{…}}`.
 fn fill(text: &str, name: &Name, language: Language) -> String {
     let traits = language.traits();
     let limits = match traits.limits {

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// Write a file, whole or not at all; one that holds the same already is left alone, so that nothing that watches it wakes up. Says
-/// whether it was written.
+/// Writes a file, whole or not at all; one that holds the same already is left alone, so that
+/// nothing that watches it wakes up. Says whether it was written.
 ///
 /// # Errors
 ///

@@ -16,7 +16,8 @@ pub fn show_and_run(command: &mut Command) -> Result<()> {
     run(command)
 }
 
-/// Print a command, run it, and give its standard output; what it writes to standard error is shown as it comes.
+/// Print a command, run it, and give its standard output; what it writes to standard error is shown
+/// as it comes.
 ///
 /// # Errors
 ///
@@ -30,7 +31,7 @@ pub fn show_and_read(command: &mut Command) -> Result<String> {
         .with_context(|| format!("{} printed something that is not UTF-8", describe(command)))
 }
 
-/// Run a program to its end, with this process's output.
+/// Runs a program to its end, with this process's output.
 ///
 /// # Errors
 ///
@@ -41,7 +42,7 @@ pub fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Run a program and give its standard output.
+/// Runs a program and gives its standard output.
 ///
 /// # Errors
 ///
@@ -61,7 +62,7 @@ pub fn output(command: &mut Command) -> Result<String> {
         .with_context(|| format!("{} printed something that is not UTF-8", describe(command)))
 }
 
-/// Run a program for at most `limit`; it is killed when the time is up.
+/// Runs a program for at most `limit`; it is killed when the time is up.
 ///
 /// # Errors
 ///

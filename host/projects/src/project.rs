@@ -39,11 +39,12 @@ struct Manifest {
 }
 
 impl Project {
-    /// Read `plugin.yaml` of a directory.
+    /// Reads `plugin.yaml` of a directory.
     ///
     /// # Errors
     ///
-    /// The directory has none, or it is wrong; the message says the file, what was found and what was expected.
+    /// The directory has none, or it is wrong; the message says the file, what was found and what
+    /// was expected.
     pub fn open(directory: &Path) -> Result<Self> {
         let file = directory.join(MANIFEST);
         let text = fs::read_to_string(&file).with_context(|| {
@@ -82,7 +83,7 @@ impl Project {
         Ok(support)
     }
 
-    /// Write what comes with Sluice anew: that of the contract at hand.
+    /// Writes what comes with Sluice anew: that of the contract at hand.
     ///
     /// # Errors
     ///
@@ -105,7 +106,8 @@ impl Project {
         Ok(self.derived()?.join("draft.wasm"))
     }
 
-    /// Wait until no other build of this project runs, and keep others waiting for as long as the result lives.
+    /// Waits until no other build of this project runs, and keeps others waiting for as long as the
+    /// result lives.
     pub(crate) fn lock(&self) -> Result<File> {
         let path = self.derived()?.join("lock");
         let failed = || format!("cannot lock {}", path.display());

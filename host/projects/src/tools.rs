@@ -1,4 +1,5 @@
-//! Tools of other languages: pinned, from their registries, in a directory of the user's caches, and never in the system.
+//! Tools of other languages: pinned, from their registries, in a directory of the user's caches,
+//! and never in the system.
 
 use std::env;
 use std::fs;
@@ -13,7 +14,8 @@ use crate::process;
 /// Says where tools are kept, if not among the user's caches.
 const VARIABLE: &str = "SLUICE_TOOLS";
 
-/// Where tools are kept. Each is installed once, whole, into a directory that is named by it and its version.
+/// Where tools are kept. Each is installed once, whole, into a directory that is named by it and
+/// its version.
 #[derive(Debug, Clone)]
 pub struct Tools {
     directory: PathBuf,
@@ -89,7 +91,8 @@ impl Tools {
         })
     }
 
-    /// The directory of a tool, which `install` fills where it is not there. Whole or not at all, and two at once do no harm.
+    /// The directory of a tool, which `install` fills where it is not there. Whole or not at all,
+    /// and two at once do no harm.
     fn install(&self, key: &str, install: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
         let directory = self.directory.join(key);
         if directory.is_dir() {

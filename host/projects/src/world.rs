@@ -28,7 +28,8 @@ pub(crate) fn contract(resolve: &mut Resolve) -> Result<PackageId> {
     Ok(resolve.push_group(group)?)
 }
 
-/// Put the world and the contract into one directory, laid out as the tools of all languages expect it, and give that directory.
+/// Puts the world and the contract into one directory, laid out as the tools of all languages
+/// expect it, and gives that directory.
 pub(crate) fn assemble(project: &Project) -> Result<PathBuf> {
     let wit = project.derived()?.join("wit");
     if wit.exists() {
@@ -63,7 +64,8 @@ pub(crate) struct Interfaces {
 ///
 /// # Errors
 ///
-/// It is not WIT, names what the contract does not have, or is not called as it should be; says where.
+/// It is not WIT, names what the contract does not have, or is not called as it should be; says
+/// where.
 pub(crate) fn resolve(wit: &Path) -> Result<(Resolve, WorldId)> {
     let mut resolve = Resolve::default();
     let (package, _) = match resolve.push_dir(wit) {

@@ -1,7 +1,8 @@
 //! Histograms with fixed buckets, cheap enough for every turn of a worker.
 //!
-//! The exporter's own keep each sample, with the time that it was taken, until they are sorted into buckets: tens of
-//! nanoseconds and 16 bytes for each, and `record_many` is a loop. Here a sample, or a thousand equal ones, is two additions.
+//! The exporter's own keep each sample, with the time that it was taken, until they are sorted into
+//! buckets: tens of nanoseconds and 16 bytes for each, and `record_many` is a loop. Here a sample,
+//! or a thousand equal ones, is two additions.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -138,7 +139,8 @@ fn render_series(text: &mut String, key: &Key, series: &Series) {
         let _ = write!(labels, "{}=\"{value}\",", formatting::sanitize_label_key(label.key()));
     }
     let bounds = series.bounds.iter().map(ToString::to_string).chain(["+Inf".to_owned()]);
-    // Buckets are cumulative. The count is the sum of the buckets as they were read, so that the two agree.
+    // Buckets are cumulative. The count is the sum of the buckets as they were read, so that the
+    // two agree.
     let mut count = 0;
     for (bound, bucket) in bounds.zip(&series.counts) {
         count += bucket.load(Relaxed);

@@ -23,8 +23,8 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Begins to collect what the process measures. What is measured before, or where this is not called, costs nothing and
-    /// is lost.
+    /// Begins to collect what the process measures. What is measured before, or where this is not
+    /// called, costs nothing and is lost.
     ///
     /// # Errors
     ///
@@ -72,8 +72,9 @@ fn is_of_a_plugin(name: &str) -> bool {
     name.starts_with("sluice_plugin_")
 }
 
-/// What plugins have said of their counters and gauges. The exporter keeps the first explanation of a name for ever; a plugin may
-/// come with its own late, or with a better one after it was replaced.
+/// What plugins have said of their counters and gauges. The exporter keeps the first explanation of
+/// a name for ever; a plugin may come with its own late, or with a better one after it was
+/// replaced.
 #[derive(Default)]
 struct Explanations(Mutex<HashMap<String, String>>);
 

@@ -1,7 +1,8 @@
 //! The admin address: metrics, health and the log filter over HTTP, on a thread of its own.
 //!
-//! It is for operators and their tools and knows no authentication, so it belongs on an address that only they can reach. It
-//! shares no thread with the workers: however busy they are, `/healthz` and `/metrics` answer.
+//! It is for operators and their tools and knows no authentication, so it belongs on an address
+//! that only they can reach. It shares no thread with the workers: however busy they are,
+//! `/healthz` and `/metrics` answer.
 
 mod catalogue;
 mod histogram;
@@ -18,21 +19,9 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
-use crate::logging::LogFilter;
-
 pub use metrics::{Metrics, MetricsError};
 pub use readiness::Readiness;
-
-/// What the admin address shows and changes.
-#[derive(Clone)]
-pub struct Services {
-    /// What has been measured.
-    pub metrics: Metrics,
-    /// Whether clients may be sent here.
-    pub readiness: Readiness,
-    /// Which log lines are kept.
-    pub filter: LogFilter,
-}
+pub use routes::Services;
 
 /// Why the admin address is not served.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +68,8 @@ impl Admin {
         let work = move || {
             runtime.block_on(async {
                 tokio::select! {
-                    // Requests that are still being answered are dropped: nobody must be able to keep the process.
+                    // Requests that are still being answered are dropped: nobody must be able to
+                    // keep the process.
                     _ = stopped => {}
                     served = serve(listener, services) => {
                         if let Err(error) = served {

@@ -7,7 +7,8 @@ const STARTING: u8 = 0;
 const READY: u8 = 1;
 const DRAINING: u8 = 2;
 
-/// Whether clients may be sent here; clones are the same one. It begins as starting, becomes ready, and ends as draining.
+/// Whether clients may be sent here; clones are the same one. It begins as starting, becomes ready,
+/// and ends as draining.
 #[derive(Clone, Debug, Default)]
 pub struct Readiness(Arc<AtomicU8>);
 

@@ -6,7 +6,9 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use super::Services;
+use super::metrics::Metrics;
+use super::readiness::Readiness;
+use crate::logging::LogFilter;
 
 /// The largest filter that is read, in bytes.
 const LARGEST_BODY: usize = 64 * 1024;
@@ -20,6 +22,17 @@ there are:
   GET /log-filter   the log filter
   PUT /log-filter   change it, such as: curl -X PUT -d warn,sluice=debug
 ";
+
+/// What the admin address shows and changes.
+#[derive(Clone)]
+pub struct Services {
+    /// What has been measured.
+    pub metrics: Metrics,
+    /// Whether clients may be sent here.
+    pub readiness: Readiness,
+    /// Which log lines are kept.
+    pub filter: LogFilter,
+}
 
 pub(super) fn router(services: Services) -> Router {
     Router::new()

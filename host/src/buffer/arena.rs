@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-/// A growing piece of memory that is used again for every turn, so that reading neither allocates nor counts references.
+/// A growing piece of memory that is used again for every turn, so that reading neither allocates
+/// nor counts references.
 ///
 /// Everything in it is found by its offset. Cleared after each turn.
 #[derive(Debug, Default)]
@@ -36,7 +37,8 @@ impl Arena {
         self.bytes().get(range).unwrap_or_default()
     }
 
-    /// At least `len` bytes of spare room, to be read into. They count only after [`Arena::commit`].
+    /// At least `len` bytes of spare room, to be read into. They count only after
+    /// [`Arena::commit`].
     pub fn spare(&mut self, len: usize) -> &mut [u8] {
         let wanted = self.filled + len;
         if self.bytes.len() < wanted {
@@ -45,17 +47,17 @@ impl Arena {
         &mut self.bytes[self.filled..]
     }
 
-    /// Count `len` bytes of the spare room as used; at most as many as there are.
+    /// Counts `len` bytes of the spare room as used; at most as many as there are.
     pub fn commit(&mut self, len: usize) {
         self.filled = (self.filled + len).min(self.bytes.len());
     }
 
-    /// Give up everything from `len` on.
+    /// Gives up everything from `len` on.
     pub fn truncate(&mut self, len: usize) {
         self.filled = self.filled.min(len);
     }
 
-    /// Append a copy of `bytes`; returns where it begins.
+    /// Appends a copy of `bytes`; returns where it begins.
     pub fn append(&mut self, bytes: &[u8]) -> usize {
         let start = self.filled;
         self.spare(bytes.len())[..bytes.len()].copy_from_slice(bytes);
@@ -63,7 +65,7 @@ impl Arena {
         start
     }
 
-    /// Append a copy of a part of itself. `range` lies within what is in use.
+    /// Appends a copy of a part of itself. `range` lies within what is in use.
     pub fn append_within(&mut self, range: Range<usize>) {
         let (start, len) = (self.filled, range.len());
         self.spare(len);
@@ -71,7 +73,7 @@ impl Arena {
         self.filled += len;
     }
 
-    /// Forget everything; keep the memory, unless it has become unusually large.
+    /// Forgets everything; keeps the memory, unless it has become unusually large.
     pub fn clear(&mut self) {
         self.filled = 0;
         if self.bytes.len() > KEEP {
@@ -81,7 +83,7 @@ impl Arena {
 }
 
 #[cfg(test)]
-mod test {
+mod tests {
     use super::*;
 
     #[test]

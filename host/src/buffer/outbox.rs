@@ -5,15 +5,20 @@ use std::io::{self, IoSlice};
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::LARGE;
+/// Frames of this many bytes and more are kept apart and passed on without a copy; smaller ones are
+/// copied to where they are written together. 32 KiB takes about a microsecond to copy: the price
+/// of one system call.
+pub const LARGE: usize = 32 * 1024;
 
-/// A queue of bytes for one socket: small pieces are copied together, so that a turn ends in one write; large ones are passed
-/// on as they are.
+/// A queue of bytes for one socket: small pieces are copied together, so that a turn ends in one
+/// write; large ones are passed on as they are.
 ///
-/// Holds no memory while it is empty (but see [`Outbox::keeping`]): an idle connection costs nothing here.
+/// Holds no memory while it is empty (but see [`Outbox::keeping`]): an idle connection costs
+/// nothing here.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    /// What comes before `tail`. Pieces of at least [`LARGE`] bytes, and what was copied together before them.
+    /// What comes before `tail`. Pieces of at least [`LARGE`] bytes, and what was copied together
+    /// before them.
     segments: VecDeque<Bytes>,
     tail: BytesMut,
     len: usize,
@@ -33,7 +38,8 @@ pub enum Flush {
 /// How many pieces one system call may take.
 const PIECES: usize = 32;
 
-/// A tail of this many bytes is ended and a new one begun, so that what was written of it can be given back.
+/// A tail of this many bytes is ended and a new one begun, so that what was written of it can be
+/// given back.
 const TAIL: usize = 256 * 1024;
 
 impl Outbox {
@@ -52,7 +58,7 @@ impl Outbox {
         self.len == 0
     }
 
-    /// Append a copy of `bytes`.
+    /// Appends a copy of `bytes`.
     #[inline]
     pub fn push(&mut self, bytes: &[u8]) {
         if self.tail.len() > TAIL {
@@ -62,7 +68,7 @@ impl Outbox {
         self.len += bytes.len();
     }
 
-    /// Append `bytes`: without a copy if they are many.
+    /// Appends `bytes`: without a copy if they are many.
     pub fn push_bytes(&mut self, bytes: Bytes) {
         if bytes.len() < LARGE {
             return self.push(&bytes);
@@ -72,7 +78,7 @@ impl Outbox {
         self.segments.push_back(bytes);
     }
 
-    /// Forget everything that waits.
+    /// Forgets everything that waits.
     pub fn clear(&mut self) {
         self.segments = VecDeque::new();
         self.tail.clear();
@@ -82,12 +88,14 @@ impl Outbox {
         self.len = 0;
     }
 
-    /// Hand what waits to `write` (a vectored, non-blocking write) until all is written or the socket takes no more. How many bytes
-    /// were written is added to `total`, in case of an error too.
+    /// Hand what waits to `write` (a vectored, non-blocking write) until all is written or the
+    /// socket takes no more. How many bytes were written is added to `total`, in case of an error
+    /// too.
     ///
     /// # Errors
     ///
-    /// What `write` returned, but for [`io::ErrorKind::WouldBlock`] and [`io::ErrorKind::Interrupted`].
+    /// What `write` returned, but for [`io::ErrorKind::WouldBlock`] and
+    /// [`io::ErrorKind::Interrupted`].
     pub fn flush(
         &mut self,
         total: &mut u64,
@@ -119,7 +127,7 @@ impl Outbox {
         Ok(Flush::Done)
     }
 
-    /// Forget the first `count` bytes that wait.
+    /// Forgets the first `count` bytes that wait.
     pub fn skip(&mut self, count: usize) {
         self.advance(count.min(self.len));
     }
@@ -148,7 +156,7 @@ impl Outbox {
 }
 
 #[cfg(test)]
-mod test {
+mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 

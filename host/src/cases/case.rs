@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use tracing::Level;
 
+use super::defaults::{self, Defaults, usual_session};
 use super::exchange::Exchange;
 use super::fault::ExpectedFault;
-use super::file::{self, Shared, usual_session};
 use super::lines::{self, ExpectedLine};
 use super::series::{self, Reading, Series};
 use crate::plugin::SessionInfo;
@@ -73,7 +73,12 @@ impl Case {
         &self.name
     }
 
-    pub(super) fn read(node: &Node<'_>, shared: &Shared, origin: Origin<'_>, problems: &mut Problems) -> Option<Self> {
+    pub(super) fn read(
+        node: &Node<'_>,
+        defaults: &Defaults,
+        origin: Origin<'_>,
+        problems: &mut Problems,
+    ) -> Option<Self> {
         let fields = node.fields(&KEYS, problems)?;
         fields.refuse_empty(&EXPECTATIONS, problems);
         let name = fields.require("name", A_NAME, problems).and_then(|node| match node.text(A_NAME, problems)? {
@@ -82,11 +87,11 @@ impl Case {
         });
         let config = match fields.get("config") {
             Some(node) => node.json_object(problems),
-            None => Some(shared.config.clone()),
+            None => Some(defaults.config.clone()),
         };
-        let mut sessions = shared.sessions.clone();
+        let mut sessions = defaults.sessions.clone();
         if let Some(node) = fields.get("sessions") {
-            sessions.extend(file::sessions(&node, problems));
+            sessions.extend(defaults::sessions(&node, problems));
         }
         let setup = match (fields.get("refuses"), fields.get("fault")) {
             (None, None) => Some(Setup::Accepts),
@@ -101,7 +106,7 @@ impl Case {
         };
         let steps = fields.get("steps").map_or(Some(Vec::new()), |node| {
             let read =
-                |node: &Node<'_>, problems: &mut Problems| Exchange::read(node, shared.bypasses, origin, problems);
+                |node: &Node<'_>, problems: &mut Problems| Exchange::read(node, defaults.bypasses, origin, problems);
             steps(&node, &read, problems)
         });
         let log = fields.get("log").map(|node| {

@@ -37,7 +37,8 @@ pub(super) struct Return {
     /// One for each request that was sent.
     pub(super) frames: Vec<Reply>,
     pub(super) fault: Option<ExpectedFault>,
-    /// `None`: what was sent, unless there is a fault: what that makes of it is the host's business.
+    /// `None`: what was sent, unless there is a fault: what that makes of it is the host's
+    /// business.
     pub(super) result: Option<Reply>,
 }
 
@@ -125,8 +126,8 @@ fn has_response(fields: &Fields<'_>) -> bool {
     fields.given("response").is_some() || fields.given("responses").is_some()
 }
 
-/// What is expected of the request. A fault beside a response is the response's, unless that is one to a bypassed request: no verdict is
-/// expected of that.
+/// What is expected of the request. A fault beside a response is the response's, unless that is one
+/// to a bypassed request: no verdict is expected of that.
 fn expected(fields: &Fields<'_>, bypasses: bool, problems: &mut Problems) -> Option<Expected> {
     let is_bypassed = bypasses && fields.get("verdict").is_none();
     let fault = fields.get("fault").filter(|_| is_bypassed || !has_response(fields));

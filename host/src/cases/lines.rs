@@ -96,8 +96,8 @@ pub(super) fn level(node: &Node<'_>, problems: &mut Problems) -> Option<Level> {
     crate::topology::terms::one_of(&LEVELS, node, problems)
 }
 
-/// The lines in which what was written differs from what was expected, among those in which it does not: `- ` is missing, `+ ` is not
-/// expected. `None`: it is as expected.
+/// The lines in which what was written differs from what was expected, among those in which it does
+/// not: `- ` is missing, `+ ` is not expected. `None`: it is as expected.
 pub(super) fn difference(expected: &[ExpectedLine], written: &[Line]) -> Option<Vec<String>> {
     let common = common(expected, written);
     let (mut e, mut w) = (0, 0);

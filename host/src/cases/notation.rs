@@ -10,10 +10,12 @@ use crate::yaml::node::Node;
 use crate::yaml::path::Path;
 use crate::yaml::problem::Problems;
 
-/// How many brackets the notation of a reply may have around each other. YAML reads 128 at most, those around the reply included.
+/// How many brackets the notation of a reply may have around each other. YAML reads 128 at most,
+/// those around the reply included.
 const DEEPEST: usize = 64;
 
-/// A frame in the notation: what is read as this very frame again, for a session that speaks this protocol.
+/// A frame in the notation: what is read as this very frame again, for a session that speaks this
+/// protocol.
 pub(super) fn show(frame: &[u8], protocol: u8) -> String {
     if is_deep(frame) { raw_notation(frame) } else { shallow(frame, protocol) }
 }
@@ -29,10 +31,11 @@ fn raw_notation(frame: &[u8]) -> String {
     format!("{{ raw: {} }}", yaml(&escape(frame)))
 }
 
-/// Whether the notation would have more brackets around each other than [`DEEPEST`]. This needs no recursion: a component decides
-/// how deep its replies are.
+/// Whether the notation would have more brackets around each other than [`DEEPEST`]. This needs no
+/// recursion: a component decides how deep its replies are.
 fn is_deep(frame: &[u8]) -> bool {
-    // How many elements are still to come in each aggregate that is open, and how many brackets it is written with.
+    // How many elements are still to come in each aggregate that is open, and how many brackets it
+    // is written with.
     let mut open: Vec<(u64, usize)> = Vec::new();
     let (mut brackets, mut rest) = (0, frame);
     while let Some(&kind) = rest.first() {
@@ -75,7 +78,8 @@ fn is_deep(frame: &[u8]) -> bool {
     false
 }
 
-/// Of an aggregate: whether its header is as it is written for a session that speaks this protocol. `None`: it is none.
+/// Of an aggregate: whether its header is as it is written for a session that speaks this protocol.
+/// `None`: it is none.
 fn has_plain_header(frame: &[u8], protocol: u8) -> Option<bool> {
     let kind = *frame.first().filter(|kind| b"*~>%".contains(kind))?;
     let count = reply::elements(frame).count();

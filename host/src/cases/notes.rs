@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::stage::Sessions;
+use super::sessions::Sessions;
 use super::verdict::{Action, Given};
 use super::words::{Words, quote};
 use crate::chain::Witness;

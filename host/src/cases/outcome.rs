@@ -9,7 +9,8 @@ pub struct Outcome {
     pub name: String,
     /// What was not as expected. Empty: it has passed.
     pub differences: Vec<Difference>,
-    /// The log lines that were written, in the notation of case files; none where a difference shows them.
+    /// The log lines that were written, in the notation of case files; none where a difference
+    /// shows them.
     pub log: Vec<String>,
 }
 
@@ -20,8 +21,8 @@ pub struct Difference {
     pub place: String,
     /// What it is about, such as `step 2, request 1`.
     pub about: String,
-    /// What there is to say of it: a label (or none) and its lines, at least one. What was expected and what was found is in the notation of case
-    /// files.
+    /// What there is to say of it: a label (or none) and its lines, at least one. What was expected
+    /// and what was found is in the notation of case files.
     pub rows: Vec<(&'static str, Vec<String>)>,
 }
 
@@ -58,7 +59,8 @@ impl fmt::Display for Difference {
     }
 }
 
-/// The differences, and the log lines behind them; nothing for a case that has passed. Every line is indented.
+/// The differences, and the log lines behind them; nothing for a case that has passed. Every line
+/// is indented.
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.differences.iter().try_for_each(|difference| difference.fmt(f))?;

@@ -13,7 +13,8 @@ use super::stage::Stage;
 use crate::plugin::{ConfigureError, Plugin, Site, Transform};
 
 impl Case {
-    /// Has a new instance of the component do what the case says: nothing that another case has done to it is left.
+    /// Has a new instance of the component do what the case says: nothing that another case has
+    /// done to it is left.
     pub fn run(&self, plugin: &Plugin) -> Outcome {
         let lines = Lines::new(self.log_level);
         let ledger = Ledger::default();
@@ -25,8 +26,9 @@ impl Case {
 
     /// What was not as expected, and the log lines that this does not show.
     ///
-    /// A configuration is tried in an instance that is thrown away, and given to another before its first crossing. What the first one
-    /// logs and counts is only of interest where there is no second one.
+    /// A configuration is tried in an instance that is thrown away, and given to another before its
+    /// first crossing. What the first one logs and counts is only of interest where there is no
+    /// second one.
     fn perform(&self, plugin: &Plugin, lines: &Lines, ledger: &Ledger) -> (Vec<Difference>, Vec<Line>) {
         let site = Site { source: "valkey".to_owned(), position: 0 };
         let configured = plugin.afresh().configure(&self.config, site);
@@ -57,7 +59,8 @@ impl Case {
         (differences, written)
     }
 
-    /// The transform, where there is to be one; or what is wrong with how it took its configuration.
+    /// The transform, where there is to be one; or what is wrong with how it took its
+    /// configuration.
     fn set_up(&self, configured: Result<Arc<Transform>, ConfigureError>) -> Result<Option<Arc<Transform>>, Difference> {
         let actual = match (configured, &self.setup) {
             (Ok(transform), Setup::Accepts) => return Ok(Some(transform)),

@@ -4,7 +4,8 @@ use serde_yaml::Value;
 
 use crate::resp::escapes::is_shown;
 
-/// Text as it may stand anywhere in a case file, a list in brackets included: plain where that is the same text again, else in quotes.
+/// Text as it may stand anywhere in a case file, a list in brackets included: plain where that is
+/// the same text again, else in quotes.
 pub(super) fn yaml(text: &str) -> String {
     let single = format!("'{}'", text.replace('\'', "''"));
     let is_same = |written: &String| {
@@ -19,7 +20,8 @@ pub(super) fn yaml(text: &str) -> String {
     [text.to_owned(), single].into_iter().find(is_same).unwrap_or_else(|| double(text))
 }
 
-/// In double quotes: what JSON writes is YAML, but for a few characters that YAML takes for line breaks.
+/// In double quotes: what JSON writes is YAML, but for a few characters that YAML takes for line
+/// breaks.
 fn double(text: &str) -> String {
     let json = serde_json::Value::from(text).to_string();
     let escape = |character: char| match character {

@@ -166,7 +166,7 @@ impl Ledger {
         cells.iter().map(|(series, cell)| (series.clone(), cell.read())).collect()
     }
 
-    /// Have all series begin again.
+    /// Has all series begin again.
     pub(super) fn reset(&self) {
         let cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         cells.values().for_each(Cell::reset);

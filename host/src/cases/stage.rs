@@ -1,6 +1,6 @@
-//! What a component is made to believe in: a chain that it is the only transform of, sessions, and a server.
+//! What a component is made to believe in: a chain that it is the only transform of, sessions, and
+//! a server.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use super::exchange::{Exchange, place_in};
 use super::judge::{Came, Part, Sent};
 use super::notes::{Notes, Seen};
 use super::outcome::Difference;
+use super::sessions::Sessions;
 use super::verdict::Action;
 use crate::buffer::LARGE;
 use crate::chain::vector::{Request, lookup};
@@ -19,26 +20,6 @@ use crate::ids::{MessageId, MessageIds, SessionId, TrailId};
 use crate::plugin::{SessionDirectory, SessionInfo, Transform};
 use crate::resp::downgrade;
 use crate::resp::request::Form;
-
-/// The sessions that there are.
-pub(super) struct Sessions(RefCell<BTreeMap<u64, SessionInfo>>);
-
-impl Sessions {
-    /// The protocol that a session speaks.
-    pub(super) fn protocol_of(&self, id: u64) -> u8 {
-        self.protocol(id).unwrap_or(2)
-    }
-
-    fn close(&self, id: u64) {
-        self.0.borrow_mut().remove(&id);
-    }
-}
-
-impl SessionDirectory for Sessions {
-    fn session(&self, id: u64) -> Option<SessionInfo> {
-        self.0.borrow().get(&id).cloned()
-    }
-}
 
 /// A chain with one transform, and everything that it works on.
 pub(super) struct Stage {
@@ -53,7 +34,7 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) fn new(transform: Arc<Transform>, sessions: BTreeMap<u64, SessionInfo>) -> Self {
-        let sessions = Rc::new(Sessions(RefCell::new(sessions)));
+        let sessions = Rc::new(Sessions::new(sessions));
         let notes = Rc::new(Notes::new(&sessions));
         let spec = transform.spec();
         let link = Link { name: spec.name.as_str().into(), on_fault: spec.on_fault, transform };
@@ -75,7 +56,8 @@ impl Stage {
         self.notes.has_started()
     }
 
-    /// Lets the requests of a step cross together, and then their responses; says what was not as expected.
+    /// Lets the requests of a step cross together, and then their responses; says what was not as
+    /// expected.
     pub(super) fn step(&mut self, number: usize, exchanges: &[Exchange]) -> Vec<Difference> {
         if let Some(difference) = self.closed(number, exchanges) {
             return vec![difference];
@@ -113,7 +95,7 @@ impl Stage {
         Some(difference)
     }
 
-    /// Put a request into the vector, as a session does that has read it.
+    /// Puts a request into the vector, as a session does that has read it.
     fn send(&mut self, exchange: &Exchange) -> MessageId {
         let (id, frame) = (self.ids.issue(), &exchange.request.frame);
         self.notes.sends(id, &exchange.request.words);
@@ -167,7 +149,7 @@ impl Stage {
         sent.collect()
     }
 
-    /// Let responses come back, and answers that no server gave.
+    /// Lets responses come back, and answers that no server gave.
     fn respond(&mut self, sent: &[Sent<'_>]) -> Vec<Difference> {
         self.responses.clear();
         let mut of = Vec::new();
@@ -194,7 +176,8 @@ impl Stage {
         sent.iter().zip(came).filter_map(|(sent, came)| sent.result_difference(&came)).collect()
     }
 
-    /// What has come out of the responses for each exchange, of which `of` says whose each of them is.
+    /// What has come out of the responses for each exchange, of which `of` says whose each of them
+    /// is.
     fn come_back(&mut self, sent: &[Sent<'_>], of: &[usize]) -> Vec<Came> {
         self.chain.responses(&mut self.responses, &mut self.trails);
         let mut came: Vec<Came> = sent.iter().map(|_| Came::default()).collect();
@@ -214,7 +197,7 @@ impl Stage {
         came
     }
 
-    /// Let come what the server sends by itself, one after the other.
+    /// Lets come what the server sends by itself, one after the other.
     fn push(&mut self, sent: &Sent<'_>) -> Vec<Difference> {
         let Some(part) = sent.parts.first() else { return Vec::new() };
         // The response has taken the trail with it; what comes later is watched as it was.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::*;
-use crate::plugin::test::guest::Guest;
+use crate::plugin::tests::guest::Guest;
 use crate::plugin::{Plugin, Runtime, RuntimeOptions, Spec};
 
 fn parse(text: &str) -> Result<Cases, String> {

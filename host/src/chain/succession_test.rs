@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{Chain, Kind, Link, Outcome, Responses, Trails, Vector, vector};
 use crate::ids::{MessageId, MessageIds, SessionId, TrailId};
-use crate::plugin::test::guest::Guest;
+use crate::plugin::tests::guest::Guest;
 use crate::plugin::{NoSessions, OnFault, Runtime, RuntimeOptions, SessionDirectory, Site, Spec};
 use crate::resp::{Scan, encode};
 

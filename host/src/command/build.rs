@@ -10,7 +10,8 @@ use sluice_projects::{Project, Tools, write_if_changed};
 use super::cache::CacheChoice;
 use super::component::with_everything_granted;
 
-/// Builds a project's component, and loads it as the proxy would: what the contract asks for is missed here, not at the first start.
+/// Builds a project's component, and loads it as the proxy would: what the contract asks for is
+/// missed here, not at the first start.
 pub(crate) fn build(directory: &Path, cache: &CacheChoice) -> anyhow::Result<()> {
     let begun = Instant::now();
     let project = Project::open(directory)?;

@@ -21,8 +21,8 @@ impl CacheChoice {
     ///
     /// # Errors
     ///
-    /// The directory that was asked for is of no use. Where none was asked for, one of no use is only warned of: a cache saves
-    /// time and nothing else.
+    /// The directory that was asked for is of no use. Where none was asked for, one of no use is
+    /// only warned of: a cache saves time and nothing else.
     pub(super) fn runtime(&self) -> Result<Runtime, RuntimeError> {
         match self {
             Self::At(dir) => with(dir),

@@ -10,7 +10,8 @@ use sluice::worker::SourcePlan;
 
 use super::cache::CacheChoice;
 
-/// Checks a topology as far as that goes without opening a port: plugins are loaded and configured. Prints what would run.
+/// Checks a topology as far as that goes without opening a port: plugins are loaded and configured.
+/// Prints what would run.
 pub(crate) fn check(file: &Path, cache: &CacheChoice) -> anyhow::Result<()> {
     let topology = Topology::load(file)?;
     let sources = topology.assemble(&cache.runtime()?)?;

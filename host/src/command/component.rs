@@ -17,8 +17,8 @@ pub(super) fn spec(component: &str) -> Spec {
     }
 }
 
-/// Nothing that the component may need keeps it from being looked at. What it would log stays out of what is said of it: it is set up
-/// many times.
+/// Nothing that the component may need keeps it from being looked at. What it would log stays out
+/// of what is said of it: it is set up many times.
 pub(super) fn with_everything_granted(component: &str) -> Spec {
     let spec = spec(component);
     let limits = Limits { log_lines: 0, ..spec.limits };

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-/// The error on a line of its own, then each line of detail and each cause indented, ending with a line feed. No backtrace.
+/// The error on a line of its own, then each line of detail and each cause indented, ending with a
+/// line feed. No backtrace.
 pub(crate) fn explain(error: &anyhow::Error) -> String {
     let messages: Vec<String> = error.chain().map(ToString::to_string).collect();
     let mut lines = messages.iter().flat_map(|message| message.lines());

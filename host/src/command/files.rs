@@ -2,12 +2,14 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Files that the process opens for other than clients: standard streams, event loops, listeners, upstream connections.
+/// Files that the process opens for other than clients: standard streams, event loops, listeners,
+/// upstream connections.
 const OVERHEAD: u64 = 256;
 
 /// Raises the limit as far as it goes, and warns where `clients` at once would still exceed it.
 ///
-/// The soft limit is 1,024 on most systems, for the sake of programs that use `select`; this one does not.
+/// The soft limit is 1,024 on most systems, for the sake of programs that use `select`; this one
+/// does not.
 pub(super) fn raise_limit(clients: usize) {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: maximum, maximum };

@@ -23,8 +23,8 @@ const NEVER: &str = "none: it is never called";
 /// A line: what it is about, and what is said of that.
 type Row = (&'static str, String);
 
-/// Prints what a component is, wants and costs. `name` is a file or the name of a standard plugin. Without a configuration it is
-/// given an empty one, which it may refuse.
+/// Prints what a component is, wants and costs. `name` is a file or the name of a standard plugin.
+/// Without a configuration it is given an empty one, which it may refuse.
 pub(crate) fn inspect(name: &str, config: Option<&Value>) -> anyhow::Result<()> {
     let spec = with_everything_granted(name);
     let size = size(&spec.component)?;
@@ -75,7 +75,7 @@ fn section(text: &mut String, title: &str, rows: &[Row]) {
 
 fn size(component: &Component) -> anyhow::Result<u64> {
     match component {
-        Component::Standard(standard) => Ok(standard.bytes.len() as u64),
+        Component::Standard { bytes, .. } => Ok(bytes.len() as u64),
         Component::Path(path) => {
             let metadata =
                 std::fs::metadata(path).with_context(|| format!("cannot read the component {}", path.display()))?;

@@ -23,8 +23,8 @@ const SERVING: Duration = Duration::from_secs(1);
 /// How often a proxy that drains is looked at: whether it has finished.
 const DRAINING: Duration = Duration::from_millis(5);
 
-/// Runs a topology until it is told to end, and then lets sessions finish for as long as `drain_timeout` says. A second signal
-/// ends it at once.
+/// Runs a topology until it is told to end, and then lets sessions finish for as long as
+/// `drain_timeout` says. A second signal ends it at once.
 pub(crate) fn run(
     file: &Path,
     workers: Option<NonZeroUsize>,
@@ -34,7 +34,8 @@ pub(crate) fn run(
 ) -> anyhow::Result<()> {
     let topology = Topology::load(file)?;
     let readiness = Readiness::default();
-    // Before anything is measured, and before plugins are compiled: that can take a while, and /readyz says so.
+    // Before anything is measured, and before plugins are compiled: that can take a while, and
+    // /readyz says so.
     let _admin = serve_admin(&topology, &readiness, filter)?;
     files::raise_limit(topology.sources.iter().map(|source| source.connection_limit).sum());
     let plugins = cache.runtime()?;
@@ -70,8 +71,8 @@ pub(crate) fn run(
     Ok(())
 }
 
-/// Waits for a signal to end, and gives its name; `None` once `done` comes first, which is asked at this interval. Meanwhile, SIGHUP
-/// has `reopen` open files again.
+/// Waits for a signal to end, and gives its name; `None` once `done` comes first, which is asked at
+/// this interval. Meanwhile, SIGHUP has `reopen` open files again.
 async fn wait(
     signals: &mut Signals,
     interval: Duration,

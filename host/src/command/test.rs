@@ -9,8 +9,8 @@ use super::cache::CacheChoice;
 use super::component::spec;
 use sluice::cases::{Case, Cases, Outcome};
 
-/// Runs a component against the cases of a file, or those whose name contains `part`. `component` is a file or the name of a standard
-/// plugin.
+/// Runs a component against the cases of a file, or those whose name contains `part`. `component`
+/// is a file or the name of a standard plugin.
 pub(crate) fn test(component: &str, file: &Path, part: Option<&str>, cache: &CacheChoice) -> anyhow::Result<()> {
     let cases = Cases::load(file)?;
     let chosen = choose(cases.list(), part, file)?;

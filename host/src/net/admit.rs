@@ -4,10 +4,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::address::Peer;
+use super::listen::{Incoming, ListenPlan};
 use super::proxy_protocol::{HeaderError, read_header};
 use super::socket::Socket;
+use super::stream::Stream;
 use super::tls;
-use super::{Incoming, ListenPlan, Peer, Stream};
 
 /// How long the header of the PROXY protocol may take.
 const HEADER: Duration = Duration::from_secs(5);
@@ -41,7 +43,8 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Whether it is no more than somebody who looked whether the port is open, as load balancers do.
+    /// Whether it is no more than somebody who looked whether the port is open, as load balancers
+    /// do.
     pub fn is_silent(&self) -> bool {
         match self {
             Self::Header(HeaderError::Silent) => true,
@@ -52,7 +55,8 @@ impl Refusal {
 }
 
 impl Incoming {
-    /// Do what `plan` asks for before a client is one; must be called inside of the worker's runtime. Bounded in time and memory.
+    /// Do what `plan` asks for before a client is one; must be called inside of the worker's
+    /// runtime. Bounded in time and memory.
     ///
     /// # Errors
     ///

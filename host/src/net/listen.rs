@@ -11,14 +11,15 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
 
+use super::address::{Address, Peer};
 use super::socket::{Socket as Connected, alive};
 use super::tls::Inbound;
-use super::{Address, Peer};
 
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 4096;
 
-/// A client that has been silent for so long is asked by the system whether it is there: servers do so too.
+/// A client that has been silent for so long is asked by the system whether it is there: servers do
+/// so too.
 const CLIENT_ALIVE: Duration = Duration::from_secs(300);
 
 /// What a source asks of its listener.
@@ -57,7 +58,7 @@ pub struct Incoming {
 }
 
 impl Listener {
-    /// Listen as `plan` says. A Unix socket that a process has left behind is replaced.
+    /// Listens as `plan` says. A Unix socket that a process has left behind is replaced.
     ///
     /// # Errors
     ///
@@ -92,7 +93,7 @@ impl Listener {
         &self.address
     }
 
-    /// Take connections; must be called inside of the runtime that is to do so.
+    /// Takes connections; must be called inside of the runtime that is to do so.
     ///
     /// # Errors
     ///
@@ -153,13 +154,14 @@ impl Incoming {
         }
     }
 
-    /// Say this, as far as it goes without waiting, and close.
+    /// Says this, as far as it goes without waiting, and closes.
     pub fn refuse(self, words: &[u8]) {
         let _ = self.socket.send(words);
     }
 }
 
-/// The file of a Unix socket that is ours: it is removed with us, unless somebody has put another in its place.
+/// The file of a Unix socket that is ours: it is removed with us, unless somebody has put another
+/// in its place.
 #[derive(Debug)]
 struct SocketFile {
     path: Arc<Path>,

@@ -1,7 +1,7 @@
 //! Connections as bytes: where clients connect, how servers are reached, and the stream in between.
 //!
-//! The worker knows a [`Stream`] and nothing of what it runs over. Its two halves are shared by the task that reads and the turn that
-//! writes; neither ever waits in the middle of anything.
+//! The worker knows a [`Stream`] and nothing of what it runs over. Its two halves are shared by the
+//! task that reads and the turn that writes; neither ever waits in the middle of anything.
 
 mod address;
 mod admit;

@@ -1,7 +1,7 @@
 //! The PROXY protocol, versions 1 and 2: what a load balancer says of the client that it passes on.
 //!
-//! Specification: `proxy-protocol.txt` of HAProxy, sections 2.1 and 2.2. A header is read to its last byte and not a byte further: what
-//! follows is the client's.
+//! Specification: `proxy-protocol.txt` of HAProxy, sections 2.1 and 2.2. A header is read to its
+//! last byte and not a byte further: what follows is the client's.
 
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -17,7 +17,8 @@ const LINE: &[u8] = b"PROXY ";
 /// The longest header of version 1, with its line end, in bytes.
 const LONGEST_LINE: usize = 107;
 
-/// The longest that may follow the 16 bytes of version 2: addresses of 216 bytes at most, and extensions that are of no use here.
+/// The longest that may follow the 16 bytes of version 2: addresses of 216 bytes at most, and
+/// extensions that are of no use here.
 const LONGEST_BLOCK: usize = 4096;
 
 /// Why a header is none.
@@ -37,7 +38,8 @@ pub enum HeaderError {
     Malformed(&'static str),
 }
 
-/// Read a header. Returns the address of the client; `None` where the sender speaks for itself (LOCAL) or does not know (UNKNOWN).
+/// Reads a header. Returns the address of the client; `None` where the sender speaks for itself
+/// (LOCAL) or does not know (UNKNOWN).
 ///
 /// # Errors
 ///

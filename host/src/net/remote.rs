@@ -9,15 +9,16 @@ use rustls::pki_types::ServerName;
 use socket2::SockRef;
 use tokio::net::{TcpStream, UnixStream};
 
+use super::address::Endpoint;
 use super::socket::{Socket, alive};
+use super::stream::Stream;
 use super::tls::{Outbound, ServerIdentity};
-use super::{Endpoint, Stream};
 
 /// A server that has been silent for so long is asked by the system whether it is there.
 const SERVER_ALIVE: Duration = Duration::from_secs(60);
 
-/// How long the system of a server may leave what it is sent unacknowledged, or untaken. How long the server itself takes to answer is
-/// another matter.
+/// How long the system of a server may leave what it is sent unacknowledged, or untaken. How long
+/// the server itself takes to answer is another matter.
 const UNREACHABLE: Duration = Duration::from_secs(120);
 
 /// A server, and what a connection to it needs.
@@ -34,12 +35,13 @@ pub struct Remote {
 pub struct RemoteTls {
     /// Certificates.
     pub config: Arc<Outbound>,
-    /// The name that it is asked for and that its certificate must be for; `None`: the host of its address.
+    /// The name that it is asked for and that its certificate must be for; `None`: the host of its
+    /// address.
     pub server_name: Option<ServerName<'static>>,
 }
 
 impl Remote {
-    /// Connect; must be called inside of the worker's runtime. The caller bounds the time.
+    /// Connects; must be called inside of the worker's runtime. The caller bounds the time.
     ///
     /// # Errors
     ///

@@ -13,7 +13,8 @@ use tokio::net::{TcpStream, UnixStream};
 /// How often the system asks another one that does not answer, before it gives a connection up.
 const ASKED: u32 = 3;
 
-/// Have the system ask the other side whether it is there once nothing was heard of it for `silence`.
+/// Has the system ask the other side whether it is there once nothing was heard of it for
+/// `silence`.
 pub(super) fn alive(silence: Duration) -> TcpKeepalive {
     TcpKeepalive::new().with_time(silence).with_interval(silence / ASKED).with_retries(ASKED)
 }
@@ -36,7 +37,8 @@ macro_rules! either {
 }
 
 impl Socket {
-    /// Unlike `try_read`, this takes a read that did not fill the buffer for the last one, and saves the call that would find nothing.
+    /// Unlike `try_read`, this takes a read that did not fill the buffer for the last one, and
+    /// saves the call that would find nothing.
     #[inline]
     pub(super) fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         either!(self, socket => Pin::new(socket).poll_read(context, buffer))
@@ -77,7 +79,7 @@ impl Socket {
         }
     }
 
-    /// End the direction that is written to.
+    /// Ends the direction that is written to.
     pub(super) fn end(&self) {
         // Fails where the other side was faster.
         let _ = either!(self, socket => SockRef::from(socket).shutdown(Shutdown::Write));

@@ -1,4 +1,5 @@
-//! One connection in both directions, shared by the task that reads from it and the turn that writes to it.
+//! One connection in both directions, shared by the task that reads from it and the turn that
+//! writes to it.
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
@@ -14,19 +15,21 @@ use super::tls::Secure;
 
 /// An established connection.
 ///
-/// Everything is non-blocking: a write takes what the connection takes at the moment, and says [`io::ErrorKind::WouldBlock`] where that
-/// is nothing.
+/// Everything is non-blocking: a write takes what the connection takes at the moment, and says
+/// [`io::ErrorKind::WouldBlock`] where that is nothing.
 #[derive(Debug)]
 pub struct Stream(Carrier);
 
-/// What a connection runs over. The cells are borrowed within a call only: to read, tokio wants a socket to itself.
+/// What a connection runs over. The cells are borrowed within a call only: to read, tokio wants a
+/// socket to itself.
 #[derive(Debug)]
 enum Carrier {
     Plain(RefCell<Socket>),
     Tls(RefCell<Box<Secure>>),
 }
 
-/// The half of a [`Stream`] that is read from. It also says when the other half may write again: so that one task waits for both.
+/// The half of a [`Stream`] that is read from. It also says when the other half may write again: so
+/// that one task waits for both.
 #[derive(Debug)]
 pub struct ReadHalf(Rc<Stream>);
 
@@ -85,7 +88,7 @@ impl AsyncRead for ReadHalf {
 }
 
 impl WriteHalf {
-    /// Write as much as the connection takes. Returns how many bytes that was.
+    /// Writes as much as the connection takes. Returns how many bytes that was.
     ///
     /// # Errors
     ///
@@ -121,7 +124,8 @@ impl WriteHalf {
         }
     }
 
-    /// Whether the other side will send no more, be there something to read still or not. Asks nobody: it is what the system has told.
+    /// Whether the other side will send no more, be there something to read still or not. Asks
+    /// nobody: it is what the system has told.
     pub fn has_ended(&self) -> bool {
         match &self.0.0 {
             Carrier::Plain(socket) => socket.borrow().has_ended(),

@@ -1,4 +1,5 @@
-//! The two batches that cross into a component, in the columns form: borrowed slices, nothing copied.
+//! The two batches that cross into a component, in the columns form: borrowed slices, nothing
+//! copied.
 
 use crate::resp::reply;
 
@@ -13,9 +14,9 @@ pub const UNKNOWN_COMMAND: u16 = u16::MAX;
 
 /// Requests on their way into a transform. The columns are those of `requests-columns.handle`.
 ///
-/// The caller keeps them consistent: the first four have one entry per request, the next two one per argument, and the
-/// arguments lie within `bytes`.
-#[derive(Debug, Clone, Copy)]
+/// The caller keeps them consistent: the first four have one entry per request, the next two one
+/// per argument, and the arguments lie within `bytes`.
+#[derive(Clone, Copy, Debug)]
 pub struct RequestBatch<'a> {
     /// Message IDs.
     pub ids: &'a [u64],
@@ -46,8 +47,9 @@ impl<'a> RequestBatch<'a> {
     }
 }
 
-/// Watched responses on their way into a transform. The columns are those of `responses-columns.handle`.
-#[derive(Debug, Clone, Copy)]
+/// Watched responses on their way into a transform. The columns are those of
+/// `responses-columns.handle`.
+#[derive(Clone, Copy, Debug)]
 pub struct ResponseBatch<'a> {
     /// The message IDs of their requests.
     pub ids: &'a [u64],

@@ -1,7 +1,8 @@
 //! What keeps faulting is left alone for a while, and for longer each time.
 //!
-//! The first [`TOLERATED`] faults in a row cost nothing but a new instance. From then on each further fault suspends whatever it
-//! is counted for, first for [`FIRST`] and then twice as long as before, up to [`LONGEST`]. One success closes the breaker.
+//! The first [`TOLERATED`] faults in a row cost nothing but a new instance. From then on each
+//! further fault suspends whatever it is counted for, first for [`FIRST`] and then twice as long as
+//! before, up to [`LONGEST`]. One success closes the breaker.
 
 use std::time::{Duration, Instant};
 

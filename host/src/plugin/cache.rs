@@ -1,9 +1,10 @@
 //! The compile cache: compiled code of components, in a directory that belongs to this user alone.
 //!
-//! Compiled code is trusted as much as this binary, so it is only ever loaded from here, and only if it is whole: an entry ends
-//! with the SHA-256 of its code. Its name is made of everything that decides what the code is: the component's bytes, and
-//! wasmtime's version, the processor's features and the engine's configuration (as one compatibility hash). An entry that is
-//! missing, damaged or refused by wasmtime is compiled again and replaced.
+//! Compiled code is trusted as much as this binary, so it is only ever loaded from here, and only
+//! if it is whole: an entry ends with the SHA-256 of its code. Its name is made of everything that
+//! decides what the code is: the component's bytes, and wasmtime's version, the processor's
+//! features and the engine's configuration (as one compatibility hash). An entry that is missing,
+//! damaged or refused by wasmtime is compiled again and replaced.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::hash::{Hash, Hasher};
@@ -23,7 +24,7 @@ pub(super) struct Cache {
 }
 
 impl Cache {
-    /// Open a directory, made if it does not exist.
+    /// Opens a directory, made if it does not exist.
     ///
     /// # Errors
     ///
@@ -64,9 +65,10 @@ impl Cache {
         Ok(component)
     }
 
-    /// Give up the entry of the component with this SHA-256, if there is one.
+    /// Gives up the entry of the component with this SHA-256, if there is one.
     pub(super) fn forget(&self, engine: &Engine, component: &[u8; 32]) {
-        // Without it, the component is compiled again; with it, some space is lost. Neither is worth a word.
+        // Without it, the component is compiled again; with it, some space is lost. Neither is
+        // worth a word.
         let _ = fs::remove_file(self.dir.join(key(engine, component)));
     }
 }
@@ -99,13 +101,15 @@ fn load(engine: &Engine, path: &Path) -> Result<Component, Miss> {
     if Sha256::digest(code)[..] != digest[..] {
         return Err(Miss::Unusable("it is damaged".to_owned()));
     }
-    // SAFETY: `deserialize` runs native code that it is given, so the bytes must come from `Component::serialize`. They were
-    // read from a directory that only this user may write to (checked in `open`), into which only `save` puts files, and their
-    // digest says that they are what `save` wrote. wasmtime itself refuses the code of another version or configuration.
+    // SAFETY: `deserialize` runs native code that it is given, so the bytes must come from
+    // `Component::serialize`. They were read from a directory that only this user may write to
+    // (checked in `open`), into which only `save` puts files, and their digest says that they are
+    // what `save` wrote. wasmtime itself refuses the code of another version or configuration.
     unsafe { Component::deserialize(engine, code) }.map_err(|error| Miss::Unusable(format!("{error:#}")))
 }
 
-/// Write an entry under a name of its own and move it into place, so that nobody ever reads half of one.
+/// Writes an entry under a name of its own and moves it into place, so that nobody ever reads half
+/// of one.
 fn save(path: &Path, code: &[u8]) -> io::Result<()> {
     static UNIQUE: AtomicU64 = AtomicU64::new(0);
     let unique = UNIQUE.fetch_add(1, Ordering::Relaxed);
@@ -137,7 +141,8 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// SHA-256 as a hasher, for values that can only be hashed: unlike the default one it gives the same result in every build.
+/// SHA-256 as a hasher, for values that can only be hashed: unlike the default one it gives the
+/// same result in every build.
 struct Sha(Sha256);
 
 impl Hasher for Sha {
@@ -153,4 +158,4 @@ impl Hasher for Sha {
 
 #[cfg(test)]
 #[path = "cache_test.rs"]
-mod test;
+mod tests;

@@ -26,7 +26,8 @@ impl Changes {
         self.indices.len()
     }
 
-    /// The position in the batch of each replaced response, rising, and the frame that takes its place.
+    /// The position in the batch of each replaced response, rising, and the frame that takes its
+    /// place.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &[u8])> {
         let mut bytes = self.bytes.as_slice();
         self.indices.iter().zip(&self.lengths).map_while(move |(&index, &length)| {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// A crossing that failed. The store is gone; the next crossing begins with a new one.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Fault {
     /// The code trapped: a panic, an out-of-bounds access, a division by zero.
     #[error("trapped: {0}")]

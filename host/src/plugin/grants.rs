@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A host capability that is not given to everyone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Grant {
     /// The time.
     Clock,
@@ -50,12 +50,12 @@ impl FromStr for Grant {
 }
 
 /// A name that no grant has.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("unknown grant `{0}`: expected clock, random, sessions or state")]
 pub struct UnknownGrant(String);
 
 /// A set of grants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Grants(u8);
 
 impl Grants {

@@ -6,20 +6,21 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::batch::{RequestBatch, ResponseBatch};
-use super::blame::{Blame, Sentence};
 use super::breaker::Breaker;
 use super::changes::Changes;
 use super::fault::Fault;
+use super::fault_ledger::{FaultLedger, Suspension};
 use super::host::sessions::SessionDirectory;
-use super::lanes::Failure;
 use super::meter::Meter;
+use super::start::Live;
 use super::store;
-use super::transform::{Live, Transform, fault};
+use super::transform::Transform;
 use super::validate::{self, Bounds};
 use super::verdicts::Verdicts;
 use crate::ids::SessionId;
 
-/// A transform on one worker. Its store is made at the first crossing, and again at the first one after a fault.
+/// A transform on one worker. Its store is made at the first crossing, and again at the first one
+/// after a fault.
 pub struct Instance {
     transform: Arc<Transform>,
     sessions: Rc<dyn SessionDirectory>,
@@ -27,12 +28,12 @@ pub struct Instance {
     /// What went wrong while it was started, which no session can be blamed for.
     starts: Breaker,
     /// What went wrong in crossings, by phase.
-    blame: [Blame; 2],
+    ledgers: [FaultLedger; 2],
     meter: Meter,
 }
 
 /// A direction of crossings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Phase {
     /// Requests on their way out.
     Requests,
@@ -62,18 +63,29 @@ impl Suspended {
 /// The protocol that is assumed of a session that has gone: its replies go nowhere, so any will do.
 const PROTOCOL_OF_THE_GONE: u8 = 3;
 
-impl Instance {
-    pub(super) fn new(transform: Arc<Transform>, sessions: Rc<dyn SessionDirectory>) -> Instance {
-        let meter = Meter::new(&transform);
-        Instance { transform, sessions, live: None, starts: Breaker::default(), blame: Default::default(), meter }
+impl Transform {
+    /// An instance for one worker. Nothing runs until the first batch; what goes wrong then is a
+    /// fault of that crossing.
+    pub fn instantiate(self: &Arc<Self>, sessions: Rc<dyn SessionDirectory>) -> Instance {
+        Instance {
+            transform: Arc::clone(self),
+            sessions,
+            live: None,
+            starts: Breaker::default(),
+            ledgers: Default::default(),
+            meter: Meter::new(self),
+        }
     }
+}
 
+impl Instance {
     /// The transform that it is an instance of.
     pub fn transform(&self) -> &Arc<Transform> {
         &self.transform
     }
 
-    /// Start it now, if it is not started, rather than with its first crossing: instantiate and configure.
+    /// Starts it now, if it is not started, rather than with its first crossing: instantiates and
+    /// configures it.
     ///
     /// # Errors
     ///
@@ -87,22 +99,24 @@ impl Instance {
         self.live.as_ref().map(|live| live.store.data().memory.used())
     }
 
-    /// Those of `sessions` whose frames must not cross now: the caller keeps them out of the batch, so that what they did costs the
-    /// others nothing. Costs one comparison as long as no session is blamed for anything.
+    /// Those of `sessions` whose frames must not cross now: the caller keeps them out of the batch,
+    /// so that what they did costs the others nothing. Costs one comparison while no fault is held
+    /// against any.
     #[inline]
     pub fn suspended(&mut self, phase: Phase, sessions: &[u64]) -> Option<Suspended> {
-        if self.blame[phase as usize].is_troubled() { self.look_up(phase, sessions) } else { None }
+        if self.ledgers[phase as usize].is_troubled() { self.look_up(phase, sessions) } else { None }
     }
 
     #[cold]
     fn look_up(&mut self, phase: Phase, sessions: &[u64]) -> Option<Suspended> {
-        let (sessions, retry_in) = self.blame[phase as usize].suspended(sessions, Instant::now())?;
+        let (sessions, retry_in) = self.ledgers[phase as usize].suspended(sessions, Instant::now())?;
         let fault = Fault::Suspended { retry_in };
         sessions.iter().for_each(|_| self.meter.fault(&fault));
         Some(Suspended { sessions, fault })
     }
 
-    /// Let a batch of requests cross. On success `verdicts` holds the checked answer; whatever it held before is gone.
+    /// Lets a batch of requests cross. On success `verdicts` holds the checked answer; whatever it
+    /// held before is gone.
     ///
     /// # Errors
     ///
@@ -119,7 +133,8 @@ impl Instance {
         self.settle(result, Phase::Requests, batch.sessions)
     }
 
-    /// Let a batch of watched responses cross. On success `changes` holds the checked answer; whatever it held before is gone.
+    /// Lets a batch of watched responses cross. On success `changes` holds the checked answer;
+    /// whatever it held before is gone.
     ///
     /// A component without a handler for responses keeps them all.
     ///
@@ -152,7 +167,7 @@ impl Instance {
         store::arm(&mut live.store, limits.crossing);
         live.handlers
             .requests(&mut live.store, batch, verdicts, &protocol)
-            .map_err(|failure| fault(&live.store, plugin, failure))?;
+            .map_err(|failure| failure.into_fault(live.store.data(), plugin.spec()))?;
         if verdicts.is_nothing() {
             return Ok(());
         }
@@ -170,7 +185,7 @@ impl Instance {
         store::arm(&mut live.store, plugin.spec().limits.crossing);
         live.handlers
             .responses(&mut live.store, batch, changes, &protocol)
-            .map_err(|failure: Failure| fault(&live.store, plugin, failure))?;
+            .map_err(|failure| failure.into_fault(live.store.data(), plugin.spec()))?;
         validate::changes(changes, batch.pushes(), batch.sessions.len())
             .map_err(|invalid| Fault::InvalidAnswer(invalid.to_string()))
     }
@@ -178,7 +193,7 @@ impl Instance {
     /// See to it that there is a store, unless the plugin is suspended for everyone.
     #[inline]
     fn wake(&mut self, phase: Phase) -> Result<(), Fault> {
-        if self.live.is_some() && !self.blame[phase as usize].is_troubled() {
+        if self.live.is_some() && !self.ledgers[phase as usize].is_troubled() {
             return Ok(());
         }
         self.start(phase)
@@ -188,7 +203,7 @@ impl Instance {
     fn start(&mut self, phase: Phase) -> Result<(), Fault> {
         let now = Instant::now();
         let starts = if self.live.is_none() { self.starts.suspended(now) } else { None };
-        if let Some(retry_in) = self.blame[phase as usize].everyone_suspended(now).max(starts) {
+        if let Some(retry_in) = self.ledgers[phase as usize].everyone_suspended(now).max(starts) {
             let fault = Fault::Suspended { retry_in };
             self.meter.fault(&fault);
             return Err(fault);
@@ -205,20 +220,20 @@ impl Instance {
             }
             Err(fault) => {
                 let everyone = self.starts.fault(Instant::now());
-                self.report(&fault, None, Sentence { session: None, everyone });
+                self.report(&fault, None, Suspension { session: None, everyone });
                 Err(fault)
             }
         }
     }
 
-    /// Keep the books: a fault costs the store and is held against the session that was alone in the crossing, if one was; a success
-    /// forgives.
+    /// Keeps the ledger: a fault costs the store and is held against the session that was alone in
+    /// the crossing, if one was; a success forgives.
     #[inline]
     fn settle(&mut self, result: Result<(), Fault>, phase: Phase, sessions: &[u64]) -> Result<(), Fault> {
         match result {
-            Ok(()) if !self.blame[phase as usize].is_troubled() => Ok(()),
+            Ok(()) if !self.ledgers[phase as usize].is_troubled() => Ok(()),
             Ok(()) => {
-                self.blame[phase as usize].success(sessions);
+                self.ledgers[phase as usize].success(sessions);
                 Ok(())
             }
             Err(fault) => {
@@ -232,12 +247,12 @@ impl Instance {
     fn faulted(&mut self, fault: &Fault, phase: Phase, sessions: &[u64]) {
         self.live = None;
         let alone = sessions.first().copied().filter(|first| sessions.iter().all(|session| session == first));
-        let sentence =
-            alone.map(|session| self.blame[phase as usize].fault(session, Instant::now())).unwrap_or_default();
-        self.report(fault, alone, sentence);
+        let suspension =
+            alone.map(|session| self.ledgers[phase as usize].fault(session, Instant::now())).unwrap_or_default();
+        self.report(fault, alone, suspension);
     }
 
-    fn report(&self, fault: &Fault, session: Option<u64>, sentence: Sentence) {
+    fn report(&self, fault: &Fault, session: Option<u64>, suspension: Suspension) {
         self.meter.fault(fault);
         let site = self.transform.site();
         tracing::warn!(
@@ -246,8 +261,8 @@ impl Instance {
             position = site.position,
             kind = fault.kind(),
             session = session.map(|session| tracing::field::display(SessionId(session))),
-            session_suspended_ms = sentence.session.map(|pause| pause.as_millis()),
-            all_suspended_ms = sentence.everyone.map(|pause| pause.as_millis()),
+            session_suspended_ms = suspension.session.map(|pause| pause.as_millis()),
+            all_suspended_ms = suspension.everyone.map(|pause| pause.as_millis()),
             "the plugin {fault}",
         );
     }
@@ -259,7 +274,7 @@ impl fmt::Debug for Instance {
             .field("transform", &self.transform)
             .field("live", &self.live.is_some())
             .field("starts", &self.starts)
-            .field("blame", &self.blame)
+            .field("ledgers", &self.ledgers)
             .finish_non_exhaustive()
     }
 }

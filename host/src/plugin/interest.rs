@@ -5,7 +5,7 @@ use sluice_commands::{Categories, CommandId, table};
 use super::batch::UNKNOWN_COMMAND;
 
 /// What a transform wants to be called for, given its configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Interest {
     /// The commands whose requests cross; all others are forwarded without a call.
     pub commands: CommandSet,
@@ -18,7 +18,7 @@ pub struct Interest {
 }
 
 /// How much of each request a transform wants to see, from the least to the most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum View {
     /// Argument 0.
     Command,
@@ -28,8 +28,9 @@ pub enum View {
     All,
 }
 
-/// A set of commands, by their positions in the table. The set of all commands includes those that are not in the table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A set of commands, by their positions in the table. The set of all commands includes those that
+/// are not in the table.
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct CommandSet {
     /// A bit per command; `None` for all, also the unknown ones.
     bits: Option<Box<[u64]>>,
@@ -53,8 +54,8 @@ impl CommandSet {
         Ok(set)
     }
 
-    /// As [`CommandSet::from_names`], for operators: a word may also be an ACL category, such as `@write`. `@all` includes commands
-    /// that are not in the table. Case does not matter.
+    /// As [`CommandSet::from_names`], for operators: a word may also be an ACL category, such as
+    /// `@write`. `@all` includes commands that are not in the table. Case does not matter.
     ///
     /// # Errors
     ///
@@ -91,7 +92,8 @@ impl CommandSet {
         }
     }
 
-    /// Whether the command at this position of the table ([`UNKNOWN_COMMAND`] for one that is not in it) is in the set.
+    /// Whether the command at this position of the table ([`UNKNOWN_COMMAND`] for one that is not
+    /// in it) is in the set.
     #[inline]
     pub fn contains(&self, command: u16) -> bool {
         let Some(bits) = &self.bits else {

@@ -1,4 +1,5 @@
-//! What the sandbox measures of a plugin. Handles are made once per instance, so that a crossing finds nothing by name.
+//! What the sandbox measures of a plugin. Handles are made once per instance, so that a crossing
+//! finds nothing by name.
 
 use std::time::Duration;
 

@@ -1,7 +1,8 @@
 //! What a component imports and exports, by name: read off its bytes before it is compiled.
 //!
-//! Compiling takes seconds where a component brings an interpreter along, and fails with reasons of its own where a component was
-//! made for a contract that this host does not know. So all that can be told from names is told first.
+//! Compiling takes seconds where a component brings an interpreter along, and fails with reasons of
+//! its own where a component was made for a contract that this host does not know. So all that can
+//! be told from names is told first.
 
 use wasmparser::{Chunk, Parser, Payload};
 
@@ -13,7 +14,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Read them. What lies deeper in the component is passed over.
+    /// Reads them. What lies deeper in the component is passed over.
     ///
     /// # Errors
     ///
@@ -58,7 +59,7 @@ impl Names {
 }
 
 /// Which way a name goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Direction {
     Imports,
     Exports,

@@ -11,21 +11,19 @@ use wasmtime::component::Component;
 use super::cache::Cache;
 use super::engine;
 use super::host::metrics::Kinds;
-use super::load::{LoadError, Plugin};
-use super::spec::Spec;
 use super::ticker::{Pulse, Ticker};
 
 /// How a runtime is set up.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct RuntimeOptions {
-    /// Where compiled components are kept; `None` compiles each time. The directory is made if it does not exist, and must not
-    /// be writable by others.
+    /// Where compiled components are kept; `None` compiles each time. The directory is made if it
+    /// does not exist, and must not be writable by others.
     pub cache_dir: Option<PathBuf>,
 }
 
 impl RuntimeOptions {
-    /// Keep compiled components in this directory.
+    /// Keeps compiled components in this directory.
     #[must_use]
     pub fn with_cache_dir(mut self, dir: impl Into<PathBuf>) -> RuntimeOptions {
         self.cache_dir = Some(dir.into());
@@ -49,7 +47,8 @@ pub enum RuntimeError {
     Ticker(std::io::Error),
 }
 
-/// What the plugins of a process share: the compiler, the compile cache and the clock. One per process; clones are the same one.
+/// What the plugins of a process share: the compiler, the compile cache and the clock. One per
+/// process; clones are the same one.
 #[derive(Clone)]
 pub struct Runtime {
     shared: Arc<Shared>,
@@ -64,7 +63,7 @@ struct Shared {
 }
 
 impl Runtime {
-    /// Set up a runtime.
+    /// Sets up a runtime.
     ///
     /// # Errors
     ///
@@ -84,23 +83,6 @@ impl Runtime {
         })
     }
 
-    /// Read, check and compile a plugin. Compiling takes from 20 ms (Rust) to some seconds (Python); finding it in the compile
-    /// cache less than one.
-    ///
-    /// # Errors
-    ///
-    /// One sentence that names the plugin and what is wrong: see [`LoadError`].
-    pub fn load(&self, spec: &Spec) -> Result<Arc<Plugin>, LoadError> {
-        Plugin::load(self, spec).map(Arc::new)
-    }
-
-    /// Keep the compiled form of this plugin's component no longer: it will hardly be loaded again.
-    pub fn forget(&self, plugin: &Plugin) {
-        if let Some(cache) = &self.shared.cache {
-            cache.forget(&plugin.engine, plugin.sha256());
-        }
-    }
-
     /// The engine whose wasm code may use so many bytes of stack.
     pub(super) fn engine(&self, stack: usize) -> wasmtime::Result<Engine> {
         let mut engines = self.shared.engines.lock().unwrap_or_else(PoisonError::into_inner);
@@ -117,6 +99,13 @@ impl Runtime {
         match &self.shared.cache {
             Some(cache) => cache.component(engine, bytes),
             None => Component::from_binary(engine, bytes),
+        }
+    }
+
+    /// Keeps the compiled form of a component no longer.
+    pub(super) fn forget_compiled(&self, engine: &Engine, sha256: &[u8; 32]) {
+        if let Some(cache) = &self.shared.cache {
+            cache.forget(engine, sha256);
         }
     }
 

@@ -4,10 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::grants::Grants;
-use super::standard::Standard;
 
 /// A plugin as it is declared: everything that is decided before its component is read.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub struct Spec {
     /// The name by which chains, logs and metrics call it.
     pub name: String,
@@ -19,7 +18,8 @@ pub struct Spec {
     pub grants: Grants,
     /// How much it may use.
     pub limits: Limits,
-    /// What becomes of the requests of a crossing that failed. The chain applies it; the sandbox only carries it.
+    /// What becomes of the requests of a crossing that failed. The chain applies it; the sandbox
+    /// only carries it.
     pub on_fault: OnFault,
     /// Whether it may import WASI.
     pub wasi: Wasi,
@@ -27,8 +27,8 @@ pub struct Spec {
 
 impl Spec {
     /// A plugin from a file with no grants and the default limits.
-    pub fn from_path(name: impl Into<String>, path: impl Into<PathBuf>) -> Spec {
-        Spec {
+    pub fn from_path(name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
+        Self {
             name: name.into(),
             component: Component::Path(path.into()),
             sha256: None,
@@ -41,28 +41,35 @@ impl Spec {
 }
 
 /// Where a component is found.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub enum Component {
     /// In a file.
     Path(PathBuf),
-    /// In this binary.
-    Standard(&'static Standard),
+    /// In this binary: that of a standard plugin.
+    Standard {
+        /// The standard plugin's name.
+        name: &'static str,
+        /// The component; empty in a binary that was built before its plugins were.
+        bytes: &'static [u8],
+    },
 }
 
 /// The bounds of one instance, except where an item says that something is shared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Limits {
     /// Bytes, summed over all linear memories and tables. Default 16 MiB.
     pub memory: usize,
-    /// The time that one crossing may compute. Counted as processor time of the worker's thread, in ticks of a millisecond:
-    /// a crossing is ended between `crossing` and `crossing` plus two ticks. Default 5 ms.
+    /// The time that one crossing may compute. Counted as processor time of the worker's thread, in
+    /// ticks of a millisecond: a crossing is ended between `crossing` and `crossing` plus two
+    /// ticks. Default 5 ms.
     pub crossing: Duration,
-    /// The time that setting up an instance (instantiate and configure together) may compute. Default 1 s.
+    /// The time that setting up an instance (instantiate and configure together) may compute.
+    /// Default 1 s.
     pub setup: Duration,
     /// Bytes of the stack that wasm code may use: 64 KiB to 1 MiB. Default 512 KiB.
     pub stack: usize,
-    /// Bytes that one crossing may return: what is copied out of the sandbox, and also by how much the requests that it asks
-    /// for may exceed those that it was given. Default 64 MiB.
+    /// Bytes that one crossing may return: what is copied out of the sandbox, and also by how much
+    /// the requests that it asks for may exceed those that it was given. Default 64 MiB.
     pub output: usize,
     /// Bytes of the `state` map that all instances of a transform share. Default 1 MiB.
     pub state: usize,
@@ -73,8 +80,8 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
+    fn default() -> Self {
+        Self {
             memory: 16 << 20,
             crossing: Duration::from_millis(5),
             setup: Duration::from_secs(1),
@@ -88,7 +95,7 @@ impl Default for Limits {
 }
 
 /// What becomes of the requests (or responses) of a crossing that failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum OnFault {
     /// They are answered with an error.
     #[default]
@@ -100,11 +107,13 @@ pub enum OnFault {
 }
 
 /// What a component that imports `wasi:…` gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Wasi {
     /// It is refused.
     #[default]
     None,
-    /// An inert one: an empty environment, clocks that stand still, and a trap for everything else.
+    /// One that gives nothing away: an empty environment, and a trap for nearly everything else.
+    /// Clocks and randomness are real under the grants `clock` and `random`, and give zero
+    /// otherwise.
     Stub,
 }

@@ -1,4 +1,5 @@
-//! The standard plugins: components that ship within this binary, each with a declaration that fits it.
+//! The standard plugins: components that ship within this binary, each with a declaration that fits
+//! it.
 
 use std::time::Duration;
 
@@ -56,7 +57,7 @@ impl Standard {
     pub fn spec(&'static self) -> Spec {
         Spec {
             name: self.name.to_owned(),
-            component: Component::Standard(self),
+            component: Component::Standard { name: self.name, bytes: self.bytes },
             sha256: None,
             grants: self.grants.iter().copied().collect::<Grants>(),
             limits: Limits { memory: self.memory, state: self.state, crossing: self.crossing, ..Limits::default() },

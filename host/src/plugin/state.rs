@@ -1,17 +1,21 @@
-//! A map from bytes to bytes that all instances of a transform at one place in a chain share, on every worker.
+//! A map from bytes to bytes that all instances of a transform at one place in a chain share, on
+//! every worker.
 //!
-//! It is ordered, so that keys can be listed by prefix and in pages, and bounded in bytes: an entry is charged its key, its value
-//! and [`OVERHEAD`]. A write that would exceed the bound is refused and changes nothing. Expired entries are invisible at once; a
-//! write clears some away, and all of them before it would be refused.
+//! It is ordered, so that keys can be listed by prefix and in pages, and bounded in bytes: an entry
+//! is charged its key, its value and [`OVERHEAD`]. A write that would exceed the bound is refused
+//! and changes nothing. Expired entries are invisible at once; a write clears some away, and all of
+//! them before it would be refused.
 //!
-//! When a transform is replaced while it runs, the new one has the same entries ([`StateMap::heir`]), under a bound of its own.
+//! When a transform is replaced while it runs, the new one has the same entries
+//! ([`StateMap::heir`]), under a bound of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What an entry costs beyond its key and value, in bytes: its share of the map's nodes and of the allocator.
+/// What an entry costs beyond its key and value, in bytes: its share of the map's nodes and of the
+/// allocator.
 pub(super) const OVERHEAD: usize = 128;
 
 /// The most keys that one listing gives.
@@ -21,7 +25,7 @@ const LISTED: usize = 1000;
 const SWEPT: usize = 4;
 
 /// Why a write was refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub(super) enum Refusal {
     #[error("it would exceed the limit `state`")]
     Full,
@@ -61,8 +65,9 @@ impl StateMap {
         StateMap { limit, inner: Arc::default() }
     }
 
-    /// The same entries under another bound: what either writes the other reads. Where there is more than `limit` bytes already, nothing
-    /// goes, and nothing that would add to it is taken until there is less.
+    /// The same entries under another bound: what either writes the other reads. Where there is
+    /// more than `limit` bytes already, nothing goes, and nothing that would add to it is taken
+    /// until there is less.
     pub(super) fn heir(&self, limit: usize) -> StateMap {
         StateMap { limit, inner: Arc::clone(&self.inner) }
     }
@@ -190,7 +195,7 @@ impl Inner {
         Some(entry)
     }
 
-    /// Clear away up to `most` expired entries.
+    /// Clears away up to `most` expired entries.
     fn sweep(&mut self, now: Instant, most: usize) {
         for _ in 0..most {
             match self.expiries.first() {
@@ -219,4 +224,4 @@ fn number(value: &[u8]) -> Option<i64> {
 
 #[cfg(test)]
 #[path = "state_test.rs"]
-mod test;
+mod tests;

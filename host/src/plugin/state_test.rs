@@ -163,7 +163,7 @@ fn increments_from_many_threads_all_count() {
     assert_eq!(map.get(b"n").unwrap(), b"4000");
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 enum Step {
     Set(u8, usize, Option<u64>),
     Delete(u8),

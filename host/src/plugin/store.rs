@@ -5,11 +5,11 @@ use std::time::Duration;
 use cpu_time::ThreadTime;
 use wasmtime::{Engine, ResourceLimiter, Store, UpdateDeadline};
 
-use super::host::Capabilities;
 use super::spec::Limits;
 use super::ticker::Pulse;
 
-/// Core instances, memories and tables that one component may have. The largest toolchains make some thirty.
+/// Core instances, memories and tables that one component may have. The largest toolchains make
+/// some thirty.
 const INSTANCES: usize = 200;
 const MEMORIES: usize = 50;
 const TABLES: usize = 50;
@@ -17,16 +17,16 @@ const TABLES: usize = 50;
 /// Live component-model handles: transforms have no resources; a WASI stub has a handful.
 const HANDLES: usize = 1000;
 
-/// The data of a store.
-pub(super) struct Data {
+/// The data of a store: what bounds it, and the `capabilities` that host functions work on.
+pub(super) struct Data<C> {
     pub(super) memory: Memory,
     pub(super) deadline: Deadline,
-    pub(super) capabilities: Capabilities,
+    pub(super) capabilities: C,
     pulse: Pulse,
 }
 
 /// A store with every bound in force.
-pub(super) fn new(engine: &Engine, pulse: Pulse, limits: &Limits, capabilities: Capabilities) -> Store<Data> {
+pub(super) fn new<C: 'static>(engine: &Engine, pulse: Pulse, limits: &Limits, capabilities: C) -> Store<Data<C>> {
     let data = Data { memory: Memory::new(limits.memory), deadline: Deadline::default(), capabilities, pulse };
     let mut store = Store::new(engine, data);
     store.limiter(|data| &mut data.memory);
@@ -40,9 +40,9 @@ pub(super) fn new(engine: &Engine, pulse: Pulse, limits: &Limits, capabilities: 
     store
 }
 
-/// Give the wasm code that is called next so much time.
+/// Gives the wasm code that is called next so much time.
 #[inline]
-pub(super) fn arm(store: &mut Store<Data>, budget: Duration) {
+pub(super) fn arm<C>(store: &mut Store<Data<C>>, budget: Duration) {
     let data = store.data_mut();
     data.pulse.beat();
     data.deadline = Deadline { budget, since: None };
@@ -52,9 +52,10 @@ pub(super) fn arm(store: &mut Store<Data>, budget: Duration) {
 
 /// The processor time that a call may use.
 ///
-/// Reading the thread's clock is a system call, too dear for each crossing. So it is first read when a call is still running at
-/// the next tick, and from then on at each tick. Counting processor time rather than time means that a plugin does not fault
-/// because the machine is busy with something else.
+/// Reading the thread's clock is a system call, too dear for each crossing. So it is first read
+/// when a call is still running at the next tick, and from then on at each tick. Counting processor
+/// time rather than time means that a plugin does not fault because the machine is busy with
+/// something else.
 #[derive(Debug, Default)]
 pub(super) struct Deadline {
     budget: Duration,
@@ -85,8 +86,8 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    fn new(limit: usize) -> Memory {
-        Memory { limit, used: 0, last: 0, refused: false }
+    fn new(limit: usize) -> Self {
+        Self { limit, used: 0, last: 0, refused: false }
     }
 
     pub(super) fn limit(&self) -> usize {

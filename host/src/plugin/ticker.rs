@@ -1,8 +1,9 @@
-//! The one thread that makes time pass for wasm code: it advances the epoch of every engine once in a tick.
+//! The one thread that makes time pass for wasm code: it advances the epoch of every engine once in
+//! a tick.
 //!
-//! It sleeps for as long as no crossing happens, so an idle process is not woken a thousand times a second. A crossing calls
-//! [`Pulse::beat`], which in the usual case is one relaxed load of a flag that is set; while a crossing runs for longer than a
-//! tick, its deadline beats as well.
+//! It sleeps for as long as no crossing happens, so an idle process is not woken a thousand times a
+//! second. A crossing calls [`Pulse::beat`], which in the usual case is one relaxed load of a flag
+//! that is set; while a crossing runs for longer than a tick, its deadline beats as well.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,14 +13,16 @@ use std::time::Duration;
 
 use wasmtime::{Engine, EngineWeak};
 
-/// How long an epoch lasts: the precision of every deadline. A thousand wake-ups a second cost about a third of a percent of a
-/// processor; a shorter tick would be below what the scheduler keeps to.
+/// How long an epoch lasts: the precision of every deadline. A thousand wake-ups a second cost
+/// about a third of a percent of a processor; a shorter tick would be below what the scheduler
+/// keeps to.
 pub(super) const TICK: Duration = Duration::from_millis(1);
 
 /// Ticks without a crossing after which the ticker goes to sleep.
 const QUIET: u32 = 100;
 
-/// How long it sleeps at most: should a wake-up ever be missed, a deadline is late by this, not forever.
+/// How long it sleeps at most: should a wake-up ever be missed, a deadline is late by this, not
+/// forever.
 const NAP: Duration = Duration::from_millis(500);
 
 /// The thread, and the engines that it serves.
@@ -28,9 +31,9 @@ pub(super) struct Ticker {
     pulse: Pulse,
 }
 
-/// Tells the ticker that wasm code is running. The thread lives for as long as anybody has one of these, so whoever can run wasm
-/// code can rely on its deadlines.
-#[derive(Debug, Clone)]
+/// Tells the ticker that wasm code is running. The thread lives for as long as anybody has one of
+/// these, so whoever can run wasm code can rely on its deadlines.
+#[derive(Clone, Debug)]
 pub(super) struct Pulse(Arc<Running>);
 
 #[derive(Debug)]
@@ -57,7 +60,7 @@ impl std::fmt::Debug for Weak {
 }
 
 impl Ticker {
-    /// Start the thread.
+    /// Starts the thread.
     pub(super) fn start() -> io::Result<Ticker> {
         let shared = Arc::new(Shared::default());
         let thread = thread::Builder::new().name("epoch-ticker".to_owned()).spawn({
@@ -67,7 +70,7 @@ impl Ticker {
         Ok(Ticker { pulse: Pulse(Arc::new(Running { shared, thread: thread.thread().clone() })) })
     }
 
-    /// Advance this engine's epoch too, for as long as it lives.
+    /// Advances this engine's epoch too, for as long as it lives.
     pub(super) fn add(&self, engine: &Engine) {
         self.pulse.0.shared.engines().push(Weak(engine.weak()));
     }
@@ -127,4 +130,4 @@ impl Shared {
 
 #[cfg(test)]
 #[path = "ticker_test.rs"]
-mod test;
+mod tests;

@@ -1,70 +1,31 @@
-//! Nothing that a plugin returns is trusted: an answer is checked here against the batch that it answers.
+//! Nothing that a plugin returns is trusted: an answer is checked here against the batch that it
+//! answers.
 //!
-//! The checks make three promises to the rest of the host: an accepted answer can be read to its end without a surprise; every
-//! reply in it is exactly one complete frame; and what it makes the host send is bounded by
-//! what came in and the plugin's limit `output`, however often it refers to an argument.
+//! The checks make three promises to the rest of the host: an accepted answer can be read to its
+//! end without a surprise; every reply in it is exactly one complete frame; and what it makes the
+//! host send is bounded by what came in and the plugin's limit `output`, however often it refers to
+//! an argument.
 
 use crate::resp::reply::frame_length;
 
 use super::batch::{KEY, RequestBatch};
 use super::changes::Changes;
-use super::verdicts::Verdicts;
+use super::verdicts::{ARGUMENT_OF_ORIGINAL, ActionKind, Verdicts, WATCHED};
 
-/// The bit of a kind that says that the response is watched.
-pub(super) const WATCHED: u8 = 0x80;
-
-/// The bit of an argument's number that says that it is an argument of the original request.
-pub(super) const ARGUMENT_OF_ORIGINAL: u32 = 0x8000_0000;
-
-/// The most arguments that a server accepts in one request; one more and it closes the connection, which others share.
+/// The most arguments that a server accepts in one request; one more and it closes the connection,
+/// which others share.
 const MAX_ARGUMENTS: u32 = 1 << 20;
 
 /// The longest argument that a server accepts by default (`proto-max-bulk-len`), in bytes.
 const MAX_ARGUMENT_BYTES: u32 = 512 << 20;
 
-/// What a request or an argument costs beyond its bytes, so that a swarm of empty ones is bounded as well.
+/// What a request or an argument costs beyond its bytes, so that a swarm of empty ones is bounded
+/// as well.
 const REQUEST_COST: u64 = 64;
 const ARGUMENT_COST: u64 = 16;
 
-/// The low bits of a kind: what becomes of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Forward,
-    Rewrite,
-    Reply,
-    FanOut,
-    Close,
-}
-
-impl Kind {
-    pub(super) const fn from_bits(bits: u8) -> Option<Kind> {
-        Some(match bits {
-            0 => Kind::Forward,
-            1 => Kind::Rewrite,
-            2 => Kind::Reply,
-            3 => Kind::FanOut,
-            4 => Kind::Close,
-            _ => return None,
-        })
-    }
-
-    pub(super) const fn bits(self) -> u8 {
-        match self {
-            Kind::Forward => 0,
-            Kind::Rewrite => 1,
-            Kind::Reply => 2,
-            Kind::FanOut => 3,
-            Kind::Close => 4,
-        }
-    }
-
-    const fn may_watch(self) -> bool {
-        !matches!(self, Kind::Reply | Kind::Close)
-    }
-}
-
 /// Why an answer is invalid; completes the sentence "returned an invalid answer: …".
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub(super) enum Invalid {
     #[error("{indices} indices, but {kinds} kinds and {tags} tags")]
     Columns { indices: usize, kinds: usize, tags: usize },
@@ -101,7 +62,7 @@ pub(super) enum Invalid {
 }
 
 /// What is wrong with a frame; completes the sentence "a frame that …".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub(super) enum FrameProblem {
     #[error("is not RESP")]
     NotResp,
@@ -126,7 +87,7 @@ pub(super) struct Bounds {
     pub(super) responses: bool,
 }
 
-/// Check verdicts against the batch of requests that they answer.
+/// Checks verdicts against the batch of requests that they answer.
 pub(super) fn verdicts(verdicts: &Verdicts, batch: &RequestBatch<'_>, bounds: &Bounds) -> Result<(), Invalid> {
     let Verdicts { indices, kinds, tags, numbers, bytes } = verdicts;
     if indices.len() != kinds.len() || indices.len() != tags.len() {
@@ -138,7 +99,7 @@ pub(super) fn verdicts(verdicts: &Verdicts, batch: &RequestBatch<'_>, bounds: &B
     for (at, (&index, &bits)) in indices.iter().zip(kinds).enumerate() {
         rising(indices, at, index, batch.ids.len())?;
         let watched = bits & WATCHED != 0;
-        let kind = Kind::from_bits(bits & !WATCHED).ok_or(Invalid::Kind { at, kind: bits })?;
+        let kind = ActionKind::from_bits(bits & !WATCHED).ok_or(Invalid::Kind { at, kind: bits })?;
         if watched && !kind.may_watch() {
             return Err(Invalid::Watch { at });
         }
@@ -146,12 +107,12 @@ pub(super) fn verdicts(verdicts: &Verdicts, batch: &RequestBatch<'_>, bounds: &B
             return Err(Invalid::Unwatchable { at });
         }
         match kind {
-            Kind::Forward => {}
-            Kind::Rewrite => {
+            ActionKind::Forward => {}
+            ActionKind::Rewrite => {
                 original.seek(batch, index as usize);
                 cost += rest.request(at, batch, &original)?;
             }
-            Kind::FanOut => {
+            ActionKind::FanOut => {
                 original.seek(batch, index as usize);
                 let count = rest.number(at)?;
                 if count == 0 {
@@ -161,8 +122,8 @@ pub(super) fn verdicts(verdicts: &Verdicts, batch: &RequestBatch<'_>, bounds: &B
                     cost += rest.request(at, batch, &original)?;
                 }
             }
-            Kind::Reply => rest.frame(at, false)?,
-            Kind::Close => rest.frame(at, true)?,
+            ActionKind::Reply => rest.frame(at, false)?,
+            ActionKind::Close => rest.frame(at, true)?,
         }
     }
     if !rest.numbers.is_empty() || !rest.bytes.is_empty() {
@@ -174,7 +135,8 @@ pub(super) fn verdicts(verdicts: &Verdicts, batch: &RequestBatch<'_>, bounds: &B
     Ok(())
 }
 
-/// Check changes against the batch of responses that they answer: for each, whether it is a push, which nothing but a push may replace.
+/// Checks changes against the batch of responses that they answer: for each, whether it is a push,
+/// which nothing but a push may replace.
 pub(super) fn changes(
     changes: &Changes,
     mut pushes: impl Iterator<Item = bool>,
@@ -200,7 +162,8 @@ pub(super) fn changes(
     Ok(())
 }
 
-/// Check that bytes are exactly one complete reply. What only RESP3 knows becomes its counterpart where the session speaks RESP2.
+/// Checks that bytes are exactly one complete reply. What only RESP3 knows becomes its counterpart
+/// where the session speaks RESP2.
 pub(super) fn reply(frame: &[u8]) -> Result<(), FrameProblem> {
     match frame_length(frame) {
         Err(_) => return Err(FrameProblem::NotResp),
@@ -222,7 +185,7 @@ fn response(frame: &[u8], push: bool) -> Result<(), FrameProblem> {
     reply(&plain)
 }
 
-/// Check every element of a whole frame.
+/// Checks every element of a whole frame.
 fn elements(frame: &[u8]) -> Result<(), FrameProblem> {
     let mut rest = frame;
     while let Some((&kind, after)) = rest.split_first() {
@@ -266,7 +229,8 @@ fn cost_of(batch: &RequestBatch<'_>) -> u64 {
     lengths + batch.ids.len() as u64 * REQUEST_COST
 }
 
-/// The arguments of the request that a verdict is on. Verdicts come in the order of requests, so it only moves on.
+/// The arguments of the request that a verdict is on. Verdicts come in the order of requests, so it
+/// only moves on.
 #[derive(Default)]
 struct Original {
     request: usize,
@@ -301,7 +265,7 @@ impl Rest<'_> {
         Ok(number)
     }
 
-    /// Take a request; gives what it costs.
+    /// Takes a request; gives what it costs.
     fn request(&mut self, at: usize, batch: &RequestBatch<'_>, original: &Original) -> Result<u64, Invalid> {
         let count = self.number(at)?;
         if count == 0 || count > MAX_ARGUMENTS {
@@ -332,7 +296,7 @@ impl Rest<'_> {
         Ok(cost + literal)
     }
 
-    /// Take the frame of a verdict on the request at `index`.
+    /// Takes the frame of a verdict on the request at `index`.
     fn frame(&mut self, at: usize, may_be_empty: bool) -> Result<(), Invalid> {
         let length = self.number(at)?;
         let (frame, rest) = self.bytes.split_at_checked(length as usize).ok_or(Invalid::Bytes { at })?;
@@ -346,4 +310,4 @@ impl Rest<'_> {
 
 #[cfg(test)]
 #[path = "validate_test.rs"]
-mod test;
+mod tests;

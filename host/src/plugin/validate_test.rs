@@ -237,7 +237,7 @@ fn a_push_is_replaced_by_a_push_and_nothing_else_is() {
 }
 
 /// A verdict as a model: what it should read back as.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 enum Model {
     Forward,
     Rewrite(Vec<ModelArgument>),
@@ -246,7 +246,7 @@ enum Model {
     Close(Vec<u8>),
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 enum ModelArgument {
     Original(u32),
     Literal(Vec<u8>),
@@ -295,20 +295,20 @@ fn write(models: &[Option<(Model, Option<u64>)>]) -> Verdicts {
     for (index, model) in (0..).zip(models) {
         let Some((model, watch)) = model else { continue };
         let kind = match model {
-            Model::Forward => Kind::Forward,
+            Model::Forward => ActionKind::Forward,
             Model::Rewrite(arguments) => {
                 write_request(&mut answer, arguments);
-                Kind::Rewrite
+                ActionKind::Rewrite
             }
             Model::FanOut(requests) => {
                 answer.numbers.push(requests.len() as u32);
                 requests.iter().for_each(|arguments| write_request(&mut answer, arguments));
-                Kind::FanOut
+                ActionKind::FanOut
             }
             Model::Reply(frame) | Model::Close(frame) => {
                 answer.numbers.push(frame.len() as u32);
                 answer.bytes.extend_from_slice(frame);
-                if matches!(model, Model::Reply(_)) { Kind::Reply } else { Kind::Close }
+                if matches!(model, Model::Reply(_)) { ActionKind::Reply } else { ActionKind::Close }
             }
         };
         let watched = if watch.is_some() && kind.may_watch() { WATCHED } else { 0 };

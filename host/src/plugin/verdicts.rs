@@ -1,11 +1,15 @@
 //! The verdicts of a crossing, checked: what becomes of each request.
 
-use super::validate::{ARGUMENT_OF_ORIGINAL, Kind, WATCHED};
+/// The bit of a kind that says that the response is watched.
+pub(super) const WATCHED: u8 = 0x80;
+
+/// The bit of an argument's number that says that it is an argument of the original request.
+pub(super) const ARGUMENT_OF_ORIGINAL: u32 = 0x8000_0000;
 
 /// The verdicts on a batch of requests, in the columns form of the contract.
 ///
-/// [`Instance::requests`](super::Instance::requests) fills it and checks it against the batch, so whoever reads it need not.
-/// Keep one per chain position and pass it in again.
+/// [`Instance::requests`](super::Instance::requests) fills it and checks it against the batch, so
+/// whoever reads it need not. Keep one per chain position and pass it in again.
 #[derive(Debug, Default)]
 pub struct Verdicts {
     pub(super) indices: Vec<u32>,
@@ -17,8 +21,8 @@ pub struct Verdicts {
 
 impl Verdicts {
     /// No verdicts: every request is forwarded.
-    pub fn new() -> Verdicts {
-        Verdicts::default()
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Whether every request is simply forwarded.
@@ -31,11 +35,12 @@ impl Verdicts {
         self.indices.len()
     }
 
-    /// The verdicts, in the order of their requests. A request that is not listed is forwarded and not watched.
+    /// The verdicts, in the order of their requests. A request that is not listed is forwarded and
+    /// not watched.
     pub fn iter(&self) -> impl Iterator<Item = Verdict<'_>> {
         let mut rest = Cursor { numbers: &self.numbers, bytes: &self.bytes };
         self.indices.iter().zip(&self.kinds).zip(&self.tags).map_while(move |((&index, &kind), &tag)| {
-            let action = rest.action(Kind::from_bits(kind & !WATCHED)?)?;
+            let action = rest.action(ActionKind::from_bits(kind & !WATCHED)?)?;
             let watch = (kind & WATCHED != 0).then_some(tag);
             Some(Verdict { index, watch, action })
         })
@@ -60,8 +65,46 @@ impl Verdicts {
     }
 }
 
+/// What becomes of a request: the low bits of a kind.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum ActionKind {
+    Forward,
+    Rewrite,
+    Reply,
+    FanOut,
+    Close,
+}
+
+impl ActionKind {
+    pub(super) const fn from_bits(bits: u8) -> Option<Self> {
+        Some(match bits {
+            0 => Self::Forward,
+            1 => Self::Rewrite,
+            2 => Self::Reply,
+            3 => Self::FanOut,
+            4 => Self::Close,
+            _ => return None,
+        })
+    }
+
+    pub(super) const fn bits(self) -> u8 {
+        match self {
+            Self::Forward => 0,
+            Self::Rewrite => 1,
+            Self::Reply => 2,
+            Self::FanOut => 3,
+            Self::Close => 4,
+        }
+    }
+
+    /// Whether there will be a response to watch.
+    pub(super) const fn may_watch(self) -> bool {
+        !matches!(self, Self::Reply | Self::Close)
+    }
+}
+
 /// What becomes of one request.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub struct Verdict<'a> {
     /// The request's position in the batch.
     pub index: u32,
@@ -72,7 +115,7 @@ pub struct Verdict<'a> {
 }
 
 /// What becomes of the request itself.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub enum Action<'a> {
     /// It goes on unchanged.
     Forward,
@@ -82,19 +125,20 @@ pub enum Action<'a> {
     Reply(&'a [u8]),
     /// These go on in its place; their replies come back as one array.
     FanOut(Requests<'a>),
-    /// The session is closed once its earlier requests are answered; the frame, if any, is its last reply.
+    /// The session is closed once its earlier requests are answered; the frame, if any, is its last
+    /// reply.
     Close(Option<&'a [u8]>),
 }
 
 /// The arguments of one request, the command's name first. At least one.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub struct Arguments<'a> {
     numbers: &'a [u32],
     bytes: &'a [u8],
 }
 
 /// An argument of a rewritten request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Argument<'a> {
     /// The argument of the original request at this position.
     Original(u32),
@@ -124,7 +168,7 @@ impl<'a> Iterator for Arguments<'a> {
 impl ExactSizeIterator for Arguments<'_> {}
 
 /// The requests of a fan-out, in order. At least one.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub struct Requests<'a> {
     left: u32,
     rest: Cursor<'a>,
@@ -145,20 +189,21 @@ impl<'a> Iterator for Requests<'a> {
 
 impl ExactSizeIterator for Requests<'_> {}
 
-/// The front of what has not been taken yet. Every step gives `None` rather than panic, though checked verdicts never make it.
-#[derive(Debug, Clone, Copy)]
+/// The front of what has not been taken yet. Every step gives `None` rather than panic, though
+/// checked verdicts never make it.
+#[derive(Clone, Copy, Debug)]
 struct Cursor<'a> {
     numbers: &'a [u32],
     bytes: &'a [u8],
 }
 
 impl<'a> Cursor<'a> {
-    fn action(&mut self, kind: Kind) -> Option<Action<'a>> {
+    fn action(&mut self, kind: ActionKind) -> Option<Action<'a>> {
         Some(match kind {
-            Kind::Forward => Action::Forward,
-            Kind::Rewrite => Action::Rewrite(self.request()?),
-            Kind::Reply => Action::Reply(self.frame()?),
-            Kind::FanOut => {
+            ActionKind::Forward => Action::Forward,
+            ActionKind::Rewrite => Action::Rewrite(self.request()?),
+            ActionKind::Reply => Action::Reply(self.frame()?),
+            ActionKind::FanOut => {
                 let count = self.number()?;
                 let requests = Requests { left: count, rest: *self };
                 for _ in 0..count {
@@ -166,7 +211,7 @@ impl<'a> Cursor<'a> {
                 }
                 Action::FanOut(requests)
             }
-            Kind::Close => Action::Close(Some(self.frame()?).filter(|frame| !frame.is_empty())),
+            ActionKind::Close => Action::Close(Some(self.frame()?).filter(|frame| !frame.is_empty())),
         })
     }
 

@@ -7,7 +7,7 @@ use std::str::FromStr;
 pub(super) const PACKAGE: &str = "sluice:transform/";
 
 /// A version of the contract.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct ContractVersion {
     /// Rises where something was changed or taken away.
     pub major: u32,
@@ -25,7 +25,8 @@ pub(super) const V0_1: ContractVersion = version(0, 1, 0);
 /// Added `metrics.explain`.
 pub(super) const V0_2: ContractVersion = version(0, 2, 0);
 
-/// Every version whose components this host runs, the oldest first; the last one is the version of `wit/`, which it speaks.
+/// Every version whose components this host runs, the oldest first; the last one is the version of
+/// `wit/`, which it speaks.
 ///
 /// Each but the last has components of its own in `tests/frozen`.
 pub(super) const RUN: [ContractVersion; 2] = [V0_1, V0_2];
@@ -37,7 +38,8 @@ impl ContractVersion {
         last
     };
 
-    /// Whether this host runs components that were made for it. Versions that differ in their patch alone are the same to it.
+    /// Whether this host runs components that were made for it. Versions that differ in their patch
+    /// alone are the same to it.
     pub(super) fn is_run(self) -> bool {
         RUN.iter().any(|run| (run.major, run.minor) == (self.major, self.minor))
     }
@@ -52,7 +54,8 @@ impl fmt::Display for ContractVersion {
 impl FromStr for ContractVersion {
     type Err = ();
 
-    /// Three numbers; not what semantic versioning allows beyond them, which the contract does not use.
+    /// Three numbers; not what semantic versioning allows beyond them, which the contract does not
+    /// use.
     fn from_str(text: &str) -> Result<ContractVersion, ()> {
         let mut parts = text.split('.').map(|part| part.parse().map_err(drop));
         let mut next = || parts.next().unwrap_or(Err(()));
@@ -72,6 +75,11 @@ pub(super) fn run() -> String {
 pub(super) fn split(name: &str) -> Option<(&str, &str)> {
     let rest = name.strip_prefix(PACKAGE)?;
     Some(rest.split_once('@').unwrap_or((rest, "")))
+}
+
+/// Whether a name is that of this interface of the contract, in whatever version.
+pub(super) fn is_named(name: &str, interface: &str) -> bool {
+    split(name).is_some_and(|(found, _)| found == interface)
 }
 
 #[cfg(test)]

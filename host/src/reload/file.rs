@@ -1,7 +1,8 @@
 //! A file that may change at any time, and when it has.
 //!
-//! It is looked at again and again. Whoever writes it may not have finished, so a change counts once two looks in a row have found the
-//! same; and a build may delete it before it writes it, so that it is missing, or empty, counts after [`PATIENCE`] only.
+//! It is looked at again and again. Whoever writes it may not have finished, so a change counts
+//! once two looks in a row have found the same; and a build may delete it before it writes it, so
+//! that it is missing, or empty, counts after [`PATIENCE`] only.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -32,7 +33,8 @@ struct Stamp {
     inode: u64,
     size: u64,
     modified: (i64, i64),
-    /// When anything of it was changed, which nobody can set: a copy may keep the time of its original.
+    /// When anything of it was changed, which nobody can set: a copy may keep the time of its
+    /// original.
     changed: (i64, i64),
 }
 
@@ -48,7 +50,8 @@ pub(super) enum Look {
 }
 
 impl Watched {
-    /// What is there now is not known: the first look that finds it complete says that it has changed.
+    /// What is there now is not known: the first look that finds it complete says that it has
+    /// changed.
     pub(super) fn unknown(path: &Path) -> Self {
         Self { path: path.to_owned(), last: None, told: None, missing: None, told_missing: false }
     }
@@ -63,7 +66,7 @@ impl Watched {
         &self.path
     }
 
-    /// Look at it.
+    /// Looks at it.
     pub(super) fn look(&mut self, now: Instant) -> Look {
         let found = stamp(&self.path);
         self.note(found, now)
@@ -101,7 +104,7 @@ fn stamp(path: &Path) -> Option<Stamp> {
 }
 
 #[cfg(test)]
-mod test {
+mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 

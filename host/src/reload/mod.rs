@@ -1,8 +1,9 @@
-//! Components that change while they run: looked after, loaded, and put in the place of those that run.
+//! Components that change while they run: looked after, loaded, and put in the place of those that
+//! run.
 //!
-//! A thread looks at the files several times a second. One that has changed is read, compiled and configured for all of its places, as at the
-//! start and away from the workers; only when all of that has succeeded do the workers swap their chains.
-//! What fails is reported and changes nothing.
+//! A thread looks at the files several times a second. One that has changed is read, compiled and
+//! configured for all of its places, as at the start and away from the workers; only when all of
+//! that has succeeded do the workers swap their chains. What fails is reported and changes nothing.
 
 mod file;
 
@@ -24,14 +25,16 @@ use file::{Look, Watched};
 /// How often files are looked at.
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// Looks after the components of a running proxy, in a thread of its own. Dropping it ends that, though perhaps not at once.
+/// Looks after the components of a running proxy, in a thread of its own. Dropping it ends that,
+/// though perhaps not at once.
 #[derive(Debug)]
 pub struct Watcher {
     _end: Sender<()>,
 }
 
 impl Watcher {
-    /// Look after every component that stands in a file and in a chain. `chains` are those that the proxy was started with.
+    /// Looks after every component that stands in a file and in a chain. `chains` are those that
+    /// the proxy was started with.
     ///
     /// # Errors
     ///
@@ -149,7 +152,7 @@ impl Reload {
         }
     }
 
-    /// Put the component that is in the file now in the place of the one that runs.
+    /// Puts the component that is in the file now in the place of the one that runs.
     fn reload(&mut self, at: usize) {
         let begun = Instant::now();
         let candidate = &mut self.candidates[at];
@@ -172,7 +175,8 @@ impl Reload {
         if let (Some(was), Some(is)) = (transform_of(name, &self.chains), transform_of(name, &chains)) {
             let took_ms = begun.elapsed().as_millis();
             tracing::info!(plugin = name, was = %Version(was), is = %Version(is), took_ms, "the component was reloaded");
-            // The one that the proxy was started with may be wanted again; those in between would only fill the cache.
+            // The one that the proxy was started with may be wanted again; those in between would
+            // only fill the cache.
             if std::mem::replace(&mut candidate.reloaded, true) {
                 self.runtime.forget(was.plugin());
             }

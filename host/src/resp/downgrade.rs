@@ -85,7 +85,7 @@ fn skip(mut rest: &[u8], elements: usize) -> Option<&[u8]> {
 }
 
 #[cfg(test)]
-mod test {
+mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 

@@ -98,7 +98,7 @@ fn is_space(byte: u8) -> bool {
 }
 
 #[cfg(test)]
-mod test {
+mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 

@@ -158,4 +158,4 @@ fn length(frame: &[u8], pos: usize) -> Result<Option<(i64, usize)>, ProtocolErro
 
 #[cfg(test)]
 #[path = "reply_test.rs"]
-mod test;
+mod tests;

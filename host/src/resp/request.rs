@@ -113,4 +113,4 @@ fn header(frame: &[u8], pos: usize) -> Result<Header, ProtocolError> {
 
 #[cfg(test)]
 #[path = "request_test.rs"]
-mod test;
+mod tests;

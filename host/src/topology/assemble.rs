@@ -1,4 +1,5 @@
-//! From a checked topology to what workers run: plugins are loaded, and each is configured for its places.
+//! From a checked topology to what workers run: plugins are loaded, and each is configured for its
+//! places.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -6,7 +7,7 @@ use std::sync::Arc;
 
 use super::{Link, Source, Topology, TopologyError};
 use crate::chain;
-use crate::plugin::{self, Breach, LoadError, LoadProblem, Runtime, Site, Transform};
+use crate::plugin::{self, ContractError, LoadError, LoadProblem, Runtime, Site, Transform};
 use crate::worker::{ChainPlan, SourcePlan};
 
 impl Topology {
@@ -14,7 +15,8 @@ impl Topology {
     ///
     /// # Errors
     ///
-    /// Every plugin that could not be loaded, and every configuration that was refused, in one report.
+    /// Every plugin that could not be loaded, and every configuration that was refused, in one
+    /// report.
     pub fn assemble(&self, runtime: &Runtime) -> Result<Vec<SourcePlan>, TopologyError> {
         let mut refusals = Refusals::default();
         let loaded = self.load_plugins(runtime, &mut refusals);
@@ -25,14 +27,15 @@ impl Topology {
         Err(TopologyError::Invalid { file: self.file.clone(), lines: refusals.0 })
     }
 
-    /// Loads one plugin again, because its component has changed, and configures it for its places in `chains`: those that run now.
-    /// Gives it with the chains that it changes.
+    /// Loads one plugin again, because its component has changed, and configures it for its places
+    /// in `chains`: those that run now. Gives it with the chains that it changes.
     ///
     /// Each of its transforms takes over the `state` map of the one that stands at its place.
     ///
     /// # Errors
     ///
-    /// Why it cannot be loaded, or every configuration that it refuses: what [`Topology::assemble`] would say.
+    /// Why it cannot be loaded, or every configuration that it refuses: what [`Topology::assemble`]
+    /// would say.
     pub fn renew(
         &self,
         runtime: &Runtime,
@@ -90,17 +93,18 @@ fn setting(problem: &LoadProblem) -> &'static str {
         | LoadProblem::Invalid { .. } => ".component",
         LoadProblem::Pin { .. } => ".sha256",
         LoadProblem::Limit { .. } => ".limits",
-        LoadProblem::Breach { breach, .. } => match &**breach {
-            Breach::Needs(needs) if needs.wasi.is_empty() => ".grants",
-            Breach::Needs(needs) if needs.not_granted.is_empty() => ".wasi",
-            Breach::Needs(_) => "",
+        LoadProblem::Contract { error, .. } => match &**error {
+            ContractError::Needs(needs) if needs.wasi.is_empty() => ".grants",
+            ContractError::Needs(needs) if needs.not_granted.is_empty() => ".wasi",
+            ContractError::Needs(_) => "",
             _ => ".component",
         },
         LoadProblem::NotBuilt | LoadProblem::Engine(_) => "",
     }
 }
 
-/// A source with the transforms of its chain; one that could not be had is missing, and among the refusals.
+/// A source with the transforms of its chain; one that could not be had is missing, and among the
+/// refusals.
 fn plan(source: &Source, plugins: &HashMap<&str, Option<Arc<plugin::Plugin>>>, refusals: &mut Refusals) -> SourcePlan {
     let mut chain = Vec::with_capacity(source.chain.len());
     for (position, link) in source.chain.iter().enumerate() {

@@ -1,20 +1,21 @@
-//! From what the file says to what it means: names are resolved, and parts are held against each other.
+//! From what the file says to what it means: names are resolved, and parts are held against each
+//! other.
 
 use std::collections::HashSet;
 
+use super::checked::{Link, Plugin, Source, Topology};
 use super::declaration::Declaration;
 use super::document::{Document, SourceEntry};
-use super::locate::End;
-use super::node::{Node, quoted};
-use super::path::Path;
-use super::problem::{Origin, Problems};
 use super::sinks;
-use super::suggest::did_you_mean;
 use super::traffic;
-use super::{Link, Plugin, Source, Topology};
 use crate::net::{Address, ListenPlan};
 use crate::plugin::{Spec, standard};
 use crate::routing::SinkPlan;
+use crate::yaml::locate::End;
+use crate::yaml::node::{Node, quoted};
+use crate::yaml::path::Path;
+use crate::yaml::problem::{Origin, Problems};
+use crate::yaml::suggest::did_you_mean;
 
 /// Names that people will try in a chain, and why they do not work.
 const REFUSED: &[(&str, &str)] = &[
@@ -22,7 +23,8 @@ const REFUSED: &[(&str, &str)] = &[
     ("RedisSinkCluster", "this sink is called `ValkeySinkCluster`; it serves both"),
 ];
 
-/// The topology that the document means; `None` where it means none, and then the reason is among the problems.
+/// The topology that the document means; `None` where it means none, and then the reason is among
+/// the problems.
 pub(super) fn check(document: &Document<'_>, origin: Origin<'_>, problems: &mut Problems) -> Option<Topology> {
     names_are_unique(&document.sources, problems);
     addresses_are_unique(document, problems);

@@ -1,14 +1,15 @@
-//! How a sink reaches its servers and shares connections to them: the keys that all sinks with servers have.
+//! How a sink reaches its servers and shares connections to them: the keys that all sinks with
+//! servers have.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::node::{Fields, Key, Node};
-use super::problem::{Origin, Problems};
 use super::transport;
 use crate::net::Endpoint;
 use crate::upstream::{InFlight, Pipelining, PrivateLimits, SinglePlan};
+use crate::yaml::node::{Fields, Key, Node};
+use crate::yaml::problem::{Origin, Problems};
 
 const KEYS: &[Key] = &[
     Key::read("username"),

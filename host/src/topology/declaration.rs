@@ -1,9 +1,9 @@
 //! A plugin as `plugins` declares it.
 
-use super::node::{Key, Node};
-use super::path::Path;
-use super::problem::Problems;
 use super::terms::{self, Terms, one_of};
+use crate::yaml::node::{Key, Node};
+use crate::yaml::path::Path;
+use crate::yaml::problem::Problems;
 
 /// What the operator says of a plugin; what he does not say is `None`.
 #[derive(Clone, Debug)]

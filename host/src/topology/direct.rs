@@ -1,13 +1,14 @@
-//! What can be said of a `ValkeySinkCluster` whose clients route by themselves: it stands for one node of the cluster.
+//! What can be said of a `ValkeySinkCluster` whose clients route by themselves: it stands for one
+//! node of the cluster.
 
 use std::sync::Arc;
 
 use super::connection::{self, A_NODE};
-use super::node::{Key, Node};
-use super::problem::{Origin, Problems};
 use crate::cluster::Rewrite;
 use crate::net::Endpoint;
 use crate::upstream::SinglePlan;
+use crate::yaml::node::{Key, Node};
+use crate::yaml::problem::{Origin, Problems};
 
 const OWN: &[Key] = &[
     Key::read("direct_destination"),

@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use super::declaration::{self, Declaration};
 use super::limits;
-use super::node::{Fields, Key, Node};
-use super::path::Path;
-use super::problem::{Origin, Problems};
 use super::{traffic, transport};
 use crate::net::Address;
 use crate::net::tls::Inbound;
 use crate::traffic::Plan;
 use crate::worker::SessionLimits;
+use crate::yaml::node::{Fields, Key, Node};
+use crate::yaml::path::Path;
+use crate::yaml::problem::{Origin, Problems};
 
 /// A whole topology file.
 #[derive(Debug)]
@@ -39,7 +39,8 @@ pub(super) struct SourceEntry<'a> {
     pub(super) connection_limit: usize,
     pub(super) limits: SessionLimits,
     pub(super) traffic_log: Option<Plan>,
-    /// The transforms and the sink, by name, each with its configuration. `None` where there is no readable chain.
+    /// The transforms and the sink, by name, each with its configuration. `None` where there is no
+    /// readable chain.
     pub(super) chain: Option<Vec<(&'a str, Node<'a>)>>,
 }
 

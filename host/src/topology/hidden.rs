@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::connection;
-use super::node::{Fields, Key, Node};
-use super::problem::{Origin, Problems};
 use super::terms::one_of;
 use crate::net::Endpoint;
 use crate::upstream::ClusterPlan;
 use crate::upstream::ReadFrom;
+use crate::yaml::node::{Fields, Key, Node};
+use crate::yaml::problem::{Origin, Problems};
 
 const OWN: &[Key] = &[
     Key::read("first_contact_points"),

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::node::{Fields, Key};
-use super::problem::Problems;
 use crate::worker::{OutputLimits, SessionLimits};
+use crate::yaml::node::{Fields, Key};
+use crate::yaml::problem::Problems;
 
 const LIMITS: &[Key] = &[
     Key::read("query"),
@@ -18,7 +18,8 @@ const LIMITS: &[Key] = &[
     Key::read("subscriber_soft_time"),
 ];
 
-/// The least that any limit in bytes may be: below this not even an error message or a handshake fits.
+/// The least that any limit in bytes may be: below this not even an error message or a handshake
+/// fits.
 const LEAST: usize = 1024;
 
 /// The most that a request may have: the places of its arguments are kept in 32 bits.

@@ -1,10 +1,10 @@
 //! What can be said of a `ValkeySinkSingle`.
 
 use super::connection;
-use super::node::{Fields, Key, Node};
-use super::problem::{Origin, Problems};
 use crate::net::Endpoint;
 use crate::upstream::SinglePlan;
+use crate::yaml::node::{Fields, Key, Node};
+use crate::yaml::problem::{Origin, Problems};
 
 const OWN: &[Key] = &[Key::read("remote_address"), Key::read("servers")];
 

@@ -2,10 +2,10 @@
 
 use super::direct::{self, direct};
 use super::hidden::hidden;
-use super::node::Node;
-use super::problem::{Origin, Problems};
 use super::single::single;
 use crate::routing::SinkPlan;
+use crate::yaml::node::Node;
+use crate::yaml::problem::{Origin, Problems};
 
 /// Reads a sink's configuration.
 pub(super) type Read = fn(&Node<'_>, Origin<'_>, &mut Problems) -> Option<SinkPlan>;

@@ -1,9 +1,10 @@
-//! The terms that a plugin runs on: what it may use, how much of it, and what becomes of its requests when it faults.
+//! The terms that a plugin runs on: what it may use, how much of it, and what becomes of its
+//! requests when it faults.
 
-use super::node::{Fields, Key, Node, quoted};
-use super::problem::Problems;
-use super::suggest::did_you_mean;
 use crate::plugin::{Grant, Grants, Limits, OnFault, Spec, Wasi};
+use crate::yaml::node::{Fields, Key, Node, quoted};
+use crate::yaml::problem::Problems;
+use crate::yaml::suggest::did_you_mean;
 
 /// What the operator says of them; what he does not say is `None`.
 #[derive(Clone, Debug)]
@@ -59,7 +60,7 @@ const ON_FAULT: &[(&str, OnFault)] =
 const WASI: &[(&str, Wasi)] = &[("none", Wasi::None), ("stub", Wasi::Stub)];
 
 impl Terms {
-    /// Read those of the [`KEYS`] that are given.
+    /// Reads those of the [`KEYS`] that are given.
     pub(crate) fn read(fields: &Fields<'_>, problems: &mut Problems) -> Self {
         Self {
             grants: fields.get("grants").and_then(|node| grants(&node, problems)),
@@ -74,7 +75,7 @@ impl Terms {
         self.on_fault == Some(OnFault::Bypass)
     }
 
-    /// Put what was said in the place of what `spec` says.
+    /// Puts what was said in the place of what `spec` says.
     pub(crate) fn apply(&self, spec: &mut Spec) {
         spec.grants = self.grants.unwrap_or(spec.grants);
         spec.on_fault = self.on_fault.unwrap_or(spec.on_fault);

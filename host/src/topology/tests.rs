@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use std::time::Duration;
+
 use super::*;
 use crate::plugin::{Component, Grant, Limits, OnFault, Wasi, standard};
 use crate::traffic::{Destination, Values};
+use crate::worker::{SessionLimits, SinkPlan};
 
 fn parse(text: &str) -> Result<Topology, TopologyError> {
     Topology::parse(FilePath::new("conf/t.yaml"), text)
@@ -478,7 +481,7 @@ fn a_standard_plugin_is_declared_to_change_what_it_may_use_and_keeps_the_rest() 
     let topology = good(&with_top("plugins: { MemoryStore: { limits: { memory: 1GiB }, on_fault: close } }"));
     let [plugin] = topology.plugins.as_slice() else { panic!("{topology:?}") };
     let usual = standard::find("MemoryStore").unwrap().spec();
-    assert!(matches!(plugin.spec.component, Component::Standard(standard) if standard.name == "MemoryStore"));
+    assert!(matches!(plugin.spec.component, Component::Standard { name: "MemoryStore", .. }));
     assert_eq!(plugin.spec.limits, Limits { memory: 1 << 30, ..usual.limits });
     assert_eq!(plugin.spec.grants, usual.grants);
     assert_eq!(plugin.spec.on_fault, OnFault::Close);

@@ -1,10 +1,10 @@
 //! The traffic log of a source.
 
-use super::node::{Key, Node};
-use super::problem::{Origin, Problems};
 use super::terms::one_of;
 use crate::plugin::CommandSet;
 use crate::traffic::{Destination, MAX_ARGUMENT, Plan, Values};
+use crate::yaml::node::{Key, Node};
+use crate::yaml::problem::{Origin, Problems};
 
 const TRAFFIC_LOG: &[Key] =
     &[Key::read("file"), Key::read("sample"), Key::read("commands"), Key::read("values"), Key::read("max_argument")];

@@ -1,15 +1,16 @@
-//! `tls` of a source and of a sink. The files are read at once: what is wrong with them is a problem of the topology.
+//! `tls` of a source and of a sink. The files are read at once: what is wrong with them is a
+//! problem of the topology.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
 
-use super::node::{Fields, Key, Node};
-use super::path::Path;
-use super::problem::{Origin, Problems};
-use crate::net::tls::{Fresh, IdentityFiles, Inbound, InboundFiles, OutboundFiles, Part, TlsError};
+use crate::net::tls::{IdentityFiles, Inbound, InboundFiles, OutboundFiles, Part, ReloadingFiles, TlsError};
 use crate::net::{Endpoint, Remote, RemoteTls};
+use crate::yaml::node::{Fields, Key, Node};
+use crate::yaml::path::Path;
+use crate::yaml::problem::{Origin, Problems};
 
 const CERTIFICATE: &str = "certificate_path";
 const PRIVATE_KEY: &str = "private_key_path";
@@ -33,7 +34,7 @@ pub(super) fn inbound(node: &Node<'_>, origin: Origin<'_>, problems: &mut Proble
     let private_key = required(PRIVATE_KEY, "the private key of the certificate, in PEM");
     let authority = optional(&fields, AUTHORITY, origin, problems);
     let identity = IdentityFiles { certificate: certificate?, private_key: private_key? };
-    let loaded = Fresh::load(InboundFiles { identity, authority: authority? });
+    let loaded = ReloadingFiles::load(InboundFiles { identity, authority: authority? });
     loaded.map_err(|error| unusable(&fields.path, &error, problems)).ok().map(Arc::new)
 }
 
@@ -79,7 +80,7 @@ fn outbound(node: &Node<'_>, endpoints: &[Endpoint], origin: Origin<'_>, problem
         }
     };
     let files = OutboundFiles { authority: authority?, identity, verify_hostname: verify_hostname? };
-    let config = Fresh::load(files).map_err(|error| unusable(&fields.path, &error, problems)).ok()?;
+    let config = ReloadingFiles::load(files).map_err(|error| unusable(&fields.path, &error, problems)).ok()?;
     Some(RemoteTls { config: Arc::new(config), server_name })
 }
 

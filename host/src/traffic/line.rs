@@ -45,7 +45,8 @@ pub(super) struct Line {
     pub(super) user: String,
     pub(super) message: MessageId,
     pub(super) command: Name,
-    /// The first ones: how long each is, and how many bytes of it are in `shown`; `None`: it is not to be shown.
+    /// The first ones: how long each is, and how many bytes of it are in `shown`; `None`: it is not
+    /// to be shown.
     pub(super) arguments: Vec<(usize, Option<usize>)>,
     /// What is shown of arguments, one behind the other.
     pub(super) shown: Vec<u8>,
@@ -156,7 +157,7 @@ impl Line {
         size_of::<Self>() + size_of_val(self.arguments.as_slice()) + text
     }
 
-    /// Append it to `out`, with its line end.
+    /// Appends it to `out`, with its line end.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         let answer = self.answer.as_ref();
         let json = Json {

@@ -2,7 +2,7 @@
 
 use sluice_commands::{self as row, Categories, CommandId, table};
 
-use super::Values;
+use super::plan::Values;
 
 /// What a line may say of a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -88,8 +88,8 @@ fn code(text: &str) -> &str {
     if word.bytes().all(|byte| byte.is_ascii_uppercase()) { word } else { "" }
 }
 
-/// An error without what it quotes, but for the names of commands. What follows `with args beginning with` is in quotes as well, but
-/// may hold quotes itself.
+/// An error without what it quotes, but for the names of commands. What follows
+/// `with args beginning with` is in quotes as well, but may hold quotes itself.
 fn unquoted(text: &str) -> String {
     let text = text.split(", with args beginning with").next().unwrap_or_default();
     let mut out = String::with_capacity(text.len());

@@ -1,4 +1,5 @@
-//! Where a worker takes lines off: which requests are logged, and what is kept of them until they are answered.
+//! Where a worker takes lines off: which requests are logged, and what is kept of them until they
+//! are answered.
 
 use std::cell::Cell;
 use std::fmt;
@@ -10,9 +11,9 @@ use metrics::{Counter, counter};
 use sluice_commands::{Args, CommandId, key_positions};
 
 use super::line::{Answer, By, Line, Name};
+use super::plan::{MAX_ARGUMENT, Plan, Values};
 use super::secrets::Secrets;
 use super::writer::Log;
-use super::{MAX_ARGUMENT, Plan, Values};
 use crate::ids::{MessageId, SessionId};
 use crate::plugin::SessionDirectory;
 
@@ -22,8 +23,8 @@ const ARGUMENTS: usize = 32;
 /// The most bytes that are kept of the name of a command that is in no table.
 const NAME: usize = 64;
 
-/// How much may be kept of the requests of one source and worker that are in flight, in bytes: a client may send many small ones, and
-/// what is kept of each is more than it has sent.
+/// How much may be kept of the requests of one source and worker that are in flight, in bytes: a
+/// client may send many small ones, and what is kept of each is more than it has sent.
 const HELD: usize = 16 << 20;
 
 /// Chooses among the requests of a source, on one worker.
@@ -48,7 +49,8 @@ struct Outlet {
     held: Cell<usize>,
 }
 
-/// A request that will be logged once it is answered, or when it is clear that it never will be: when this is dropped.
+/// A request that will be logged once it is answered, or when it is clear that it never will be:
+/// when this is dropped.
 pub struct Entry {
     line: Option<Box<Line>>,
     /// How many bytes it keeps.
@@ -60,7 +62,8 @@ impl Tap {
     /// A tap for the requests of `source` on one worker.
     pub fn new(plan: &Plan, log: Log, source: Arc<str>, directory: Rc<dyn SessionDirectory>) -> Self {
         let dropped = counter!("sluice_traffic_log_dropped_total", "source" => source.to_string());
-        // Exactly 1 saturates to the largest number, which is treated as "all"; seeds need not be secret, but must not be 0.
+        // Exactly 1 saturates to the largest number, which is treated as "all"; seeds need not be
+        // secret, but must not be 0.
         let threshold = (plan.sample * 2f64.powi(64)) as u64;
         let random = getrandom::u64().unwrap_or(0x9e37_79b9_7f4a_7c15) | 1;
         Self {

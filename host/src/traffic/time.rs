@@ -16,8 +16,8 @@ pub(super) fn rfc3339(time: SystemTime) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:06}Z", since.subsec_micros())
 }
 
-/// The year, month and day, so many days after 1 January 1970. Years are counted from March, so that a leap day is the last of its
-/// year.
+/// The year, month and day, so many days after 1 January 1970. Years are counted from March, so
+/// that a leap day is the last of its year.
 fn date(days: u64) -> (u64, u64, u64) {
     let days = days + BEFORE_1970;
     let (period, day) = (days / PERIOD, days % PERIOD);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use metrics::counter;
 
 use super::line::Line;
-use super::{Destination, Plan};
+use super::plan::{Destination, Plan};
 
 /// How many lines may wait to be written. With the most that a line holds, 16 MiB and something.
 const WAITING: usize = 4096;
@@ -58,14 +58,15 @@ enum Message {
 }
 
 impl Log {
-    /// Have a line written. Never waits; `false`: there is no room, and the line is dropped.
+    /// Has a line written. Never waits; `false`: there is no room, and the line is dropped.
     pub(super) fn send(&self, line: Box<Line>) -> bool {
         self.0.try_send(Message::Line(line)).is_ok()
     }
 }
 
 impl Writers {
-    /// The log that `plan` asks for: a new one, or that of another source with the same destination.
+    /// The log that `plan` asks for: a new one, or that of another source with the same
+    /// destination.
     ///
     /// # Errors
     ///
@@ -83,8 +84,8 @@ impl Writers {
         Ok(Log(messages))
     }
 
-    /// Open the files again, after they have been moved away: what was logged until now is still written to the old ones. Waits
-    /// for a writer that is behind, for a second at most.
+    /// Opens the files again, after they have been moved away: what was logged until now is still
+    /// written to the old ones. Waits for a writer that is behind, for a second at most.
     pub fn reopen(&self) {
         let deadline = Instant::now() + END;
         for writing in self.0.iter().filter(|writing| writing.destination != Destination::Stdout) {
@@ -110,7 +111,7 @@ impl Drop for Writers {
 }
 
 impl Writing {
-    /// Put a message behind the lines that wait. `false`: there was no room for it in time.
+    /// Puts a message behind the lines that wait. `false`: there was no room for it in time.
     fn tell(&self, message: impl Fn() -> Message, deadline: Instant) -> bool {
         while self.messages.try_send(message()).is_err() {
             if Instant::now() >= deadline || self.thread.is_finished() {
@@ -141,7 +142,7 @@ impl Writer {
         Ok(Self { destination, out, chunk: Vec::new(), sources: Vec::new(), torn: false, failing: false })
     }
 
-    /// Write until the end.
+    /// Writes until the end.
     fn run(mut self, messages: &Receiver<Message>) {
         while let Ok(message) = messages.recv() {
             let mut next = Some(message);
@@ -223,7 +224,7 @@ fn open(destination: &Destination) -> io::Result<Box<dyn Write + Send>> {
     }
 }
 
-/// Write all of it, or say how much was.
+/// Writes all of it, or says how much was.
 fn write(out: &mut dyn Write, bytes: &[u8]) -> Result<(), (usize, io::Error)> {
     let mut written = 0;
     while written < bytes.len() {

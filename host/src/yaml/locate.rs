@@ -1,7 +1,8 @@
 //! From a path to a line and a column.
 //!
-//! `serde_yaml` tells a place only where it fails. So the text is read once more by a visitor that follows the path and fails
-//! on purpose when it has arrived. That costs a parse for each message shown, and only when there is one.
+//! `serde_yaml` tells a place only where it fails. So the text is read once more by a visitor that
+//! follows the path and fails on purpose when it has arrived. That costs a parse for each message
+//! shown, and only when there is one.
 
 use std::fmt;
 
@@ -25,7 +26,8 @@ pub(crate) enum End {
     Value,
 }
 
-/// Where the node at `path` stands; `None` where the path leads nowhere in this text (it goes through a merged key).
+/// Where the node at `path` stands; `None` where the path leads nowhere in this text (it goes
+/// through a merged key).
 pub(crate) fn locate(text: &str, path: &Path, end: End) -> Option<Place> {
     let steps = path.steps();
     let follow = Follow { steps, end };
@@ -135,7 +137,8 @@ impl<'de> Visitor<'de> for Follow<'_> {
     }
 }
 
-/// Reads a key and says whether it is the wanted one; fails on purpose if that is where the path ends.
+/// Reads a key and says whether it is the wanted one; fails on purpose if that is where the path
+/// ends.
 struct Key<'p> {
     wanted: &'p Step,
     stop: bool,

@@ -1,6 +1,8 @@
-//! YAML files that people write, read strictly: every key is known, and what is wrong is said with its file, line and path.
+//! YAML files that people write, read strictly: every key is known, and what is wrong is said with
+//! its file, line and path.
 //!
-//! A file is read as a [`Document`]. Walking its [`node::Node`]s collects [`problem::Problems`], all of which are reported at once.
+//! A file is read as a [`Document`]. Walking its [`node::Node`]s collects [`problem::Problems`],
+//! all of which are reported at once.
 //!
 //! | file | idea |
 //! | --- | --- |

@@ -1,4 +1,5 @@
-//! Walking a YAML document: each node knows its path, and reads itself or says what was expected of it.
+//! Walking a YAML document: each node knows its path, and reads itself or says what was expected of
+//! it.
 
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
@@ -74,8 +75,8 @@ impl<'a> Fields<'a> {
         Some(Node { value, path })
     }
 
-    /// Refuses those of these keys that stand there with nothing behind them: where a key says what must hold, taking it for
-    /// absent would let anything hold.
+    /// Refuses those of these keys that stand there with nothing behind them: where a key says what
+    /// must hold, taking it for absent would let anything hold.
     pub(crate) fn refuse_empty(&self, keys: &[&str], problems: &mut Problems) {
         for key in keys {
             if self.given(key).is_some_and(|node| node.value.is_null()) {
@@ -238,7 +239,8 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// An address of ours, or of a server. A Unix socket's path gets its own words where it is wrong.
+    /// An address of ours, or of a server. A Unix socket's path gets its own words where it is
+    /// wrong.
     pub(crate) fn address<A: FromStr<Err = AddressError>>(&self, what: &str, problems: &mut Problems) -> Option<A> {
         match self.text(what, problems)?.parse() {
             Ok(address) => Some(address),

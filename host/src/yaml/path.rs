@@ -51,7 +51,8 @@ impl fmt::Display for Path {
     }
 }
 
-/// Whether a key can stand in a path without quotes and still be told from the punctuation around it.
+/// Whether a key can stand in a path without quotes and still be told from the punctuation around
+/// it.
 fn is_plain(key: &str) -> bool {
     !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-')
 }

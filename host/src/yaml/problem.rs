@@ -69,7 +69,8 @@ impl Problems {
             Some(read) if self.is_empty() => Ok(read),
             _ => {
                 let mut lines = self.lines(origin);
-                // Whoever gives nothing says why. Should that be forgotten somewhere, an empty report would say nothing at all.
+                // Whoever gives nothing says why. Should that be forgotten somewhere, an empty
+                // report would say nothing at all.
                 if lines.is_empty() {
                     let file = origin.file.display();
                     lines.push(format!("{file}: this cannot be used, and Sluice fails to say why: please report it"));
@@ -125,7 +126,8 @@ pub enum DocumentError {
     Invalid {
         /// The file.
         file: PathBuf,
-        /// A line for each problem, in the order of the file's parts: `file:line:column: path: message`. At least one.
+        /// A line for each problem, in the order of the file's parts:
+        /// `file:line:column: path: message`. At least one.
         lines: Vec<String>,
     },
 }

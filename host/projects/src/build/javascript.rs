@@ -20,7 +20,8 @@ const OLDEST: (u32, u32) = (20, 19);
 /// Runs it: packages, module, WIT, world, output.
 const DRIVER: &str = include_str!("javascript/componentize.mjs");
 
-/// The module that the component is made of, between what it imports and what it exports: one around the transform's.
+/// The module that the component is made of, between what it imports and what it exports: one
+/// around the transform's.
 const MODULE: &str = include_str!("javascript/component.js");
 
 /// What the transform's file is called in it.
@@ -29,7 +30,7 @@ const PLACEHOLDER: &str = "TRANSFORM";
 /// The interface that its log goes to, if the world imports it.
 const LOG: &str = "sluice:transform/log@";
 
-/// Make the component of a project.
+/// Makes the component of a project.
 pub(crate) fn build(project: &Project, tools: &Tools) -> Result<Vec<u8>> {
     check_version()?;
     let wit = world::assemble(project)?;

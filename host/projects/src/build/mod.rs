@@ -11,8 +11,9 @@ use anyhow::Result;
 use crate::project::Project;
 use crate::tools::Tools;
 
-/// Build a project's component with the tools of its language, and give its bytes: whoever asked looks at it before it takes the place of
-/// the one that is there. Every command that is run is printed first.
+/// Build a project's component with the tools of its language, and give its bytes: whoever asked
+/// looks at it before it takes the place of the one that is there. Every command that is run is
+/// printed first.
 ///
 /// # Errors
 ///

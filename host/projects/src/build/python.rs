@@ -26,7 +26,7 @@ const PLACEHOLDER: &str = "TRANSFORM";
 /// Names of modules that are not for transforms: the one above, and the bindings.
 const TAKEN: [&str; 2] = ["component", "wit_world"];
 
-/// Make the component of a project.
+/// Makes the component of a project.
 pub(crate) fn build(project: &Project, tools: &Tools) -> Result<Vec<u8>> {
     check_version()?;
     let wit = world::assemble(project)?;

@@ -24,7 +24,8 @@ const RUSTUP_LIMIT: Duration = Duration::from_secs(90);
 pub const DEBIAN_PACKAGES: [&str; 2] = ["rustc-web", "rust-web-src"];
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 
-/// What would make a nested cargo build for another machine or with flags that were meant for the host.
+/// What would make a nested cargo build for another machine or with flags that were meant for the
+/// host.
 const HOST_VARIABLES: [&str; 6] = [
     "RUSTFLAGS",
     "CARGO_ENCODED_RUSTFLAGS",
@@ -34,7 +35,7 @@ const HOST_VARIABLES: [&str; 6] = [
     "CARGO_BUILD_TARGET_DIR",
 ];
 
-/// Make the component of a project: a crate with a `cdylib`.
+/// Makes the component of a project: a crate with a `cdylib`.
 pub(crate) fn build(project: &Project, tools: &Tools) -> Result<Vec<u8>> {
     project.support()?;
     let toolchain = Toolchain::find(tools.directory(), || {
@@ -68,7 +69,8 @@ fn module(messages: &str) -> Option<PathBuf> {
 pub enum Toolchain {
     /// Our own compiler has the target's standard library.
     Own,
-    /// Debian's compiler builds the standard library from its sources (once, about 30 s); our compiler's linker links.
+    /// Debian's compiler builds the standard library from its sources (once, about 30 s); our
+    /// compiler's linker links.
     Debian {
         /// The path of `rust-lld`.
         linker: PathBuf,
@@ -76,8 +78,9 @@ pub enum Toolchain {
 }
 
 impl Toolchain {
-    /// The first that works: the target is there; rustup fetches it; Debian's packages, which `install` may bring where they are
-    /// missing. `cache` is a directory for a note, so that a machine without rustup's server is asked only once.
+    /// The first that works: the target is there; rustup fetches it; Debian's packages, which
+    /// `install` may bring where they are missing. `cache` is a directory for a note, so that a
+    /// machine without rustup's server is asked only once.
     ///
     /// # Errors
     ///
@@ -124,7 +127,7 @@ impl Toolchain {
         Ok(Self::Debian { linker })
     }
 
-    /// Make a cargo command compile with it.
+    /// Makes a cargo command compile with it.
     pub fn apply(&self, cargo: &mut Command) {
         for variable in HOST_VARIABLES {
             cargo.env_remove(variable);
@@ -132,8 +135,8 @@ impl Toolchain {
         match self {
             Self::Own => {}
             Self::Debian { linker } => {
-                // A wrapper would be asked about a compiler that it does not know, and `cargo run` points the loader to the
-                // libraries of ours.
+                // A wrapper would be asked about a compiler that it does not know, and `cargo run`
+                // points the loader to the libraries of ours.
                 for variable in ["RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "LD_LIBRARY_PATH"] {
                     cargo.env_remove(variable);
                 }
@@ -168,7 +171,7 @@ fn debian_has_sources() -> bool {
         .is_ok_and(|sysroot| Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library/Cargo.lock").is_file())
 }
 
-/// Ask the compiler that cargo would use.
+/// Asks the compiler that cargo would use.
 fn own_rustc(arguments: &[&str]) -> Result<String> {
     process::output(Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())).args(arguments))
 }

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::anyhow;
 use sluice::plugin::Fault;
 
-/// How long a sample takes: long enough for the clock, short enough to fall between two interruptions.
+/// How long a sample takes: long enough for the clock, short enough to fall between two
+/// interruptions.
 const SAMPLE: Duration = Duration::from_millis(2);
 
 /// How long all samples of a size take.
@@ -14,7 +15,8 @@ const ALL: Duration = Duration::from_millis(150);
 /// The fewest samples, however long each takes.
 const FEWEST: usize = 3;
 
-/// Nanoseconds of a crossing, in the fastest of many samples: what disturbs a sample only makes it slower.
+/// Nanoseconds of a crossing, in the fastest of many samples: what disturbs a sample only makes it
+/// slower.
 pub(super) fn fastest(mut cross: impl FnMut() -> Result<(), Fault>) -> anyhow::Result<f64> {
     let mut times = |count: u32| -> anyhow::Result<Duration> {
         let begun = Instant::now();

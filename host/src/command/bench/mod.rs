@@ -17,11 +17,11 @@ use sluice::plugin::{
 };
 use sluice::resp::{escapes, inline, reply};
 
-use self::batch::{Requests, Responses};
-use self::table::{Column, Table};
 use super::cache::CacheChoice;
 use super::component::with_everything_granted;
 use super::starting::Starting;
+use batch::{Requests, Responses};
+use table::{Column, Table};
 
 /// The sizes of the vectors.
 const VECTORS: [usize; 5] = [1, 4, 16, 64, 256];
@@ -30,7 +30,8 @@ const VECTORS: [usize; 5] = [1, 4, 16, 64, 256];
 const COMMON: [&str; 2] =
     ["SET key:000001 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", "GET key:000001"];
 
-/// Measures a component, and prints a table. `requests` are the words of requests that take turns; none: what suits it.
+/// Measures a component, and prints a table. `requests` are the words of requests that take turns;
+/// none: what suits it.
 pub(crate) fn bench(
     name: &str,
     config: &Value,
@@ -42,7 +43,7 @@ pub(crate) fn bench(
     let plugin = load(&runtime, &unhurried(with_everything_granted(name)), name)?;
     let transform = configure(&plugin, config)?;
     let lane = plugin.lane().name();
-    let nothing = nothing(&runtime, lane)?;
+    let noop = noop(&runtime, lane)?;
     let requests = match requests {
         [] => suitable(transform.interest()),
         requests => requests.to_vec(),
@@ -51,8 +52,8 @@ pub(crate) fn bench(
 
     let starting = Starting::of(&transform)?;
     let subject = Subject { transform: &transform, interest: transform.interest() };
-    // What does nothing is shown the very same bytes.
-    let peer = Subject { transform: &nothing, interest: transform.interest() };
+    // It is shown the very same bytes.
+    let peer = Subject { transform: &noop, interest: transform.interest() };
     let (asked, memory) = subject.requests(&requests)?;
     let mut columns = vec![asked, peer.requests(&requests)?.0.named("do nothing")];
     let watched = subject.tags(&requests)?;
@@ -94,11 +95,11 @@ fn configure(plugin: &Arc<Plugin>, config: &Value) -> anyhow::Result<Arc<Transfo
 }
 
 /// The component that does nothing, in the same lane.
-fn nothing(runtime: &Runtime, lane: &str) -> anyhow::Result<Arc<Transform>> {
+fn noop(runtime: &Runtime, lane: &str) -> anyhow::Result<Arc<Transform>> {
     let directory = tempfile::tempdir().context("no room for a component")?;
-    let file = directory.path().join("nothing.wasm");
-    std::fs::write(&file, sluice_projects::nothing(lane)?).context("no room for a component")?;
-    let plugin = load(runtime, &unhurried(Spec::from_path("Nothing", &file)), "nothing")?;
+    let file = directory.path().join("noop.wasm");
+    std::fs::write(&file, sluice_projects::noop(lane)?).context("no room for a component")?;
+    let plugin = load(runtime, &unhurried(Spec::from_path("Noop", &file)), "noop")?;
     configure(&plugin, &Value::Object(serde_json::Map::default()))
 }
 
@@ -162,7 +163,8 @@ impl Subject<'_> {
         Ok((Column::new("requests", times), instance.memory().unwrap_or_default()))
     }
 
-    /// The tags with which it watches, by the line; none where it watches nothing, or has no handler for responses.
+    /// The tags with which it watches, by the line; none where it watches nothing, or has no
+    /// handler for responses.
     fn tags(&self, lines: &[Vec<Vec<u8>>]) -> anyhow::Result<Vec<u64>> {
         if !self.transform.plugin().phases().responses {
             return Ok(Vec::new());

@@ -8,18 +8,18 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, ServerConnection};
 
 use super::failure::Side;
-use super::fresh::Fresh;
 use super::material::{InboundFiles, OutboundFiles};
+use super::reloading_files::ReloadingFiles;
 use super::secure::{Broken, Secure};
 use super::subject::subject;
-use crate::net::Endpoint;
+use crate::net::address::Endpoint;
 use crate::net::socket::Socket;
 
 /// What clients are shown and asked for.
-pub type Inbound = Fresh<InboundFiles>;
+pub type Inbound = ReloadingFiles<InboundFiles>;
 
 /// What servers are shown and asked for.
-pub type Outbound = Fresh<OutboundFiles>;
+pub type Outbound = ReloadingFiles<OutboundFiles>;
 
 /// How long a client's handshake may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -30,7 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Failure {
     /// In the operator's words.
     pub reason: String,
-    /// Whether the other side has said nothing at all: it may just have looked whether the port is open.
+    /// Whether the other side has said nothing at all: it may just have looked whether the port is
+    /// open.
     pub silent: bool,
 }
 
@@ -43,7 +44,8 @@ pub(in crate::net) struct ServerIdentity {
 }
 
 impl Inbound {
-    /// A client's handshake, with 10 s to finish. Returns the subject of its certificate too, if it has shown one.
+    /// A client's handshake, with 10 s to finish. Returns the subject of its certificate too, if it
+    /// has shown one.
     pub(in crate::net) async fn accept(&self, socket: Socket) -> Result<(Secure, Option<Arc<str>>), Failure> {
         self.accept_within(PATIENCE, socket).await
     }
@@ -82,7 +84,8 @@ impl ServerIdentity {
     }
 }
 
-/// A handshake with the server at this address that the caller may give up: a server that does not speak TLS just waits for more.
+/// A handshake with the server at this address that the caller may give up: a server that does not
+/// speak TLS just waits for more.
 struct Unfinished<'a>(&'a Endpoint);
 
 impl Drop for Unfinished<'_> {

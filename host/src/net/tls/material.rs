@@ -43,7 +43,7 @@ pub trait Material: fmt::Debug + Send + Sync {
     /// The files.
     fn files(&self) -> Vec<&Path>;
 
-    /// Read them all.
+    /// Reads them all.
     ///
     /// # Errors
     ///
@@ -65,7 +65,8 @@ pub struct IdentityFiles {
 pub struct InboundFiles {
     /// What is shown to clients.
     pub identity: IdentityFiles,
-    /// Whose clients' certificates are accepted; then one is required of every client. `None`: clients need none.
+    /// Whose clients' certificates are accepted; then one is required of every client. `None`:
+    /// clients need none.
     pub authority: Option<PathBuf>,
 }
 

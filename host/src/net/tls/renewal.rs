@@ -15,7 +15,8 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Something whose files may change.
 pub trait Renewable: fmt::Debug + Send + Sync {
-    /// See whether they have, and load them. `now`: the operator says that they are complete, so there is nothing to wait for.
+    /// See whether they have, and load them. `now`: the operator says that they are complete, so
+    /// there is nothing to wait for.
     fn look(&self, now: bool);
 }
 
@@ -27,7 +28,7 @@ pub struct Renewal {
 }
 
 impl Renewal {
-    /// Look after these. From now on SIGHUP ends the process no more, even if there are none.
+    /// Looks after these. From now on SIGHUP ends the process no more, even if there are none.
     ///
     /// # Errors
     ///

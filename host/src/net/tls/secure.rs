@@ -1,4 +1,5 @@
-//! A TLS connection that is read and written like a socket: without waiting, and with bounded memory.
+//! A TLS connection that is read and written like a socket: without waiting, and with bounded
+//! memory.
 
 use std::cell::RefCell;
 use std::io::{self, BufRead, IoSlice, Write};
@@ -23,7 +24,8 @@ const TAKEN: usize = 64 * 1024;
 const FRUITLESS: usize = 16;
 
 thread_local! {
-    /// What connections of this thread read into; what is not deciphered at once is kept by the connection.
+    /// What connections of this thread read into; what is not deciphered at once is kept by the
+    /// connection.
     static INPUT: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
 }
 
@@ -36,8 +38,9 @@ pub(crate) struct Secure {
     undigested: BytesMut,
     /// Whether a byte was taken that has not been reported.
     ///
-    /// What was taken becomes records that the socket may not take whole. Then one byte less is reported than was taken, and that one only
-    /// when all records have left: so a writer who still has something to write knows that he is blocked, and who has not is not.
+    /// What was taken becomes records that the socket may not take whole. Then one byte less is
+    /// reported than was taken, and that one only when all records have left: so a writer who still
+    /// has something to write knows that he is blocked, and who has not is not.
     owed: bool,
     /// Whether the other side has sent anything.
     heard: bool,
@@ -157,12 +160,14 @@ impl Secure {
             ready!(self.socket.poll_read(context, &mut buffer))?;
             let mut rest = buffer.filled();
             if rest.is_empty() {
-                // Without a farewell (`close_notify`) too: a request or a reply that was cut off is seen as one.
+                // Without a farewell (`close_notify`) too: a request or a reply that was cut off is
+                // seen as one.
                 self.ended = true;
             }
             self.digest(&mut rest, to)?;
             self.undigested.extend_from_slice(rest);
-            // An answer to what was no data, such as to a change of keys. What the socket does not take leaves with the next write.
+            // An answer to what was no data, such as to a change of keys. What the socket does not
+            // take leaves with the next write.
             if self.connection.wants_write() {
                 self.flush()?;
             }
@@ -226,8 +231,8 @@ impl Secure {
         self.ended || self.socket.has_ended()
     }
 
-    /// As a socket's; see [`Secure::owed`] for what it reports. After [`io::ErrorKind::WouldBlock`], the next write must begin with the
-    /// same bytes.
+    /// As a socket's; see [`Secure::owed`] for what it reports. After
+    /// [`io::ErrorKind::WouldBlock`], the next write must begin with the same bytes.
     pub(crate) fn try_write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         if !self.flush()? {
             return Err(io::ErrorKind::WouldBlock.into());
@@ -247,7 +252,7 @@ impl Secure {
         if taken > 1 { Ok(taken - 1) } else { Err(io::ErrorKind::WouldBlock.into()) }
     }
 
-    /// Write records, as far as the socket takes them. Whether none is left.
+    /// Writes records, as far as the socket takes them. Whether none is left.
     fn flush(&mut self) -> io::Result<bool> {
         while self.connection.wants_write() {
             match self.connection.write_tls(&mut Out(&self.socket)) {
@@ -267,7 +272,7 @@ impl Secure {
         self.connection.reader().fill_buf().is_ok_and(<[u8]>::is_empty)
     }
 
-    /// Say farewell, and end the direction that is written to.
+    /// Says farewell, and ends the direction that is written to.
     pub(crate) fn end(&mut self) {
         self.connection.send_close_notify();
         let _ = self.flush();

@@ -3,18 +3,20 @@
 use std::sync::LazyLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use wasmtime::component::HasSelf;
+use wasmtime::component::{HasSelf, LinkerInstance};
 
-use super::interfaces::clock;
-use super::{Capability, Grant};
+use super::bindings::interfaces::clock;
+use super::interface::Interface;
+use crate::plugin::grants::Grant;
 use crate::plugin::versions::V0_1;
 
-pub(super) const CAPABILITY: Capability = Capability {
-    interface: "clock",
-    grant: Some(Grant::Clock),
-    functions: &[("unix-ms", V0_1), ("monotonic-ns", V0_1)],
-    link: |instance| clock::add_to_linker_instance::<_, HasSelf<Clock>>(instance, |data| &mut data.capabilities.clock),
-};
+pub(super) const INTERFACE: Interface =
+    Interface { name: "clock", grant: Some(Grant::Clock), functions: &[("unix-ms", V0_1), ("monotonic-ns", V0_1)] };
+
+/// Links the functions, given where the data of an instance has what they work on.
+pub(super) fn link<T: 'static>(to: &mut LinkerInstance<'_, T>, of: fn(&mut T) -> &mut Clock) -> wasmtime::Result<()> {
+    clock::add_to_linker_instance::<_, HasSelf<Clock>>(to, of)
+}
 
 pub(super) struct Clock;
 

@@ -1,20 +1,21 @@
 //! `commands`: the host's command table.
 
 use sluice_commands::table;
-use wasmtime::component::HasSelf;
+use wasmtime::component::{HasSelf, LinkerInstance};
 
-use super::Capability;
-use super::interfaces::commands;
+use super::bindings::interfaces::commands;
+use super::interface::Interface;
 use crate::plugin::versions::V0_1;
 
-pub(super) const CAPABILITY: Capability = Capability {
-    interface: "commands",
-    grant: None,
-    functions: &[("table", V0_1)],
-    link: |instance| {
-        commands::add_to_linker_instance::<_, HasSelf<Commands>>(instance, |data| &mut data.capabilities.commands)
-    },
-};
+pub(super) const INTERFACE: Interface = Interface { name: "commands", grant: None, functions: &[("table", V0_1)] };
+
+/// Links the functions, given where the data of an instance has what they work on.
+pub(super) fn link<T: 'static>(
+    to: &mut LinkerInstance<'_, T>,
+    of: fn(&mut T) -> &mut Commands,
+) -> wasmtime::Result<()> {
+    commands::add_to_linker_instance::<_, HasSelf<Commands>>(to, of)
+}
 
 pub(super) struct Commands;
 

@@ -5,19 +5,20 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
 use ::metrics::Counter;
-use wasmtime::component::HasSelf;
+use wasmtime::component::{HasSelf, LinkerInstance};
 
-use super::interfaces::log;
-use super::{Capability, Shared};
-use crate::plugin::transform::Site;
+use super::bindings::interfaces::log;
+use super::interface::Interface;
+use crate::plugin::site::Site;
 use crate::plugin::versions::V0_1;
 
-pub(super) const CAPABILITY: Capability = Capability {
-    interface: "log",
-    grant: None,
-    functions: &[("enabled", V0_1), ("write", V0_1)],
-    link: |instance| log::add_to_linker_instance::<_, HasSelf<Log>>(instance, |data| &mut data.capabilities.log),
-};
+pub(super) const INTERFACE: Interface =
+    Interface { name: "log", grant: None, functions: &[("enabled", V0_1), ("write", V0_1)] };
+
+/// Links the functions, given where the data of an instance has what they work on.
+pub(super) fn link<T: 'static>(to: &mut LinkerInstance<'_, T>, of: fn(&mut T) -> &mut Log) -> wasmtime::Result<()> {
+    log::add_to_linker_instance::<_, HasSelf<Log>>(to, of)
+}
 
 /// The target of a plugin's lines, for filters such as `sluice::plugin::log=debug`.
 pub const TARGET: &str = "sluice::plugin::log";
@@ -52,9 +53,11 @@ impl Budget {
         }
     }
 
-    /// Take a line; gives how many were dropped since the last one, or `None` if this one is to be dropped too.
+    /// Takes a line; gives how many were dropped since the last one, or `None` if this one is to be
+    /// dropped too.
     ///
-    /// Instances on several workers may race around the turn of a second, which costs or gains a line or two.
+    /// Instances on several workers may race around the turn of a second, which costs or gains a
+    /// line or two.
     fn take(&self, now: Instant) -> Option<u64> {
         let second = now.saturating_duration_since(self.start).as_secs();
         if self.second.swap(second, Ordering::Relaxed) != second {
@@ -72,13 +75,13 @@ impl Budget {
 }
 
 pub(super) struct Log {
-    shared: Arc<Shared>,
+    budget: Arc<Budget>,
     site: Arc<Site>,
 }
 
 impl Log {
-    pub(super) fn new(shared: Arc<Shared>, site: Arc<Site>) -> Log {
-        Log { shared, site }
+    pub(super) fn new(budget: Arc<Budget>, site: Arc<Site>) -> Self {
+        Self { budget, site }
     }
 }
 
@@ -104,7 +107,7 @@ impl log::Host for Log {
         if !self.enabled(level) {
             return;
         }
-        let budget = &self.shared.log;
+        let budget = &*self.budget;
         let Some(dropped) = budget.take(Instant::now()) else {
             return;
         };
@@ -118,7 +121,8 @@ impl log::Host for Log {
     }
 }
 
-/// At most [`LINE`] bytes, and no control characters: a plugin cannot write what looks like a line of the host.
+/// At most [`LINE`] bytes, and no control characters: a plugin cannot write what looks like a line
+/// of the host.
 fn one_line(message: &str) -> String {
     let mut line = String::with_capacity(message.len().min(LINE));
     for character in message.chars() {

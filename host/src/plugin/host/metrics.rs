@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ::metrics::{Counter, Gauge, Histogram, Label};
-use wasmtime::component::HasSelf;
+use wasmtime::component::{HasSelf, LinkerInstance};
 
-use super::interfaces::metrics::{self, Refusal, Series};
-use super::{Capability, Shared};
+use super::bindings::interfaces::metrics::{self, Refusal, Series};
+use super::interface::Interface;
 use crate::plugin::versions::{V0_1, V0_2};
 
-pub(super) const CAPABILITY: Capability = Capability {
-    interface: "metrics",
+pub(super) const INTERFACE: Interface = Interface {
+    name: "metrics",
     grant: None,
     functions: &[
         ("counter", V0_1),
@@ -22,10 +22,12 @@ pub(super) const CAPABILITY: Capability = Capability {
         ("observe", V0_1),
         ("explain", V0_2),
     ],
-    link: |instance| {
-        metrics::add_to_linker_instance::<_, HasSelf<Metrics>>(instance, |data| &mut data.capabilities.metrics)
-    },
 };
+
+/// Links the functions, given where the data of an instance has what they work on.
+pub(super) fn link<T: 'static>(to: &mut LinkerInstance<'_, T>, of: fn(&mut T) -> &mut Metrics) -> wasmtime::Result<()> {
+    metrics::add_to_linker_instance::<_, HasSelf<Metrics>>(to, of)
+}
 
 /// The longest name of a series, and the longest name or value of a label, in bytes.
 const NAME: usize = 128;
@@ -34,14 +36,15 @@ const LABELS: usize = 16;
 /// The most bytes of what a plugin says of a name.
 const HELP: usize = 512;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 enum Kind {
     Counter,
     Gauge,
     Histogram,
 }
 
-/// The kind of each name in the process: an exporter knows one for each name, whichever plugin came first.
+/// The kind of each name in the process: an exporter knows one for each name, whichever plugin came
+/// first.
 #[derive(Debug, Default)]
 pub(in super::super) struct Kinds(Mutex<HashMap<String, Kind>>);
 
@@ -70,7 +73,7 @@ impl Registry {
         Registry { plugin: plugin.to_owned(), limit, kinds, series: Mutex::default(), help: Mutex::default() }
     }
 
-    /// Find or make a series; gives its number, which is below the limit.
+    /// Finds or makes a series; gives its number, which is below the limit.
     fn register(
         &self,
         kind: Kind,
@@ -102,7 +105,7 @@ impl Registry {
         Ok((number, handle))
     }
 
-    /// Say what a name means: now if it has a kind, and otherwise once it has one.
+    /// Says what a name means: now if it has a kind, and otherwise once it has one.
     fn explain(&self, name: String, help: &str) {
         if !is_name(&name) {
             return;
@@ -136,7 +139,7 @@ impl Registry {
     }
 }
 
-/// Tell whoever collects the metrics of this process what a name means.
+/// Tells whoever collects the metrics of this process what a name means.
 fn tell(kind: Kind, name: &str, help: &str) {
     let name = format!("sluice_plugin_{name}");
     let help = help.to_owned();
@@ -159,7 +162,7 @@ fn one_line(help: &str) -> String {
     line
 }
 
-/// Check names; `labels` are sorted.
+/// Checks names; `labels` are sorted.
 fn check(name: &str, labels: &[(String, String)]) -> Result<(), String> {
     if !is_name(name) {
         return Err(format!("`{}` is not a name", shown(name)));
@@ -197,18 +200,18 @@ fn shown(name: &str) -> String {
 }
 
 pub(super) struct Metrics {
-    shared: Arc<Shared>,
+    registry: Arc<Registry>,
     /// By number: the series that this instance registered.
     handles: Vec<Option<Handle>>,
 }
 
 impl Metrics {
-    pub(super) fn new(shared: Arc<Shared>) -> Metrics {
-        Metrics { shared, handles: Vec::new() }
+    pub(super) fn new(registry: Arc<Registry>) -> Self {
+        Self { registry, handles: Vec::new() }
     }
 
     fn register(&mut self, kind: Kind, name: String, labels: Vec<(String, String)>) -> Result<Series, Refusal> {
-        let (series, handle) = self.shared.metrics.register(kind, name, labels)?;
+        let (series, handle) = self.registry.register(kind, name, labels)?;
         let at = series as usize;
         if self.handles.len() <= at {
             self.handles.resize(at + 1, None);
@@ -256,7 +259,7 @@ impl metrics::Host for Metrics {
     }
 
     fn explain(&mut self, name: String, help: String) {
-        self.shared.metrics.explain(name, &help);
+        self.registry.explain(name, &help);
     }
 }
 

@@ -1,19 +1,19 @@
 //! `random`: randomness that cannot be guessed.
 
-use wasmtime::component::HasSelf;
+use wasmtime::component::{HasSelf, LinkerInstance};
 
-use super::interfaces::random;
-use super::{Capability, Grant};
+use super::bindings::interfaces::random;
+use super::interface::Interface;
+use crate::plugin::grants::Grant;
 use crate::plugin::versions::V0_1;
 
-pub(super) const CAPABILITY: Capability = Capability {
-    interface: "random",
-    grant: Some(Grant::Random),
-    functions: &[("bits", V0_1), ("bytes", V0_1)],
-    link: |instance| {
-        random::add_to_linker_instance::<_, HasSelf<Random>>(instance, |data| &mut data.capabilities.random)
-    },
-};
+pub(super) const INTERFACE: Interface =
+    Interface { name: "random", grant: Some(Grant::Random), functions: &[("bits", V0_1), ("bytes", V0_1)] };
+
+/// Links the functions, given where the data of an instance has what they work on.
+pub(super) fn link<T: 'static>(to: &mut LinkerInstance<'_, T>, of: fn(&mut T) -> &mut Random) -> wasmtime::Result<()> {
+    random::add_to_linker_instance::<_, HasSelf<Random>>(to, of)
+}
 
 /// The most bytes that one call gives.
 const MOST: u32 = 64 << 10;

@@ -2,34 +2,38 @@
 
 use std::rc::Rc;
 
-use wasmtime::component::HasSelf;
+use wasmtime::component::{HasSelf, LinkerInstance};
 
-use super::interfaces::sessions;
-use super::{Capability, Grant};
+use super::bindings::interfaces::sessions;
+use super::interface::Interface;
+use crate::plugin::grants::Grant;
 use crate::plugin::versions::V0_1;
 
-pub(super) const CAPABILITY: Capability = Capability {
-    interface: "sessions",
-    grant: Some(Grant::Sessions),
-    functions: &[("get", V0_1)],
-    link: |instance| {
-        sessions::add_to_linker_instance::<_, HasSelf<Sessions>>(instance, |data| &mut data.capabilities.sessions)
-    },
-};
+pub(super) const INTERFACE: Interface =
+    Interface { name: "sessions", grant: Some(Grant::Sessions), functions: &[("get", V0_1)] };
+
+/// Links the functions, given where the data of an instance has what they work on.
+pub(super) fn link<T: 'static>(
+    to: &mut LinkerInstance<'_, T>,
+    of: fn(&mut T) -> &mut Sessions,
+) -> wasmtime::Result<()> {
+    sessions::add_to_linker_instance::<_, HasSelf<Sessions>>(to, of)
+}
 
 /// Where an instance looks up the sessions of its worker.
 pub trait SessionDirectory {
     /// What is known of a session at the moment; `None` once it has gone.
     fn session(&self, id: u64) -> Option<SessionInfo>;
 
-    /// The protocol (2 or 3) that a session speaks; `None` once it has gone. Replies of a transform are checked against it.
+    /// The protocol (2 or 3) that a session speaks; `None` once it has gone. Replies of a transform
+    /// are checked against it.
     fn protocol(&self, id: u64) -> Option<u8> {
         self.session(id).map(|session| session.protocol)
     }
 }
 
 /// What is known of a session.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SessionInfo {
     /// The client's address.
     pub peer: String,
@@ -46,7 +50,7 @@ pub struct SessionInfo {
 }
 
 /// A directory without sessions: for an instance that serves none.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct NoSessions;
 
 impl SessionDirectory for NoSessions {

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use wasmtime::component::HasSelf;
+use wasmtime::component::{HasSelf, LinkerInstance};
 
-use super::interfaces::state::{self, Refusal};
-use super::{Capability, Grant};
+use super::bindings::interfaces::state::{self, Refusal};
+use super::interface::Interface;
+use crate::plugin::grants::Grant;
 use crate::plugin::state as map;
 use crate::plugin::state::StateMap;
 use crate::plugin::versions::V0_1;
 
-pub(super) const CAPABILITY: Capability = Capability {
-    interface: "state",
+pub(super) const INTERFACE: Interface = Interface {
+    name: "state",
     grant: Some(Grant::State),
     functions: &[
         ("get", V0_1),
@@ -22,8 +23,12 @@ pub(super) const CAPABILITY: Capability = Capability {
         ("increment", V0_1),
         ("keys", V0_1),
     ],
-    link: |instance| state::add_to_linker_instance::<_, HasSelf<State>>(instance, |data| &mut data.capabilities.state),
 };
+
+/// Links the functions, given where the data of an instance has what they work on.
+pub(super) fn link<T: 'static>(to: &mut LinkerInstance<'_, T>, of: fn(&mut T) -> &mut State) -> wasmtime::Result<()> {
+    state::add_to_linker_instance::<_, HasSelf<State>>(to, of)
+}
 
 pub(super) struct State {
     map: Arc<StateMap>,

@@ -1,8 +1,9 @@
 //! An inert WASI, for toolchains that cannot do without: `wasi: stub`.
 //!
-//! It gives a component nothing that its grants do not: no files, no environment, no network, no streams. What programs ask for
-//! as they start has a harmless answer, so that they do start; everything else traps with its name. Clocks and randomness are
-//! real where the grants `clock` and `random` are given, and stand still at zero otherwise.
+//! It gives a component nothing that its grants do not: no files, no environment, no network, no
+//! streams. What programs ask for as they start has a harmless answer, so that they do start;
+//! everything else traps with its name. Clocks and randomness are real where the grants `clock` and
+//! `random` are given, and stand still at zero otherwise.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,8 +11,7 @@ use wasmtime::Engine;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker, Val};
 
-use super::super::grants::{Grant, Grants};
-use super::super::store::Data;
+use crate::plugin::grants::{Grant, Grants};
 
 /// The answer of a function, given the plugin's grants and the call's parameters.
 type Answer = fn(Grants, &[Val]) -> wasmtime::Result<Val>;
@@ -42,9 +42,10 @@ const INERT: [(&str, &str, Answer); 15] = [
 /// The most random bytes that one call gives; more traps, as WASI demands all of them.
 const MOST: u64 = 64 << 10;
 
-/// Link everything under `wasi:` that a component imports. Its other imports must have been checked before.
-pub(super) fn link(
-    linker: &mut Linker<Data>,
+/// Links everything under `wasi:` that a component imports. Its other imports must have been
+/// checked before.
+pub(super) fn link<T: 'static>(
+    linker: &mut Linker<T>,
     engine: &Engine,
     component: &Component,
     grants: Grants,

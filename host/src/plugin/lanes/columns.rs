@@ -1,30 +1,33 @@
-//! The columns lane: the hot path. A batch crosses as one copy per column; an empty answer costs no allocation.
+//! The columns lane: the hot path. A batch crosses as one copy per column; an empty answer costs no
+//! allocation.
 //!
-//! The answer is lifted into vectors rather than read in place: wasmtime lets the component free its answer before the call
-//! returns, so a view of its memory would show what its allocator left there.
+//! The answer is lifted into vectors rather than read in place: wasmtime lets the component free
+//! its answer before the call returns, so a view of its memory would show what its allocator left
+//! there.
 
 use wasmtime::Store;
-use wasmtime::component::{ComponentType, Instance, Lift, TypedFunc};
+use wasmtime::component::{ComponentExportIndex, ComponentType, Instance, Lift, TypedFunc};
 
 use super::super::batch::{RequestBatch, ResponseBatch};
 use super::super::changes::Changes;
-use super::super::contract::Contract;
-use super::super::store::Data;
+use super::super::contract::{Contract, Exports};
+use super::super::contract_error::ContractError;
+use super::super::failure::Failure;
+use super::super::host::Data;
+use super::super::shape::Lane;
 use super::super::verdicts::Verdicts;
-use super::{Failure, typed};
 
 /// `requests-columns.handle`
-pub(in super::super) type RequestParams<'a> =
-    (&'a [u64], &'a [u64], &'a [u16], &'a [u32], &'a [u32], &'a [u32], &'a [u8]);
-pub(in super::super) type RequestResult = (RawVerdicts,);
+type RequestParams<'a> = (&'a [u64], &'a [u64], &'a [u16], &'a [u32], &'a [u32], &'a [u32], &'a [u8]);
+type RequestResult = (RawVerdicts,);
 
 /// `responses-columns.handle`
-pub(in super::super) type ResponseParams<'a> = (&'a [u64], &'a [u64], &'a [u64], &'a [u32], &'a [u8]);
-pub(in super::super) type ResponseResult = (RawChanges,);
+type ResponseParams<'a> = (&'a [u64], &'a [u64], &'a [u64], &'a [u32], &'a [u8]);
+type ResponseResult = (RawChanges,);
 
 #[derive(ComponentType, Lift)]
 #[component(record)]
-pub(in super::super) struct RawVerdicts {
+struct RawVerdicts {
     indices: Vec<u32>,
     kinds: Vec<u8>,
     tags: Vec<u64>,
@@ -34,23 +37,33 @@ pub(in super::super) struct RawVerdicts {
 
 #[derive(ComponentType, Lift)]
 #[component(record)]
-pub(in super::super) struct RawChanges {
+struct RawChanges {
     indices: Vec<u32>,
     lengths: Vec<u32>,
     bytes: Vec<u8>,
 }
 
+/// The handlers that a component of this lane exports: of requests, and of responses.
+pub(super) fn exported(exports: &Exports<'_>) -> Result<[Option<ComponentExportIndex>; 2], ContractError> {
+    let [requests, responses] = Lane::Columns.handlers();
+    Ok([
+        exports.function::<RequestParams<'static>, RequestResult>(requests, "handle")?,
+        exports.function::<ResponseParams<'static>, ResponseResult>(responses, "handle")?,
+    ])
+}
+
 /// The handlers of an instance.
-pub(in super::super) struct Handlers {
+pub(super) struct Handlers {
     requests: TypedFunc<RequestParams<'static>, RequestResult>,
     responses: Option<TypedFunc<ResponseParams<'static>, ResponseResult>>,
 }
 
 impl Handlers {
-    pub(super) fn of(instance: &Instance, store: &mut Store<Data>, contract: &Contract) -> wasmtime::Result<Handlers> {
-        Ok(Handlers {
-            requests: typed(instance, store, &contract.requests)?,
-            responses: contract.responses.as_ref().map(|responses| typed(instance, store, responses)).transpose()?,
+    pub(super) fn of(instance: &Instance, store: &mut Store<Data>, contract: &Contract) -> wasmtime::Result<Self> {
+        let responses = contract.responses.as_ref();
+        Ok(Self {
+            requests: instance.get_typed_func(&mut *store, &contract.requests)?,
+            responses: responses.map(|responses| instance.get_typed_func(store, responses)).transpose()?,
         })
     }
 

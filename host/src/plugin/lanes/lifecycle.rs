@@ -27,7 +27,7 @@ pub(in super::super) struct RawInterest {
     pub(in super::super) key_positions: bool,
 }
 
-#[derive(ComponentType, Lift, Clone, Copy)]
+#[derive(Clone, ComponentType, Copy, Lift)]
 #[component(enum)]
 #[repr(u8)]
 #[allow(dead_code, reason = "the component makes these, through the derived `Lift`")]

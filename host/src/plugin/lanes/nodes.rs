@@ -1,14 +1,15 @@
 //! Replies as the rows lane shows them: nodes in pre-order, read off a frame and written to one.
 //!
-//! A frame already is its nodes in pre-order, so both directions are one pass without a tree. (The frame types of
-//! `redis-protocol` are trees, and know one null where RESP2 has two; it is the oracle of the tests.)
+//! A frame already is its nodes in pre-order, so both directions are one pass without a tree. (The
+//! frame types of `redis-protocol` are trees, and know one null where RESP2 has two; it is the
+//! oracle of the tests.)
 
 use wasmtime::component::{ComponentType, Lift, Lower};
 
 use crate::resp::encode as wire;
 
 /// A reply or a part of one: `replies.node`.
-#[derive(Debug, Clone, PartialEq, ComponentType, Lift, Lower)]
+#[derive(Clone, ComponentType, Debug, Lift, Lower, PartialEq)]
 #[component(variant)]
 pub(in super::super) enum Node<Bytes, Text> {
     #[component(name = "null")]
@@ -46,7 +47,7 @@ pub(in super::super) enum Node<Bytes, Text> {
 }
 
 /// What is wrong with a list of nodes; completes the sentence "has a reply that …".
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub(super) enum Problem {
     #[error("ends before its aggregates are complete")]
     Incomplete,
@@ -64,7 +65,8 @@ pub(super) enum Problem {
 
 /// The nodes of a complete frame; `None` where there are more than `limit`.
 ///
-/// What is not RESP is shown as one bulk string: the host only passes complete frames, so this is no case but a safe answer.
+/// What is not RESP is shown as one bulk string: the host only passes complete frames, so this is
+/// no case but a safe answer.
 pub(super) fn decode(frame: &[u8], limit: usize) -> Option<Vec<Node<&[u8], &str>>> {
     let mut nodes = Vec::new();
     let mut rest = frame;
@@ -129,7 +131,7 @@ fn verbatim(bytes: &[u8]) -> Node<&[u8], &str> {
         .map_or(Node::Bulk(bytes), Node::Verbatim)
 }
 
-/// Write the nodes of a reply as one frame in a protocol (2 or 3).
+/// Writes the nodes of a reply as one frame in a protocol (2 or 3).
 pub(super) fn encode<B: AsRef<[u8]>, S: AsRef<str>>(
     nodes: &[Node<B, S>],
     protocol: u8,
@@ -141,7 +143,8 @@ pub(super) fn encode<B: AsRef<[u8]>, S: AsRef<str>>(
     }
 }
 
-/// The same for what takes the place of a response, which may be out-of-band data as a whole: whether it may here, is not known here.
+/// The same for what takes the place of a response, which may be out-of-band data as a whole:
+/// whether it may here, is not known here.
 pub(super) fn encode_response<B: AsRef<[u8]>, S: AsRef<str>>(
     nodes: &[Node<B, S>],
     protocol: u8,
@@ -263,4 +266,4 @@ impl Writer<'_> {
 
 #[cfg(test)]
 #[path = "nodes_test.rs"]
-mod test;
+mod tests;

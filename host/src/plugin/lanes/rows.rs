@@ -1,32 +1,37 @@
-//! The rows lane: natural types, for any language. Its answers are turned into the columns form here.
+//! The rows lane: natural types, for any language. Its answers are turned into the columns form
+//! here.
 
 use sluice_commands::{Command, CommandId};
 use wasmtime::Store;
-use wasmtime::component::{ComponentType, Instance, Lift, Lower, TypedFunc};
+use wasmtime::component::{ComponentExportIndex, ComponentType, Instance, Lift, Lower, TypedFunc};
 
 use super::super::batch::{KEY, RequestBatch, ResponseBatch};
 use super::super::changes::Changes;
-use super::super::contract::Contract;
-use super::super::store::Data;
-use super::super::validate::{Kind, WATCHED};
-use super::super::verdicts::Verdicts;
+use super::super::contract::{Contract, Exports};
+use super::super::contract_error::ContractError;
+use super::super::failure::Failure;
+use super::super::host::Data;
+use super::super::shape::Lane;
+use super::super::verdicts::{ActionKind, Verdicts, WATCHED};
 use super::nodes::{self, Node};
-use super::{Failure, Protocol, typed};
+
+/// The protocol (2 or 3) that a session speaks.
+pub(super) type Protocol<'a> = &'a dyn Fn(u64) -> u8;
 
 /// `requests-rows.handle`
-pub(in super::super) type RequestParams<'a> = (&'a [Request<'a>],);
-pub(in super::super) type RequestResult = (Vec<RawVerdict>,);
+type RequestParams<'a> = (&'a [Request<'a>],);
+type RequestResult = (Vec<RawVerdict>,);
 
 /// `responses-rows.handle`
-pub(in super::super) type ResponseParams<'a> = (&'a [Response<'a>],);
-pub(in super::super) type ResponseResult = (Vec<RawChange>,);
+type ResponseParams<'a> = (&'a [Response<'a>],);
+type ResponseResult = (Vec<RawChange>,);
 
 type Shown<'a> = Node<&'a [u8], &'a str>;
 type Returned = Node<Vec<u8>, String>;
 
 #[derive(ComponentType, Lower)]
 #[component(record)]
-pub(in super::super) struct Request<'a> {
+struct Request<'a> {
     id: u64,
     session: u64,
     command: &'a str,
@@ -36,7 +41,7 @@ pub(in super::super) struct Request<'a> {
 
 #[derive(ComponentType, Lower)]
 #[component(record)]
-pub(in super::super) struct Response<'a> {
+struct Response<'a> {
     id: u64,
     session: u64,
     tag: u64,
@@ -45,7 +50,7 @@ pub(in super::super) struct Response<'a> {
 
 #[derive(ComponentType, Lift)]
 #[component(record)]
-pub(in super::super) struct RawVerdict {
+struct RawVerdict {
     index: u32,
     action: RawAction,
     watch: Option<u64>,
@@ -53,7 +58,7 @@ pub(in super::super) struct RawVerdict {
 
 #[derive(ComponentType, Lift)]
 #[component(variant)]
-pub(in super::super) enum RawAction {
+enum RawAction {
     #[component(name = "forward")]
     Forward,
     #[component(name = "rewrite")]
@@ -68,22 +73,32 @@ pub(in super::super) enum RawAction {
 
 #[derive(ComponentType, Lift)]
 #[component(record)]
-pub(in super::super) struct RawChange {
+struct RawChange {
     index: u32,
     reply: Vec<Returned>,
 }
 
+/// The handlers that a component of this lane exports: of requests, and of responses.
+pub(super) fn exported(exports: &Exports<'_>) -> Result<[Option<ComponentExportIndex>; 2], ContractError> {
+    let [requests, responses] = Lane::Rows.handlers();
+    Ok([
+        exports.function::<RequestParams<'static>, RequestResult>(requests, "handle")?,
+        exports.function::<ResponseParams<'static>, ResponseResult>(responses, "handle")?,
+    ])
+}
+
 /// The handlers of an instance.
-pub(in super::super) struct Handlers {
+pub(super) struct Handlers {
     requests: TypedFunc<RequestParams<'static>, RequestResult>,
     responses: Option<TypedFunc<ResponseParams<'static>, ResponseResult>>,
 }
 
 impl Handlers {
-    pub(super) fn of(instance: &Instance, store: &mut Store<Data>, contract: &Contract) -> wasmtime::Result<Handlers> {
-        Ok(Handlers {
-            requests: typed(instance, store, &contract.requests)?,
-            responses: contract.responses.as_ref().map(|responses| typed(instance, store, responses)).transpose()?,
+    pub(super) fn of(instance: &Instance, store: &mut Store<Data>, contract: &Contract) -> wasmtime::Result<Self> {
+        let responses = contract.responses.as_ref();
+        Ok(Self {
+            requests: instance.get_typed_func(&mut *store, &contract.requests)?,
+            responses: responses.map(|responses| instance.get_typed_func(store, responses)).transpose()?,
         })
     }
 
@@ -131,7 +146,7 @@ impl Handlers {
     }
 }
 
-/// Call with rows that live shorter than the handle's type says.
+/// Calls with rows that live shorter than the handle's type says.
 fn call<'a, Row, Return>(
     handle: TypedFunc<(&'a [Row],), (Vec<Return>,)>,
     store: &mut Store<Data>,
@@ -179,32 +194,32 @@ fn response_rows<'a>(batch: &ResponseBatch<'a>, limit: usize) -> Result<Vec<Resp
         .collect()
 }
 
-/// Append a verdict to the columns; an error completes the sentence "verdict 3 …".
+/// Appends a verdict to the columns; an error completes the sentence "verdict 3 …".
 fn append(verdicts: &mut Verdicts, verdict: RawVerdict, protocol: u8) -> Result<(), String> {
     let kind = match verdict.action {
-        RawAction::Forward => Kind::Forward,
+        RawAction::Forward => ActionKind::Forward,
         RawAction::Rewrite(arguments) => {
             append_request(verdicts, &arguments)?;
-            Kind::Rewrite
+            ActionKind::Rewrite
         }
         RawAction::FanOut(requests) => {
             verdicts.numbers.push(number(requests.len())?);
             for arguments in &requests {
                 append_request(verdicts, arguments)?;
             }
-            Kind::FanOut
+            ActionKind::FanOut
         }
         RawAction::Reply(nodes) => {
             append_frame(verdicts, &nodes, protocol)?;
-            Kind::Reply
+            ActionKind::Reply
         }
         RawAction::Close(nodes) if nodes.is_empty() => {
             verdicts.numbers.push(0);
-            Kind::Close
+            ActionKind::Close
         }
         RawAction::Close(nodes) => {
             append_frame(verdicts, &nodes, protocol)?;
-            Kind::Close
+            ActionKind::Close
         }
     };
     let watched = if verdict.watch.is_some() { WATCHED } else { 0 };

@@ -29,7 +29,8 @@ fn started(plugin: &Arc<Plugin>) -> Instance {
     plugin.configure(&json!({}), site()).unwrap().instantiate(Rc::new(Speaks(3)))
 }
 
-/// A request as the worker would give it: with its command, and with the arguments at `keys` marked.
+/// A request as the worker would give it: with its command, and with the arguments at `keys`
+/// marked.
 fn request(words: &[&str], keys: &[usize]) -> Requests {
     let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
     let mut batch = Requests::of(&[&words]);

@@ -50,7 +50,8 @@ fn randomness_differs_and_has_the_length_that_was_asked_for_up_to_64_kib() {
 
 #[test]
 fn a_session_is_known_by_its_id() {
-    // option<session>: a case, then from byte 4: peer, source, user (2 words each), tls (3 words), database, protocol.
+    // option<session>: a case, then from byte 4: peer, source, user (2 words each), tls (3 words),
+    // database, protocol.
     let guest = checks(
         Guest::columns().import("sessions", "get", "(param i64 i32)"),
         "(call $get (i64.const 42) (i32.const 0x600))
@@ -79,7 +80,8 @@ fn the_command_table_is_the_hosts() {
     ));
 }
 
-/// A guest that increments the counter `n` in the shared state once for each crossing, and replies with the sum (one digit).
+/// A guest that increments the counter `n` in the shared state once for each crossing, and replies
+/// with the sum (one digit).
 fn counting() -> Guest {
     let mut guest = Guest::columns().import("state", "increment", "(param i32 i32 i64 i32 i64 i32)");
     let key = guest.put(b"n");
@@ -129,7 +131,8 @@ fn state_outlives_a_fault() {
 
 #[test]
 fn a_metric_is_registered_counted_and_refused_by_the_hosts_rules() {
-    // counter: name, labels -> result<u32, refusal>: case, then from byte 4 the series or the refusal.
+    // counter: name, labels -> result<u32, refusal>: case, then from byte 4 the series or the
+    // refusal.
     let mut guest = Guest::columns().import("metrics", "counter", "(param i32 i32 i32 i32 i32)").import(
         "metrics",
         "add",

@@ -1,4 +1,5 @@
-//! Why a component does not keep the contract, in words: what was found, what was expected, what to do.
+//! Why a component does not keep the contract, in words: what was found, what was expected, what to
+//! do.
 
 use std::fmt;
 
@@ -6,8 +7,8 @@ use super::grants::{Grant, Grants};
 use super::versions::{self, ContractVersion, PACKAGE};
 
 /// Why a component does not keep the contract; completes the sentence "the component …".
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Breach {
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum ContractError {
     /// It exports nothing of the contract.
     #[error(
         "is {what}, not a transform: it exports {}; expected `{PACKAGE}lifecycle@{spoken}` and a handler. Build it for one of the \
@@ -123,7 +124,7 @@ pub enum Breach {
 }
 
 /// What a component would need its declaration to allow.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Needs {
     /// What the declaration grants already.
     pub granted: Grants,
@@ -160,7 +161,7 @@ impl fmt::Display for Needs {
 }
 
 /// An import that the host does not have.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct UnknownImport {
     /// Its name.
     pub name: String,

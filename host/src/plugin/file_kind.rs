@@ -7,7 +7,8 @@ const MAGIC: &[u8] = b"\0asm";
 const COMPONENT: &[u8] = &[0x0d, 0x00, 0x01, 0x00];
 const MODULE: &[u8] = &[0x01, 0x00, 0x00, 0x00];
 
-/// The kinds of files that are known by how they begin: their first bytes, what they are, and what to do.
+/// The kinds of files that are known by how they begin: their first bytes, what they are, and what
+/// to do.
 const BEGINNINGS: &[(&[u8], &str)] = &[
     (b"\x1f\x8b", "is compressed (gzip); expected the component itself. Unpack it with `gunzip`"),
     (b"\x28\xb5\x2f\xfd", "is compressed (zstd); expected the component itself. Unpack it with `unzstd`"),
@@ -56,7 +57,8 @@ const TEXTS: &[(&str, &str)] = &[
 
 const HTML: &str = "is a web page, not WebAssembly; expected a component. It may come from a download that failed: look into it, and fetch it again";
 
-/// What bytes are that do not begin as a component does, and what to do; completes the sentence "the file …". `None` for a component.
+/// What bytes are that do not begin as a component does, and what to do; completes the sentence
+/// "the file …". `None` for a component.
 pub(super) fn other_than_a_component(bytes: &[u8]) -> Option<&'static str> {
     match bytes.split_at_checked(MAGIC.len()) {
         None if bytes.is_empty() => Some("is empty; expected a component. Build it again, or fetch it again"),

@@ -1,4 +1,4 @@
-//! What was loaded from files, and is loaded anew when they change.
+//! A configuration that is loaded from files, and again when they change.
 
 use std::fmt;
 use std::os::unix::fs::MetadataExt;
@@ -8,14 +8,15 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use super::material::{Material, TlsError};
 use super::renewal::Renewable;
 
-/// What the files of `M` say: as they were when they were last good.
-pub struct Fresh<M: Material> {
+/// The configuration that the files of `M` give, from when all of them were last good.
+pub struct ReloadingFiles<M: Material> {
     material: M,
     current: RwLock<Arc<M::Config>>,
     watch: Mutex<Watch>,
 }
 
-/// A change is acted on when two looks in a row have seen it: who renews a certificate writes several files.
+/// A change is acted on when two looks in a row have seen it: a certificate is renewed by writing
+/// several files.
 struct Watch {
     /// The files as they were when they were last loaded, or could not be.
     loaded: Stamps,
@@ -36,25 +37,25 @@ impl Stamps {
     }
 }
 
-impl<M: Material> Fresh<M> {
-    /// Load for the first time.
+impl<M: Material> ReloadingFiles<M> {
+    /// Loads the files for the first time.
     ///
     /// # Errors
     ///
     /// The first file that is of no use, and why.
     pub fn load(material: M) -> Result<Self, TlsError> {
-        // Before they are read: what changes meanwhile is seen as a change.
+        // Before they are read, so that a change meanwhile is seen as one.
         let stamps = Stamps::of(&material.files());
         let current = RwLock::new(Arc::new(material.load()?));
         Ok(Self { material, current, watch: Mutex::new(Watch { loaded: stamps.clone(), seen: stamps }) })
     }
 
-    /// What a new connection is to use.
+    /// The configuration for a new connection.
     pub fn current(&self) -> Arc<M::Config> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Where it comes from.
+    /// The files.
     pub fn material(&self) -> &M {
         &self.material
     }
@@ -74,7 +75,7 @@ impl<M: Material> Fresh<M> {
     }
 }
 
-impl<M: Material> Renewable for Fresh<M> {
+impl<M: Material> Renewable for ReloadingFiles<M> {
     fn look(&self, now: bool) {
         let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
         let found = Stamps::of(&self.material.files());
@@ -87,8 +88,8 @@ impl<M: Material> Renewable for Fresh<M> {
     }
 }
 
-impl<M: Material> fmt::Debug for Fresh<M> {
+impl<M: Material> fmt::Debug for ReloadingFiles<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Fresh").field(&self.material).finish()
+        f.debug_tuple("ReloadingFiles").field(&self.material).finish()
     }
 }

@@ -9,11 +9,13 @@ use super::guest::Guest;
 use super::harness::{Requests, Speaks, cross, cross_back, instance, instance_with, load, one_request, shown, site};
 use crate::plugin::{Fault, KEY, Verdicts};
 
-/// Gives one verdict on request 0: `action` writes it to `$action`, with `$at` and `$args` to its use.
+/// Gives one verdict on request 0: `action` writes it to `$action`, with `$at` and `$args` to its
+/// use.
 fn verdict(action: &str) -> Guest {
     let mut guest = Guest::rows();
     let list = guest.put(&[0; 8]);
-    // index, then the action (its case and a list), then the watch: an option of a u64, aligned to 8.
+    // index, then the action (its case and a list), then the watch: an option of a u64, aligned to
+    // 8.
     let verdict = guest.put(&[0; 40]);
     guest.requests(&format!(
         "(local $action i32) (local $at i32) (local $args i32)
@@ -34,7 +36,8 @@ fn an_empty_answer_forwards_everything() {
 
 #[test]
 fn arguments_go_in_and_come_back() {
-    // A request is: id, session, command (2 words), args (2 words), keys (2 words). Its args become those of a rewrite.
+    // A request is: id, session, command (2 words), args (2 words), keys (2 words). Its args become
+    // those of a rewrite.
     let guest = verdict(
         "(i32.store8 (local.get $action) (i32.const 1))
          (i32.store offset=4 (local.get $action) (i32.load offset=24 (local.get $batch)))
@@ -114,7 +117,8 @@ fn a_reply_is_written_in_the_protocol_of_its_session() {
 
 /// A guest that changes every response to itself: what it was shown is read back and written again.
 fn echo() -> Guest {
-    // A response is: id, session, tag, reply (2 words): 32 bytes. A change is: index, reply (2 words): 12 bytes.
+    // A response is: id, session, tag, reply (2 words): 32 bytes. A change is: index, reply (2
+    // words): 12 bytes.
     Guest::rows().responses(
         "(local $at i32) (local $changes i32)
          (local.set $changes (call $cabi_realloc (i32.const 0) (i32.const 0) (i32.const 4)

@@ -1,7 +1,7 @@
 //! Components for tests, written as core WebAssembly text and made into components in-process.
 //!
-//! The allocator only moves forward and starts again after each answer. `0x100` is always an empty record, and data that a test
-//! brings along begins at [`DATA`].
+//! The allocator only moves forward and starts again after each answer. `0x100` is always an empty
+//! record, and data that a test brings along begins at [`DATA`].
 
 use std::fs;
 use std::path::Path;
@@ -58,7 +58,8 @@ impl Guest {
         Guest::new("columns")
     }
 
-    /// In the columns lane: answers the first request of each batch with the number of batches that the instance has had, up to 9.
+    /// In the columns lane: answers the first request of each batch with the number of batches that
+    /// the instance has had, up to 9.
     pub(crate) fn counting() -> Guest {
         let mut guest = Guest::columns();
         let indices = guest.put(&0u32.to_le_bytes());
@@ -87,8 +88,9 @@ impl Guest {
         Guest::new("rows")
     }
 
-    /// The body of the handler for requests. In the columns lane its parameters are `$ids $ids_len $sessions …`, in the rows lane
-    /// `$batch $batch_len`; it leaves the address of the answer on the stack.
+    /// The body of the handler for requests. In the columns lane its parameters are
+    /// `$ids $ids_len $sessions …`, in the rows lane `$batch $batch_len`; it leaves the address of
+    /// the answer on the stack.
     pub(crate) fn requests(mut self, body: &str) -> Guest {
         self.requests = body.to_owned();
         self
@@ -100,8 +102,8 @@ impl Guest {
         self
     }
 
-    /// The body of `configure`, which has the parameters `$config $config_len`. `0x220` is an interest in all commands with the
-    /// view `all`.
+    /// The body of `configure`, which has the parameters `$config $config_len`. `0x220` is an
+    /// interest in all commands with the view `all`.
     pub(crate) fn configure(mut self, body: &str) -> Guest {
         self.configure = body.to_owned();
         self
@@ -122,7 +124,8 @@ impl Guest {
         self
     }
 
-    /// The same component, made for another version of the contract, as if that had all that this one has.
+    /// The same component, made for another version of the contract, as if that had all that this
+    /// one has.
     pub(crate) fn of_version(mut self, version: &'static str) -> Guest {
         self.versions = [version; 2];
         self
@@ -140,8 +143,8 @@ impl Guest {
         self
     }
 
-    /// An import from outside the contract: the package that declares its interface, in WIT, and the interface's full name. The
-    /// function is imported with the core type `ty`.
+    /// An import from outside the contract: the package that declares its interface, in WIT, and
+    /// the interface's full name. The function is imported with the core type `ty`.
     pub(crate) fn foreign(mut self, package: &'static str, interface: &'static str, function: &str, ty: &str) -> Guest {
         self.foreign = Some((package, interface));
         self.imports +=
@@ -163,7 +166,8 @@ impl Guest {
         address
     }
 
-    /// Put a record of lists into the memory, each given as its bytes and its number of elements; gives its address.
+    /// Put a record of lists into the memory, each given as its bytes and its number of elements;
+    /// gives its address.
     pub(crate) fn put_lists(&mut self, lists: &[(&[u8], usize)]) -> u32 {
         let mut record = Vec::new();
         for &(bytes, elements) in lists {

@@ -6,7 +6,8 @@ use super::guest::Guest;
 use super::harness::{Requests, cross, cross_back, instance, instance_with, one_request};
 use crate::plugin::{Fault, Grant, Instance, Phase, Suspended};
 
-/// A guest that does something when the first request's session is 666, and forwards everything otherwise.
+/// A guest that does something when the first request's session is 666, and forwards everything
+/// otherwise.
 fn poisoned_by(deed: &str) -> Guest {
     Guest::columns().requests(&format!(
         "(if (i64.eq (i64.load (local.get $sessions)) (i64.const 666)) (then {deed}))
@@ -35,7 +36,8 @@ fn an_endless_loop_is_ended_at_its_deadline_and_the_next_crossing_succeeds() {
 
 #[test]
 fn a_deadline_counts_what_the_plugin_computes_not_what_the_machine_is_busy_with() {
-    // Two threads for each processor share the time, so each crossing takes about twice its processor time.
+    // Two threads for each processor share the time, so each crossing takes about twice its
+    // processor time.
     let busy = Guest::columns().requests(
         "(local $left i32)
          (local.set $left (i32.const 3000000))
@@ -258,7 +260,8 @@ fn a_plugin_that_fails_for_everyone_is_suspended_for_all_and_returns_by_itself()
 
 #[test]
 fn a_plugin_that_cannot_be_started_is_suspended_and_nobody_is_blamed() {
-    // Is set up well once, which is when the topology is checked; then five times not at all, and then well again.
+    // Is set up well once, which is when the topology is checked; then five times not at all, and
+    // then well again.
     let mut guest = Guest::columns().import("state", "increment", "(param i32 i32 i64 i32 i64 i32)");
     let key = guest.put(b"n");
     let guest = guest.configure(&format!(

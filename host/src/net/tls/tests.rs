@@ -56,11 +56,12 @@ impl Authority {
 
     fn inbound(&self, mutual: bool) -> Inbound {
         let authority = mutual.then(|| self.file("authority.pem"));
-        Fresh::load(InboundFiles { identity: self.vouch("server", |_| {}), authority }).unwrap()
+        ReloadingFiles::load(InboundFiles { identity: self.vouch("server", |_| {}), authority }).unwrap()
     }
 
     fn outbound(&self, identity: Option<IdentityFiles>, verify_hostname: bool) -> Outbound {
-        Fresh::load(OutboundFiles { authority: self.file("authority.pem"), identity, verify_hostname }).unwrap()
+        ReloadingFiles::load(OutboundFiles { authority: self.file("authority.pem"), identity, verify_hostname })
+            .unwrap()
     }
 }
 
@@ -286,7 +287,7 @@ fn a_file_that_is_of_no_use_is_named_with_the_reason() {
     let mut files = InboundFiles { identity: authority.vouch("a", |_| {}), authority: None };
     let other = authority.vouch("b", |_| {});
     let error = |files: &InboundFiles| {
-        let error = Fresh::load(files.clone()).unwrap_err();
+        let error = ReloadingFiles::load(files.clone()).unwrap_err();
         (error.part, error.to_string())
     };
     files.identity.private_key = other.private_key;

@@ -163,7 +163,7 @@ fn what_the_host_has_is_what_the_interfaces_say() {
             interface.functions.values().map(|function| (function.name.clone(), since(function))).collect();
         let known: Vec<_> =
             capability.functions.iter().map(|(name, since)| ((*name).to_owned(), since.to_string())).collect();
-        assert_eq!(known, written, "{}", capability.interface);
+        assert_eq!(known, written, "{}", capability.name);
         interfaces += 1;
     }
     assert_eq!(interfaces, crate::plugin::host::interfaces().count());

@@ -70,7 +70,8 @@ fn every_verdict_comes_across() {
 
 #[test]
 fn a_component_reads_the_columns_of_the_contract() {
-    // Replies to request 0 with "$<n>\r\n<argument 1 of request 1>\r\n", taken from the columns: n is one digit.
+    // Replies to request 0 with "$<n>\r\n<argument 1 of request 1>\r\n", taken from the columns: n
+    // is one digit.
     let mut guest = Guest::columns();
     let index = guest.put(&1u32.to_le_bytes());
     let kind = guest.put(&[2]);

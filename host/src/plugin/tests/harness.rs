@@ -92,7 +92,7 @@ impl SessionDirectory for Speaks {
 }
 
 /// A batch of requests that owns its columns.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Requests {
     pub(super) ids: Vec<u64>,
     pub(super) sessions: Vec<u64>,

@@ -16,12 +16,13 @@ const LANES: [(&str, Handlers); 2] = [
     ("rows", [("requests-rows", 2), ("responses-rows", 2)]),
 ];
 
-/// A transform in a lane (`rows` or `columns`) that asks for all requests, forwards them, and keeps all responses, without a look.
+/// A transform in a lane (`rows` or `columns`) that asks for all requests, forwards them, and keeps
+/// all responses, without a look.
 ///
 /// # Errors
 ///
 /// There is no such lane.
-pub fn nothing(lane: &str) -> Result<Vec<u8>> {
+pub fn noop(lane: &str) -> Result<Vec<u8>> {
     let (world, handlers) = LANES.iter().find(|(name, _)| *name == lane).with_context(|| format!("no lane {lane}"))?;
     let mut resolve = Resolve::default();
     let contract = contract(&mut resolve)?;
@@ -33,8 +34,9 @@ pub fn nothing(lane: &str) -> Result<Vec<u8>> {
     encode(&module)
 }
 
-/// Every answer is at address 8, where there are zeroes: no text, an interest in everything with the view `command`, no verdict, no
-/// change. What is passed lies behind that, and is forgotten with the next call.
+/// Every answer is at address 8, where there are zeroes: no text, an interest in everything with
+/// the view `command`, no verdict, no change. What is passed lies behind that, and is forgotten
+/// with the next call.
 fn text(handlers: &Handlers, version: &str) -> String {
     let handlers: String = handlers
         .iter()
@@ -78,8 +80,8 @@ mod tests {
     #[test]
     fn there_is_a_component_for_each_lane() {
         for (lane, _) in LANES {
-            nothing(lane).unwrap();
+            noop(lane).unwrap();
         }
-        assert!(nothing("diagonals").is_err());
+        assert!(noop("diagonals").is_err());
     }
 }
