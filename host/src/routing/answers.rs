@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use super::Replies;
 use super::flow::Flow;
+use super::replies::Replies;
 use crate::chain::{Answer, Kind};
 use crate::upstream::{Failure, Ticket};
 

@@ -1,14 +1,13 @@
 //! The route of one session: what waits, what replies will tell, and the connections in use.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use super::cluster::ClusterRoute;
+use super::cluster::route::ClusterRoute;
 use super::lease::Lease;
-use super::request::{Pushes, QueuedRequest};
-use super::session_state::{SessionState, SharedState, StateChange};
-use super::{Replies, Sink};
+use super::replies::Pushes;
+use super::request::QueuedRequest;
+use super::session_state::{SharedState, StateChange};
 use crate::ids::{Sequence, SessionId};
 use crate::resp::reply;
 use crate::upstream::{ConnectionRef, Identity, Subscriptions, Ticket};
@@ -68,8 +67,7 @@ impl Route {
     }
 
     /// The route of a new session of the source at this position.
-    pub(super) fn new<R: Replies>(id: SessionId, source: usize, sink: &dyn Sink<R>) -> Self {
-        let state = Rc::new(RefCell::new(SessionState::new(sink.identity())));
+    pub(super) fn new(id: SessionId, source: usize, state: SharedState, links: Links, rewrites: bool) -> Self {
         let flow = Flow {
             id,
             source,
@@ -82,9 +80,9 @@ impl Route {
             lost_subscriptions: None,
             dismissed: false,
             departed: false,
-            rewrites: sink.rewrites(),
+            rewrites,
         };
-        Self { flow, links: sink.begin() }
+        Self { flow, links }
     }
 
     /// Whether something may happen without a reply or a request: a queue that can go on, or an

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use super::{Replies, Router};
+use super::replies::Replies;
+use super::routes::Router;
 use crate::chain::Kind;
 use crate::ids::SessionId;
 use crate::upstream::{Cause, Failure, Lost, Payload, Receiver, Ticket};

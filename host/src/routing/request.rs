@@ -5,12 +5,11 @@ use std::rc::Rc;
 use bytes::Bytes;
 use sluice_commands::{Args, CommandId, ConnectionNeed};
 
-use super::cluster::Retry;
+use super::cluster::retry::Retry;
 use super::session_state::{SessionState, StateChange};
+use crate::chain::Frame;
 use crate::chain::vector::Arguments;
-use crate::chain::{Frame, Place};
 use crate::cluster::Target;
-use crate::ids::MessageId;
 use crate::upstream::{Expect, Identity, Ticket};
 
 /// What routing knows of a request. Found once, when the request leaves the chain.
@@ -45,16 +44,6 @@ pub(crate) struct Outgoing<'a> {
     pub(super) frame: Frame,
     /// Where a frame that is not apart lies.
     pub(super) arena: &'a [u8],
-}
-
-/// The transforms that watch what a server sends by itself: those that watched the request that
-/// asked for it.
-#[derive(Debug)]
-pub(crate) struct Pushes {
-    /// That request.
-    pub(crate) id: MessageId,
-    /// Each transform with its tag.
-    pub(crate) watches: Vec<(Place, u64)>,
 }
 
 /// How an exclusive connection is set up for a request.

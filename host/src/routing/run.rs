@@ -11,8 +11,9 @@ use sluice_commands::{CommandId, ConnectionNeed};
 
 use super::flow::{Links, Route};
 use super::need::is_from_a_browser;
-use super::request::{Outgoing, Pushes};
-use super::{Replies, Sink};
+use super::replies::{Pushes, Replies};
+use super::request::Outgoing;
+use super::sink::Sink;
 use crate::chain::vector::Request;
 use crate::chain::{Answer, Kind, Outcome, Vector};
 use crate::cluster::Target;

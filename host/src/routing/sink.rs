@@ -8,8 +8,9 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use super::flow::{Links, Route};
+use super::replies::Replies;
 use super::request::Outgoing;
-use super::{Replies, Router};
+use super::routes::Router;
 use crate::bell::Bell;
 use crate::chain::{Answer, Kind};
 use crate::ids::SessionId;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::net::ListenPlan;
 use crate::plugin::Spec;
-use crate::traffic::Plan;
 use crate::routing::SinkPlan;
+use crate::traffic::Plan;
 use crate::worker::SessionLimits;
 
 /// What to run: checked.

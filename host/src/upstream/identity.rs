@@ -7,7 +7,6 @@ use std::fmt;
 use std::rc::Rc;
 
 use super::exchange::{Expect, Subscriptions};
-use super::private::Opening;
 use crate::resp::{Protocol, encode};
 
 /// The state of a connection that decides what its commands do. Sessions of the same identity share connections.
@@ -60,6 +59,20 @@ pub struct Profile {
     pub library: Option<Box<[u8]>>,
     /// CLIENT SETINFO LIB-VER.
     pub library_version: Option<Box<[u8]>>,
+}
+
+/// What a private connection of a cluster's node begins with.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Opening {
+    /// The session's own request.
+    #[default]
+    Request,
+    /// ASKING: the request that follows is for a slot that the node is about to get.
+    Asking,
+    /// MULTI: the requests that follow are those of a transaction.
+    Multi,
+    /// ASKING and MULTI.
+    AskingMulti,
 }
 
 /// What to make of the reply to a command of the proxy's own.

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use metrics::Counter;
 
-use super::Single;
+use super::single::Single;
 use crate::cluster::{ModuleCommand, ModuleCommands};
 use crate::cluster::{SLOTS, Slot};
 use crate::cluster::{Shard, SlotMap};

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::connection::Receiver;
+use super::dial::Ready;
 use super::discovery::{Contacts, Discovery, node_remote};
+use super::identity::Identity;
 use super::node_view::{ClusterNode, NodeView, ReadFrom};
 use super::single::{Single, SinglePlan};
-use super::{Identity, Ready, Receiver};
 use crate::bell::Bell;
 use crate::cluster::Redirect;
 use crate::ids::SessionId;
@@ -88,7 +90,7 @@ impl Cluster {
 
     /// Whether connections must be given requests one by one, however they came.
     pub fn sends_one_by_one(&self) -> bool {
-        self.plan.node.pipelining == super::Pipelining::Off
+        self.plan.node.pipelining == super::gate::Pipelining::Off
     }
 
     /// For how long a request is tried again.

@@ -9,7 +9,7 @@ use super::connection::{Connection, ConnectionRef, Phase, Private};
 use super::dial::{Ready, Servers, lend};
 use super::exchange::{Exchange, Subscriptions};
 use super::gate::{Gate, InFlight, Pipelining};
-use super::identity::{Greeting, Identity, Own, Profile};
+use super::identity::{Greeting, Identity, Opening, Own, Profile};
 use crate::ids::SessionId;
 
 /// The bounds of a pool of private connections.
@@ -57,20 +57,6 @@ pub struct Introduction<'a> {
     pub whatever: bool,
     /// What is said last.
     pub opening: Opening,
-}
-
-/// What a private connection of a cluster's node begins with.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Opening {
-    /// The session's own request.
-    #[default]
-    Request,
-    /// ASKING: the request that follows is for a slot that the node is about to get.
-    Asking,
-    /// MULTI: the requests that follow are those of a transaction.
-    Multi,
-    /// ASKING and MULTI.
-    AskingMulti,
 }
 
 impl Privates {

@@ -52,7 +52,7 @@ impl SinglePlan {
     /// What a session is before it has said anything.
     pub(super) fn identity(&self) -> Identity {
         let credentials = self.credentials.as_ref().map(|(user, password)| {
-            Rc::new(super::Credentials {
+            Rc::new(super::identity::Credentials {
                 user: user.as_ref().map(|user| user.as_bytes().into()),
                 password: password.as_bytes().into(),
             })

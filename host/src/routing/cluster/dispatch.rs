@@ -1,23 +1,22 @@
 //! A session at work with its cluster: what is planned for a request is done.
 
-use std::collections::HashSet;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use sluice_commands::{CommandId, ConnectionNeed, Flags};
+use sluice_commands::{CommandId, ConnectionNeed};
 
-use super::super::Replies;
 use super::super::answers::Answers;
 use super::super::flow::{Flow, Links, Route};
+use super::super::replies::Replies;
 use super::super::request::{Outgoing, QueuedRequest, RequestInfo};
 use super::super::session_state::StateChange;
-use super::ClusterRoute;
 use super::local_reply::Client;
 use super::plan::{Plan, plan};
 use super::retry::{Retry, Verdict, unreachable};
+use super::route::ClusterRoute;
 use crate::chain::vector::Arguments;
 use crate::chain::{Answer, Frame, Kind};
-use crate::cluster::{Slot, Target};
+use crate::cluster::Target;
 use crate::ids::{Sequence, SessionId, TrailId};
 use crate::upstream::{Cluster, ClusterNode, Expect, Failure, NodeView, Payload, Ticket};
 
@@ -296,53 +295,4 @@ impl QueuedRequest {
             (self.info.need, self.info.expect) = (ConnectionNeed::Blocking, Expect::Eventually);
         }
     }
-}
-
-impl ClusterRoute {
-    /// The node for a request to the slots of a primary.
-    #[inline]
-    pub(in super::super) fn node_for(
-        &mut self,
-        view: &NodeView,
-        primary: u16,
-        command: CommandId,
-        id: SessionId,
-    ) -> u16 {
-        if view.reads_elsewhere() && only_reads(command) { self.read_from(view, primary, id) } else { primary }
-    }
-
-    /// Whether a request of several keys is under way to a slot of this one. It may have to be
-    /// retried, though this one need not.
-    pub(super) fn must_wait(&self, request: &QueuedRequest, head: Sequence) -> bool {
-        let before = head..request.ticket.sequence;
-        let mut in_flight = self.divided.iter().filter(|(_, sequence)| before.contains(sequence)).map(|(slot, _)| slot);
-        match &request.info.target {
-            Target::To(slot) => in_flight.any(|divided| divided == slot),
-            Target::Parts(parts) if !self.divided.is_empty() => {
-                let slots: HashSet<Slot> = parts.iter().map(|part| part.slot).collect();
-                in_flight.any(|divided| slots.contains(divided))
-            }
-            _ => false,
-        }
-    }
-
-    /// The node that a request goes to; `None`: no node serves its slot.
-    pub(super) fn node_of(&self, request: &QueuedRequest, view: &NodeView, id: SessionId) -> Option<u16> {
-        let redirected = request.retry.as_ref().and_then(|retry| retry.to.as_deref()).and_then(|to| view.at(to));
-        redirected.or_else(|| match request.info.target {
-            Target::To(slot) => view.owner(slot),
-            _ => self.node_of_part(&request.ticket, view).or_else(|| {
-                // A session keeps to one node while that works, so that what has no keys stays in
-                // order too.
-                let pauses = request.retry.as_ref().map_or(0, |retry| retry.pauses as usize);
-                let primaries = view.primaries();
-                primaries.get((id.place() + pauses) % primaries.len().max(1)).copied()
-            }),
-        })
-    }
-}
-
-/// Whether a command may be executed by a replica.
-fn only_reads(command: CommandId) -> bool {
-    command.get().is_some_and(|command| command.flags().contains(Flags::READONLY))
 }

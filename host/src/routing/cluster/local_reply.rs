@@ -6,7 +6,7 @@ use bytes::Bytes;
 use sluice_commands::{Args, CommandId, ConnectionNeed, table};
 
 use super::super::request::{QueuedRequest, RequestInfo};
-use super::ClusterRoute;
+use super::route::ClusterRoute;
 use crate::chain::vector::Arguments;
 use crate::cluster::{Slot, Target, VirtualAnswer, VirtualNode, refusal};
 use crate::ids::Sequence;

@@ -7,8 +7,9 @@ use sluice_commands::ConnectionNeed;
 use super::super::need::is_exclusive;
 use super::super::request::QueuedRequest;
 use super::super::session_state::StateChange;
-use super::ClusterRoute;
 use super::local_reply::{self, Client, Local};
+use super::node_lease::LeaseFor;
+use super::route::ClusterRoute;
 use super::transaction::CROSS_SLOT;
 use crate::cluster::Target;
 use crate::upstream::{Expect, Subscription};
@@ -27,24 +28,13 @@ pub(super) enum Plan {
     /// It is a part of the transaction that has begun.
     Join,
     /// It goes alone, on this exclusive connection.
-    Exclusive(Place),
+    Exclusive(LeaseFor),
     /// It goes alone, on an exclusive connection to each of several nodes.
     Each,
     /// It goes in parts to several nodes, and their replies become one.
     FanOut,
     /// It goes to one node, on the connection that sessions share.
     Shared,
-}
-
-/// Which exclusive connection a request is for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Place {
-    /// One to the node of its keys.
-    Any,
-    /// The one on which keys are watched.
-    Watching,
-    /// The one that is subscribed.
-    Listening,
 }
 
 /// Decides what becomes of a request. Its target is found here where only the proxy knows it.
@@ -69,7 +59,7 @@ pub(super) fn plan(request: &mut QueuedRequest, route: &ClusterRoute, client: Cl
         }
         if !is_from_all_shards(request) {
             // A subscriber may say little; the server knows what.
-            return Plan::Exclusive(Place::Listening);
+            return Plan::Exclusive(LeaseFor::Listening);
         }
     }
     by_need(request, route)
@@ -82,7 +72,7 @@ fn by_need(request: &QueuedRequest, route: &ClusterRoute) -> Plan {
     let everywhere = matches!(target, Target::Primaries | Target::Nodes);
     match request.info.need {
         Need::Multi => Plan::Begin,
-        Need::Exec | Need::Discard | Need::Unwatch if route.is_watching() => Plan::Exclusive(Place::Watching),
+        Need::Exec | Need::Discard | Need::Unwatch if route.is_watching() => Plan::Exclusive(LeaseFor::Watching),
         Need::Watch if route.is_watching() && *target != route.watched.map_or(Target::Anywhere, Target::To) => {
             Plan::Reply(Bytes::from_static(CROSS_SLOT))
         }
@@ -108,11 +98,11 @@ fn shared(request: &QueuedRequest) -> Plan {
 }
 
 /// Which exclusive connection a request is for.
-fn place(request: &QueuedRequest) -> Place {
+fn place(request: &QueuedRequest) -> LeaseFor {
     match (request.info.need, &request.info.change) {
-        (ConnectionNeed::Listen, _) | (_, Some(StateChange::Reset)) => Place::Listening,
-        (ConnectionNeed::Watch, _) => Place::Watching,
-        _ => Place::Any,
+        (ConnectionNeed::Listen, _) | (_, Some(StateChange::Reset)) => LeaseFor::Listening,
+        (ConnectionNeed::Watch, _) => LeaseFor::Watching,
+        _ => LeaseFor::Any,
     }
 }
 

@@ -5,26 +5,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use sluice_commands::{CommandId, ConnectionNeed};
+use sluice_commands::CommandId;
 
-use super::super::Replies;
-use super::super::answers::Answers;
-use super::super::request::{QueuedRequest, RequestInfo};
-use super::ClusterRoute;
-use super::dispatch::Dispatch;
-use super::subscriptions::OWN;
-use crate::chain::vector::{Arguments, lookup};
-use crate::chain::{Answer, Kind};
+use crate::chain::Answer;
 use crate::cluster::{Address, MOST, Obstacle, Redirect, Target};
 use crate::ids::Sequence;
 use crate::net::{host_and_port, with_port};
-use crate::upstream::{Cause, Cluster, Failure, NodeView, Ticket};
+use crate::upstream::{Cause, Cluster, NodeView, Ticket};
 
 /// What has come of a request so far.
 #[derive(Clone, Debug)]
 pub(in super::super) struct Retry {
     /// Which request, and which part of it.
-    of: (Sequence, u16),
+    pub(super) of: (Sequence, u16),
     /// Since when it is tried.
     since: Instant,
     redirections: u8,
@@ -170,97 +163,4 @@ pub(super) fn unreachable(target: &Target, cluster: &Cluster) -> Bytes {
         (Some(_), _) => Answer::error("CLUSTERDOWN a node of the cluster is unreachable; this request was not sent"),
     };
     answer.frame
-}
-
-impl ClusterRoute {
-    /// What has come of this request so far.
-    fn retry_of(&mut self, ticket: &Ticket, now: Instant) -> Retry {
-        self.retries.remove(&(ticket.sequence, ticket.part)).unwrap_or_else(|| Retry::new(ticket, now))
-    }
-
-    /// Whether a request is not to be retried yet. What a node could not execute may be refused
-    /// again, while what comes behind it is executed: from the first of those on, they go one by
-    /// one.
-    pub(super) fn waits(&self, retry: &Retry, head: Sequence, now: Instant) -> bool {
-        let of = retry.of.0;
-        let one_by_one = || retry.pauses > 0 || self.retries.range(..(of, 0)).any(|(_, other)| other.pauses > 0);
-        retry.due > now || (head < of && one_by_one())
-    }
-
-    /// A request is in flight, perhaps not for the first time.
-    pub(super) fn retried(&mut self, retry: Option<Box<Retry>>) {
-        self.retries.extend(retry.map(|retry| (retry.of, *retry)));
-    }
-
-    /// A reply has come. Returns whether no request waits for it: the request was answered before,
-    /// or is sent again with its transaction. `head`: the first request that is not answered.
-    pub(super) fn is_past(&mut self, ticket: &Ticket, head: Sequence) -> bool {
-        if ticket.sequence < head || self.transaction.as_ref().is_some_and(|own| own.is_moving() && own.has(ticket)) {
-            return true;
-        }
-        if !self.retries.is_empty() {
-            let answered = ticket.sequence..ticket.sequence + u64::from(ticket.count);
-            answered.for_each(|sequence| drop(self.retries.remove(&(sequence, ticket.part))));
-        }
-        false
-    }
-
-    /// A request has failed. Returns whether that makes its transaction move, of which nothing was
-    /// executed.
-    pub(super) fn will_move(&mut self, ticket: &Ticket, failure: Failure) -> bool {
-        let own = self.transaction.as_mut().filter(|own| own.has(ticket));
-        own.is_some_and(|transaction| transaction.failed(failure))
-    }
-}
-
-impl<R: Replies> Dispatch<'_, R> {
-    /// Lets a request wait until it is due, in front of those that came after it, which wait until
-    /// everything so far is answered.
-    pub(super) fn retry(&mut self, request: QueuedRequest) {
-        let now = self.replies.now();
-        let due = request.retry.as_ref().map_or(now, |retry| retry.due);
-        if due > now {
-            self.route.wake_at(due, self.cluster, self.flow.id, now);
-        }
-        let at = self.flow.queue.partition_point(|other| other.place() < request.place());
-        self.flow.queue.insert(at, request);
-        self.flow.hold_behind(self.replies.progress(self.flow.id).issued);
-    }
-
-    /// A request has come back: it is retried, or answered.
-    pub(super) fn come_back(&mut self, ticket: &Ticket, frame: Bytes, cause: Cause<'_>) {
-        let now = self.replies.now();
-        if ticket.part == OWN {
-            return self.own_answered(ticket, true);
-        }
-        if let Some(transaction) = self.route.transaction.as_deref_mut().filter(|own| own.has(ticket)) {
-            transaction.come_back(cause, self.cluster, now);
-            return self.replies.wake(ticket.session);
-        }
-        let info = info_of(&frame, ticket, self.route);
-        let mut retry = self.route.retry_of(ticket, now);
-        match retry.judge(cause, info.command, &info.target, self.cluster, now) {
-            Verdict::Answer(answer) => self.answer(ticket, &answer, Kind::Single),
-            Verdict::Again => {
-                // What it asked to change is noted again when it is sent again.
-                let _ = self.flow.unconfirmed(ticket);
-                if info.need == ConnectionNeed::Watch {
-                    self.route.unwatch(ticket.sequence);
-                }
-                self.retry(QueuedRequest { ticket: *ticket, frame, info, retry: Some(Box::new(retry)) });
-                self.replies.wake(ticket.session);
-            }
-        }
-    }
-}
-
-/// What is known of a request that has come back, of which only the bytes are left.
-fn info_of(frame: &Bytes, ticket: &Ticket, route: &ClusterRoute) -> RequestInfo {
-    let mut spans = Vec::new();
-    let arguments = Arguments::of(frame, &mut spans);
-    let mut info = RequestInfo::in_cluster(lookup(&arguments), &arguments);
-    if let Some(target) = route.target_of_part(ticket) {
-        info.target = target;
-    }
-    info
 }

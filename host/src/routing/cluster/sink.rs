@@ -5,10 +5,12 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use super::super::flow::{Links, Route};
+use super::super::replies::Replies;
 use super::super::request::{Outgoing, RequestInfo};
-use super::super::{Replies, Router, Sink};
-use super::ClusterRoute;
+use super::super::routes::Router;
+use super::super::sink::Sink;
 use super::dispatch::Dispatch;
+use super::route::ClusterRoute;
 use crate::chain::Kind;
 use crate::ids::SessionId;
 use crate::upstream::{Cause, Cluster, ClusterNode, Failure, Identity, Lost, NodeView, Payload, Ticket, requests};

@@ -4,10 +4,10 @@ use bytes::Bytes;
 
 use sluice_commands::ConnectionNeed;
 
-use super::super::Replies;
+use super::super::replies::Replies;
 use super::super::request::{QueuedRequest, RequestInfo};
-use super::NodeLease;
 use super::dispatch::Dispatch;
+use super::node_lease::NodeLease;
 use super::retry::{Retry, Verdict, unreachable};
 use super::transaction::{EXEC_ABORT, Entry, null};
 use crate::ids::TrailId;

@@ -7,16 +7,13 @@ use std::rc::Rc;
 
 use sluice_commands::ConnectionNeed;
 
-use super::super::Replies;
 use super::super::answers::Answers;
 use super::super::lease::Lease;
+use super::super::replies::Replies;
 use super::super::request::{QueuedRequest, RequestInfo};
 use super::super::session_state::StateChange;
 use super::dispatch::Dispatch;
-use super::plan::Place;
-use super::{ClusterRoute, NodeLease};
-use crate::cluster::Target;
-use crate::ids::{Sequence, SessionId, TrailId};
+use super::node_lease::{LeaseFor, NodeLease};
 use crate::upstream::{ClusterNode, Failure, Introduction, NodeView, Opening, Phase};
 
 impl<R: Replies> Dispatch<'_, R> {
@@ -25,7 +22,7 @@ impl<R: Replies> Dispatch<'_, R> {
         &mut self,
         request: QueuedRequest,
         view: &Rc<NodeView>,
-        place: Place,
+        place: LeaseFor,
     ) -> Option<QueuedRequest> {
         if self.head() != request.ticket.sequence {
             return Some(request);
@@ -133,67 +130,5 @@ impl<R: Replies> Dispatch<'_, R> {
             self.failed(&ticket, Failure::NoConnection);
             self.go_on();
         }
-    }
-}
-
-impl ClusterRoute {
-    /// Adds an exclusive connection; returns its position.
-    pub(super) fn keep(&mut self, lease: NodeLease) -> usize {
-        self.leases.push(lease);
-        self.leases.len() - 1
-    }
-
-    /// A request that begins or ends a watch is sent.
-    fn note_watch(&mut self, need: ConnectionNeed, target: &Target) {
-        match need {
-            ConnectionNeed::Exec | ConnectionNeed::Discard | ConnectionNeed::Unwatch => {
-                (self.unwatched, self.watched) = (false, None);
-            }
-            ConnectionNeed::Watch => self.watched = if let Target::To(slot) = target { Some(*slot) } else { None },
-            _ => {}
-        }
-    }
-
-    /// Whether a server watches keys for the session, or has lost them.
-    pub(super) fn is_watching(&self) -> bool {
-        self.leases.iter().any(|lease| lease.lease.is_watching())
-    }
-
-    /// The exclusive connection that a request is for, if there is one.
-    fn lease_for(&self, place: Place, request: &QueuedRequest, view: &NodeView, id: SessionId) -> Option<usize> {
-        let target = || self.node_of(request, view, id).and_then(|node| view.nodes().get(usize::from(node)));
-        let redirected = request.retry.as_ref().is_some_and(|retry| retry.to.is_some());
-        match place {
-            Place::Watching => self.leases.iter().position(|lease| lease.lease.is_watching()),
-            Place::Listening => self.listener(request, target().map(|node| &**node)),
-            Place::Any if redirected => None,
-            Place::Any => self.lease_at(target()?),
-        }
-    }
-
-    /// An exclusive connection to this node that is free for any request.
-    pub(super) fn lease_at(&self, node: &Rc<ClusterNode>) -> Option<usize> {
-        self.leases.iter().position(|NodeLease { node: other, lease }| {
-            Rc::ptr_eq(node, other) && !lease.connection.borrow().is_engaged() && !lease.is_spent()
-        })
-    }
-
-    /// A WATCH was not executed, because its slot is elsewhere. What was watched there before is lost.
-    pub(super) fn unwatch(&mut self, sequence: Sequence) {
-        for lease in &mut self.leases {
-            lease.lease.answered(sequence, &StateChange::Watch, false);
-            if lease.lease.is_watching() {
-                self.unwatched = true;
-                lease.lease.watch_nothing();
-            }
-        }
-    }
-
-    /// Gives up all exclusive connections but this one, which becomes the first.
-    fn forget_all_but(&mut self, at: usize) -> Vec<TrailId> {
-        self.leases.swap(0, at);
-        (self.unwatched, self.watched) = (false, None);
-        self.subscriptions.forget();
-        self.leases.drain(1..).flat_map(|lease| lease.lease.give_back()).collect()
     }
 }
