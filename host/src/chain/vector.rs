@@ -1,6 +1,8 @@
 //! The requests that one turn carries through one chain.
 
+use std::fmt;
 use std::ops::Range;
+use std::rc::Rc;
 
 use bytes::Bytes;
 use sluice_commands::CommandId;
@@ -26,6 +28,20 @@ pub struct Vector {
     requests: Vec<Request>,
     arguments: Vec<Span>,
     outcomes: Vec<Outcome>,
+    names: Names,
+}
+
+/// Finds a command by a name that the table does not know, and the second argument of its request.
+pub type Renamed = Rc<dyn Fn(&[u8], Option<&[u8]>) -> CommandId>;
+
+/// What names the servers have that the table does not know; none unless told.
+#[derive(Clone, Default)]
+struct Names(Option<Renamed>);
+
+impl fmt::Debug for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Names").field(&self.0.is_some()).finish()
+    }
 }
 
 /// Consecutive requests of one session.
@@ -95,6 +111,26 @@ impl Answer {
 }
 
 impl Vector {
+    /// A vector of requests to servers that have renamed some commands.
+    pub fn with_names(renamed: Renamed) -> Self {
+        Self { names: Names(Some(renamed)), ..Self::default() }
+    }
+
+    /// The command of a request with these arguments.
+    #[inline]
+    pub fn lookup(&self, arguments: &Arguments<'_>) -> CommandId {
+        match lookup(arguments) {
+            CommandId::UNKNOWN => self.lookup_renamed(arguments),
+            command => command,
+        }
+    }
+
+    #[cold]
+    fn lookup_renamed(&self, arguments: &Arguments<'_>) -> CommandId {
+        let name = arguments.get(0).unwrap_or_default();
+        self.names.0.as_ref().map_or(CommandId::UNKNOWN, |renamed| renamed(name, arguments.get(1)))
+    }
+
     /// The bytes of all requests that are not large.
     pub fn arena(&self) -> &Arena {
         &self.arena
@@ -161,6 +197,11 @@ impl Vector {
     #[inline]
     pub fn arguments_at(&self, frame: Range<usize>, first: usize) -> Arguments<'_> {
         Arguments { frame: self.arena.get(frame), spans: &self.arguments[first..] }
+    }
+
+    /// The arguments from the `first` one of the list on, of the request that this large frame is.
+    pub fn arguments_of<'a>(&'a self, frame: &'a [u8], first: usize) -> Arguments<'a> {
+        Arguments { frame, spans: &self.arguments[first..] }
     }
 
     /// Begin a run. What is pushed from now on belongs to it.
@@ -308,7 +349,7 @@ impl Vector {
         };
         let arguments = (first_argument as u32, (self.arguments.len() - first_argument) as u32);
         let mut request = Request { body, arguments, ..original };
-        request.command = lookup(&self.arguments(&request));
+        request.command = self.lookup(&self.arguments(&request));
         request
     }
 

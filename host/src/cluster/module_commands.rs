@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use sluice_commands::{Args, KeyRange, table};
+use sluice_commands::{Args, ConnectionNeed, KeyRange, table};
 
 use super::slot::Slot;
 use super::target::Target;
@@ -20,8 +20,8 @@ pub struct ModuleCommands {
 pub struct ModuleCommand {
     /// Where its keys are; `None`: it has none, or only the server can tell.
     keys: Option<KeyRange>,
-    /// Whether its reply may never come.
-    pub blocks: bool,
+    /// Which connection it needs.
+    pub need: ConnectionNeed,
 }
 
 impl ModuleCommands {
@@ -77,7 +77,14 @@ fn command(entry: &[u8]) -> Option<(Vec<u8>, ModuleCommand)> {
         [fields.next()?, fields.next()?, fields.next()?].map(|field| i16::try_from(reply::integer(field)?).ok());
     let keys = KeyRange { first: first?, last: last?, step: step?.max(1) };
     let keys = (keys.first > 0 && !has("movablekeys")).then_some(keys);
-    Some((name, ModuleCommand { keys, blocks: has("blocking") }))
+    // A command whose flags say what it does to keys, and nothing else, does nothing else.
+    let says = has("readonly") || has("write");
+    let need = match says && !has("pubsub") && !has("no_auth") && !has("no-auth") {
+        _ if has("blocking") => ConnectionNeed::Blocking,
+        true => ConnectionNeed::Shared,
+        false => ConnectionNeed::Unknown,
+    };
+    Some((name, ModuleCommand { keys, need }))
 }
 
 #[cfg(test)]
@@ -100,10 +107,11 @@ mod test {
             entry("m.wait", &["write", "blocking"], [1, 1, 1]),
             entry("m.free", &["readonly"], [0, 0, 0]),
             entry("m.moves", &["write", "movablekeys"], [1, 1, 1]),
+            entry("m.silent", &["fast"], [0, 0, 0]),
             "$3\r\nodd\r\n".to_owned(),
         ];
         let learned = ModuleCommands::read(format!("*{}\r\n{}", entries.len(), entries.concat()).as_bytes());
-        assert_eq!(learned.len(), 4, "{learned:?}");
+        assert_eq!(learned.len(), 5, "{learned:?}");
         let target = |line: &str| {
             let arguments: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
             learned.find(arguments[0]).unwrap().target(&arguments)
@@ -111,7 +119,10 @@ mod test {
         assert_eq!(target("json.mset {a}1 $ 1 {a}2 $ 2"), Target::To(Slot::of(b"a")));
         assert_eq!(target("JSON.MSET a $ 1 b $ 2"), Target::Apart);
         assert_eq!(target("m.wait a"), Target::To(Slot::of(b"a")));
-        assert!(learned.find(b"M.WAIT").unwrap().blocks && !learned.find(b"m.free").unwrap().blocks);
+        let need = |name: &str| learned.find(name.as_bytes()).unwrap().need;
+        assert_eq!(need("M.WAIT"), ConnectionNeed::Blocking);
+        assert_eq!(need("m.free"), ConnectionNeed::Shared);
+        assert_eq!(need("m.silent"), ConnectionNeed::Unknown, "its flags say nothing");
         assert_eq!(target("m.free a"), Target::Anywhere);
         assert_eq!(target("m.moves a"), Target::Anywhere);
         assert!(learned.find(b"get").is_none());

@@ -10,7 +10,7 @@ use super::session_state::{SessionState, StateChange};
 use crate::chain::Frame;
 use crate::chain::vector::Arguments;
 use crate::cluster::Target;
-use crate::upstream::{Expect, Identity, Ticket};
+use crate::upstream::{Cluster, Expect, Identity, ServerCommands, Ticket};
 
 /// What routing knows of a request. Found once, when the request leaves the chain.
 #[derive(Clone, Debug)]
@@ -57,22 +57,43 @@ pub(super) struct Setup {
 }
 
 impl RequestInfo {
-    /// What is known of a request to one server.
-    pub(super) fn new(command: CommandId, arguments: &Arguments<'_>) -> Self {
-        let need = command.need_with(arguments);
+    /// What is known of a request to one server. `strange`: what happens where neither the table nor
+    /// the server has named its command.
+    pub(super) fn new(
+        command: CommandId,
+        arguments: &Arguments<'_>,
+        commands: &ServerCommands,
+        strange: impl FnOnce(),
+    ) -> Self {
+        let mut target = Target::Anywhere;
+        let mut need = command.need_with(arguments);
+        if need == ConnectionNeed::Unknown {
+            let name = arguments.get(0).unwrap_or_default();
+            match commands.find(name).filter(|_| command == CommandId::UNKNOWN) {
+                Some(module) => (need, target) = (module.need, module.target(arguments)),
+                None => strange(),
+            }
+            if need != ConnectionNeed::Blocking && commands.may_share(name) {
+                need = ConnectionNeed::Shared;
+            }
+        }
         let change = StateChange::of(command, need, arguments);
         let expect = Expect::of(command, need, arguments.count());
-        Self { command, need, change, expect, target: Target::Anywhere, several: false }
+        Self { command, need, change, expect, target, several: false }
     }
 
     /// What is known of a request to a cluster.
-    pub(super) fn in_cluster(command: CommandId, arguments: &Arguments<'_>) -> Self {
+    pub(super) fn in_cluster(command: CommandId, arguments: &Arguments<'_>, cluster: &Cluster) -> Self {
+        let info = Self::new(command, arguments, cluster.commands(), || cluster.is_strange());
+        if command == CommandId::UNKNOWN {
+            return info;
+        }
         let mut keys = Vec::new();
         let target = match Target::straight(command, arguments) {
             Some(slot) => Target::To(slot),
             None => Target::of(command, arguments, &mut keys),
         };
-        Self { target, several: keys.len() > 1, ..Self::new(command, arguments) }
+        Self { target, several: keys.len() > 1, ..info }
     }
 
     /// How an exclusive connection is set up for it. `beginning`: who a new session is.

@@ -161,7 +161,8 @@ impl<R: Replies> Answers<R> for Dispatch<'_, R> {
 impl<R: Replies> Dispatch<'_, R> {
     /// Sends a request that has come out of the chain, or lets it wait.
     fn send(&mut self, request: Outgoing<'_>) {
-        let info = RequestInfo::new(request.command, &request.arguments);
+        let single = self.single;
+        let info = RequestInfo::new(request.command, &request.arguments, single.commands(), || single.is_strange());
         let ticket = request.ticket;
         let next = Some((ticket.sequence, info.need));
         let progress = self.replies.progress(ticket.session);

@@ -4,6 +4,7 @@
 //! otherwise is what `NullSink` does.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -16,7 +17,8 @@ use crate::chain::{Answer, Kind};
 use crate::ids::SessionId;
 use crate::net::Remote;
 use crate::upstream::{
-    Cause, Cluster, ClusterPlan, Failure, Identity, Lost, NodeView, Payload, Ready, Single, SinglePlan, Ticket,
+    Cause, Cluster, ClusterPlan, Failure, Identity, Lost, NodeView, Payload, Ready, ServerCommands, Single, SinglePlan,
+    Ticket,
 };
 
 /// What is configured of a sink.
@@ -33,6 +35,15 @@ pub enum SinkPlan {
 }
 
 impl SinkPlan {
+    /// What its servers call their commands; `None`: it has none.
+    pub fn commands(&self) -> Option<Arc<ServerCommands>> {
+        match self {
+            Self::Cluster(cluster) => Some(cluster.node.commands.clone()),
+            Self::Single(single) | Self::Direct(single) => Some(single.commands.clone()),
+            Self::Null => None,
+        }
+    }
+
     /// How its servers are reached.
     pub fn remotes(&self) -> &[Remote] {
         match self {

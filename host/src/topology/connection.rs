@@ -5,9 +5,11 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sluice_commands::{CommandId, lookup};
+
 use super::transport;
 use crate::net::Endpoint;
-use crate::upstream::{InFlight, Pipelining, PrivateLimits, SinglePlan};
+use crate::upstream::{InFlight, Pipelining, PrivateLimits, ServerCommands, SinglePlan};
 use crate::yaml::node::{Fields, Key, Node};
 use crate::yaml::problem::{Origin, Problems};
 
@@ -22,6 +24,8 @@ const KEYS: &[Key] = &[
     Key::read("pipelining"),
     Key::read("in_flight"),
     Key::read("private_connections"),
+    Key::read("renamed"),
+    Key::read("shared"),
     Key::read("tls"),
 ];
 
@@ -62,6 +66,7 @@ pub(super) fn plan(
     let pipelining = fields.get("pipelining").and_then(|node| pipelining(&node, problems)).unwrap_or_default();
     let in_flight = fields.get("in_flight").and_then(|node| in_flight(&node, problems)).unwrap_or_default();
     let private = fields.get("private_connections").and_then(|node| private(&node, problems)).unwrap_or_default();
+    let commands = Arc::new(commands(fields, problems));
     Some(SinglePlan {
         servers: servers?,
         connect_timeout: connect_timeout.or(milliseconds).unwrap_or(CONNECT_TIMEOUT),
@@ -75,6 +80,7 @@ pub(super) fn plan(
         epoch: Arc::default(),
         hangs_up: false,
         rewrite: None,
+        commands,
     })
 }
 
@@ -125,6 +131,36 @@ fn pipelining(node: &Node<'_>, problems: &mut Problems) -> Option<Pipelining> {
         return node.unexpected(what, problems);
     };
     Some(*mode)
+}
+
+/// What the servers call their commands, and which of their own may share a connection.
+fn commands(fields: &Fields<'_>, problems: &mut Problems) -> ServerCommands {
+    let what = "a map from commands to the servers' names of them, such as { FLUSHALL: x9f }";
+    let table = fields.get("renamed").map(|node| node.entries(what, problems)).unwrap_or_default();
+    let mut renamed: Vec<(&str, &str)> = Vec::new();
+    for (name, node) in table {
+        let Some(server_name) = node.text("the servers' name of the command", problems) else { continue };
+        if lookup(name.as_bytes(), || None) == CommandId::UNKNOWN {
+            problems.key(
+                &node.path,
+                format!("{name:?} is no command: expected one of the server's own, such as `FLUSHALL`"),
+            );
+        } else if server_name.is_empty() {
+            problems
+                .value(&node.path, "a command with an empty name is one that the server has disabled: leave it out");
+        } else if lookup(server_name.as_bytes(), || None) != CommandId::UNKNOWN {
+            problems.value(&node.path, format!("{server_name:?} is the name of another command"));
+        } else if renamed.iter().any(|(_, known)| known.eq_ignore_ascii_case(server_name)) {
+            problems.value(&node.path, format!("{server_name:?} is the name of two commands"));
+        } else {
+            renamed.push((name, server_name));
+        }
+    }
+    let what = "a list of commands that may share a connection, such as [\"json.*\"]";
+    let shared = fields.get("shared").and_then(|node| node.list(what, problems)).unwrap_or_default();
+    let shared: Vec<&str> =
+        shared.iter().filter_map(|node| node.text("a command, or a pattern with `*`", problems)).collect();
+    ServerCommands::new(renamed.into_iter(), shared.into_iter())
 }
 
 fn in_flight(node: &Node<'_>, problems: &mut Problems) -> Option<InFlight> {

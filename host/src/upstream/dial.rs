@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
@@ -13,6 +14,8 @@ use super::greet::{self, Trouble, greet, reset};
 use super::identity::{Greeting, Identity};
 use super::kept::Kept;
 use super::loss::Loss;
+use super::server_commands::{COMMAND, ServerCommands};
+use super::single::SinglePlan;
 use crate::bell::Bell;
 use crate::net::{ReadHalf, Remote, Stream};
 
@@ -30,6 +33,8 @@ pub(super) struct Servers {
     distance: Cell<Option<Duration>>,
     /// How many requests they were sent, where those are kept.
     sent: Rc<Cell<u64>>,
+    /// What they call their commands.
+    pub(super) commands: Arc<ServerCommands>,
 }
 
 /// A connection that lasted so long was a good one.
@@ -67,18 +72,20 @@ impl Ready {
 }
 
 impl Servers {
-    pub(super) fn new(list: Vec<Remote>, timeout: Duration, redirect: bool) -> Self {
+    /// The servers of a plan. `redirect`: whether they may send requests elsewhere.
+    pub(super) fn new(plan: &SinglePlan, redirect: bool) -> Self {
         let named = |remote: Remote| {
             let name = remote.to_string().into();
             (remote, name)
         };
         Self {
-            list: list.into_iter().map(named).collect(),
+            list: plan.servers.iter().cloned().map(named).collect(),
             current: Cell::new(0),
-            timeout,
+            timeout: plan.connect_timeout,
             redirect,
             distance: Cell::default(),
             sent: Rc::default(),
+            commands: plan.commands.clone(),
         }
     }
 
@@ -174,6 +181,23 @@ pub(super) async fn ask(
     within(limit, attempt).await.map_err(Trouble::into_reason)
 }
 
+/// Asks the server that does the work which commands it has.
+pub(super) async fn learn_commands(servers: Rc<Servers>, greeting: Greeting) {
+    let Some((remote, name)) = servers.list.get(servers.current.get()) else { return };
+    let attempt = async {
+        let (mut reader, writer) = remote.connect().await.map_err(Trouble::Lost)?.split();
+        greet(&mut reader, &writer, &greeting).await?;
+        greet::ask(&mut reader, &writer, COMMAND, ANSWER).await
+    };
+    match within(servers.timeout, attempt).await {
+        Ok(answer) => servers.commands.learn(&answer),
+        Err(trouble) => {
+            let reason = trouble.into_reason();
+            tracing::debug!(upstream = &**name, %reason, "the server cannot be asked for its commands");
+        }
+    }
+}
+
 /// Keep a connection that sessions share up for as long as anybody needs it: it is established again whenever it is lost.
 pub(super) async fn keep(connection: ConnectionRef, servers: Rc<Servers>, ready: Rc<Ready>) {
     let mut back_off = BackOff::default();
@@ -184,6 +208,10 @@ pub(super) async fn keep(connection: ConnectionRef, servers: Rc<Servers>, ready:
                 let since = Instant::now();
                 connection.borrow_mut().ready(Some(established.writer), &established.heard);
                 ready.add(&connection);
+                if !servers.redirect && servers.commands.asks() {
+                    let greeting = connection.borrow().greeting().clone();
+                    tokio::task::spawn_local(learn_commands(servers.clone(), greeting));
+                }
                 let _counted = Counted::new("shared");
                 if read(&connection, &mut reader, &ready).await {
                     // It did work: however soon it was lost, the next attempt need not wait as after many that failed.

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use super::dial::ask;
 use super::identity::Identity;
-use crate::cluster::ModuleCommands;
+use super::server_commands::{COMMAND, ServerCommands};
 use crate::cluster::SlotMap;
 use crate::net::{Endpoint, Remote};
 
@@ -35,9 +35,6 @@ const NODES: &[u8] = b"*2\r\n$7\r\nCLUSTER\r\n$5\r\nNODES\r\n";
 /// How long nodes without slots are of interest, since one was named.
 const STRANGE: Duration = Duration::from_secs(60);
 
-/// What commands there are.
-const COMMAND: &[u8] = b"*1\r\n$7\r\nCOMMAND\r\n";
-
 /// What is known of one cluster.
 #[derive(Debug, Default)]
 pub struct Discovery {
@@ -53,10 +50,6 @@ pub struct Discovery {
 #[derive(Debug, Default)]
 struct Known {
     map: Option<Arc<SlotMap>>,
-    /// Commands that the table does not know.
-    learned: Arc<ModuleCommands>,
-    /// Whether they are to be asked for, when the map is: nobody has, or there may be others.
-    ignorant: Ignorance,
     /// Why the last attempt to learn more has failed, if it has.
     trouble: Option<Arc<str>>,
     /// The node that the last redirection named.
@@ -65,21 +58,6 @@ struct Known {
     stranger: Option<Instant>,
 }
 
-/// What is not known of commands.
-#[derive(Debug, Default)]
-enum Ignorance {
-    /// Anything.
-    #[default]
-    Everything,
-    /// Of what was there then, nothing.
-    Since(Instant),
-    /// A command has come that was not there when they were asked for.
-    Something,
-}
-
-/// The shortest time between two questions for commands: whoever sends nonsense causes no more of them.
-const RELEARN: Duration = Duration::from_secs(5);
-
 /// Where and as whom to ask.
 #[derive(Clone, Debug)]
 pub(super) struct Contacts {
@@ -87,6 +65,8 @@ pub(super) struct Contacts {
     pub(super) points: Vec<Remote>,
     /// How long a node may take to answer.
     pub(super) timeout: Duration,
+    /// What the nodes call their commands.
+    pub(super) commands: Arc<ServerCommands>,
 }
 
 impl Discovery {
@@ -101,38 +81,9 @@ impl Discovery {
         self.known().map.clone()
     }
 
-    /// The commands that the table does not know.
-    pub(super) fn learned(&self) -> Arc<ModuleCommands> {
-        self.known().learned.clone()
-    }
-
-    /// A command has come that neither the table nor the cluster has named. Returns whether that is news.
-    pub(super) fn is_strange(&self) -> bool {
-        let mut known = self.known();
-        let strange = matches!(known.ignorant, Ignorance::Since(since) if since.elapsed() >= RELEARN);
-        if strange {
-            known.ignorant = Ignorance::Something;
-        }
-        strange
-    }
-
     /// Whether nodes without slots are of interest: one is about to get some.
     fn knows_of_strangers(&self) -> bool {
         self.known().stranger.is_some_and(|since| since.elapsed() < STRANGE)
-    }
-
-    fn is_ignorant(&self) -> bool {
-        !matches!(self.known().ignorant, Ignorance::Since(_))
-    }
-
-    fn learn_commands(&self, learned: ModuleCommands) {
-        let mut known = self.known();
-        known.ignorant = Ignorance::Since(Instant::now());
-        if *known.learned != learned {
-            tracing::info!(commands = learned.len(), "the cluster has commands that the table does not know");
-            known.learned = Arc::new(learned);
-            self.version.fetch_add(1, Ordering::AcqRel);
-        }
     }
 
     /// Why the cluster could not be asked the last time, if it could not.
@@ -221,10 +172,10 @@ impl Asker {
                         map.add_nodes(&answer, remote.endpoint.host().unwrap_or_default());
                     }
                     self.0.learn(map);
-                    if self.0.is_ignorant()
+                    if contacts.commands.asks()
                         && let Ok(answer) = ask(&remote, identity, COMMAND, contacts.timeout).await
                     {
-                        self.0.learn_commands(ModuleCommands::read(&answer));
+                        contacts.commands.learn(&answer);
                     }
                     tokio::time::sleep(PAUSE).await;
                     if !self.0.again.load(Ordering::Acquire) {

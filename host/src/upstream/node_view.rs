@@ -10,7 +10,6 @@ use std::time::Instant;
 use metrics::Counter;
 
 use super::single::Single;
-use crate::cluster::{ModuleCommand, ModuleCommands};
 use crate::cluster::{SLOTS, Slot};
 use crate::cluster::{Shard, SlotMap};
 
@@ -46,7 +45,6 @@ pub struct NodeView {
     /// The nodes that may be read from, by their shard's primary.
     readers: HashMap<u16, Vec<u16>>,
     read_from: ReadFrom,
-    learned: Arc<ModuleCommands>,
 }
 
 /// Which nodes of a shard requests that only read go to. Each session keeps to one node of a shard for as long as that works and the map
@@ -69,12 +67,7 @@ const NOBODY: u16 = u16::MAX;
 
 impl NodeView {
     /// `nodes`: those of the map, in its order.
-    pub(super) fn new(
-        map: Arc<SlotMap>,
-        nodes: Vec<Rc<ClusterNode>>,
-        read_from: ReadFrom,
-        learned: Arc<ModuleCommands>,
-    ) -> Self {
+    pub(super) fn new(map: Arc<SlotMap>, nodes: Vec<Rc<ClusterNode>>, read_from: ReadFrom) -> Self {
         let primary =
             |slot| Slot::new(slot).and_then(|slot| map.owner(slot)).map_or(NOBODY, |owner| owner.primary as u16);
         let owners: Box<[u16]> = (0..SLOTS).map(primary).collect();
@@ -91,17 +84,12 @@ impl NodeView {
             (shard.primary as u16, nodes.into_iter().map(|node| node as u16).collect())
         };
         let readers = map.shards().iter().map(readers).collect();
-        Self { map, nodes, primaries, shards, owners, readers, read_from, learned }
+        Self { map, nodes, primaries, shards, owners, readers, read_from }
     }
 
     /// Who serves which slot.
     pub fn map(&self) -> &SlotMap {
         &self.map
-    }
-
-    /// What the cluster has said of a command that the table does not know.
-    pub fn learned(&self, name: &[u8]) -> Option<ModuleCommand> {
-        self.learned.find(name)
     }
 
     /// The nodes, replicas too. Their positions are what other methods speak of.

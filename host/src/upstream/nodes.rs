@@ -11,6 +11,7 @@ use super::dial::Ready;
 use super::discovery::{Contacts, Discovery, node_remote};
 use super::identity::Identity;
 use super::node_view::{ClusterNode, NodeView, ReadFrom};
+use super::server_commands::ServerCommands;
 use super::single::{Single, SinglePlan};
 use crate::bell::Bell;
 use crate::cluster::Redirect;
@@ -62,7 +63,8 @@ pub struct Cluster {
 impl Cluster {
     /// Learn about the cluster and connect to it; must be called inside of the worker's runtime.
     pub fn new(plan: &ClusterPlan, ready: &Rc<Ready>, bell: &Rc<Bell>) -> Self {
-        let contacts = Contacts { points: plan.contacts.clone(), timeout: plan.node.connect_timeout };
+        let commands = plan.node.commands.clone();
+        let contacts = Contacts { points: plan.contacts.clone(), timeout: plan.node.connect_timeout, commands };
         let cluster = Self {
             plan: plan.clone(),
             contacts: Arc::new(contacts),
@@ -116,9 +118,14 @@ impl Cluster {
         self.plan.discovery.ask(&self.contacts, (*self.identity()).clone(), hint);
     }
 
-    /// A command has come that nobody knows: there may be others since the cluster was asked for its commands.
+    /// What its nodes call their commands.
+    pub fn commands(&self) -> &ServerCommands {
+        &self.plan.node.commands
+    }
+
+    /// A command has come that neither the table nor the nodes have named.
     pub fn is_strange(&self) {
-        if self.plan.discovery.is_strange() {
+        if self.commands().is_strange() {
             self.refresh(None);
         }
     }
@@ -150,7 +157,7 @@ impl Cluster {
         let now = Instant::now();
         leaving.iter().for_each(|node| node.gone.set(node.gone.get().or(Some(now))));
         nodes.iter().for_each(|node| node.gone.set(None));
-        let view = NodeView::new(map, nodes, self.plan.read_from, self.plan.discovery.learned());
+        let view = NodeView::new(map, nodes, self.plan.read_from);
         for &primary in view.primaries() {
             view.nodes()[usize::from(primary)].connections.stay_connected();
         }

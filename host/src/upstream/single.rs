@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::connection::{ConnectionRef, Receiver};
-use super::dial::{Ready, Servers};
+use super::dial::{Ready, Servers, learn_commands};
 use super::exchange::Subscriptions;
 use super::gate::{InFlight, Pipelining};
-use super::identity::Identity;
+use super::identity::{Greeting, Identity};
 use super::private::{Introduction, PrivateLimits, Privates};
+use super::server_commands::ServerCommands;
 use super::shared::{Shared, Sharing};
 use crate::cluster::Rewrite;
 use crate::ids::SessionId;
@@ -46,6 +47,8 @@ pub struct SinglePlan {
     pub hangs_up: bool,
     /// The addresses of proxies that clients are to be told instead of those of a cluster's nodes.
     pub rewrite: Option<Arc<Rewrite>>,
+    /// What the servers call their commands.
+    pub commands: Arc<ServerCommands>,
 }
 
 impl SinglePlan {
@@ -75,6 +78,7 @@ pub struct Single {
     epoch: Arc<AtomicU64>,
     hangs_up: bool,
     rewrite: Option<Arc<Rewrite>>,
+    servers: Rc<Servers>,
 }
 
 /// How much may wait to be written to a shared connection before its sessions are read no more, in bytes.
@@ -94,13 +98,14 @@ impl Single {
     }
 
     fn make(plan: &SinglePlan, ready: &Rc<Ready>, redirect: bool) -> Self {
-        let servers = Rc::new(Servers::new(plan.servers.clone(), plan.connect_timeout, redirect));
+        let servers = Rc::new(Servers::new(plan, redirect));
         let sharing = Sharing { connections: plan.connections, pipelining: plan.pipelining, in_flight: plan.in_flight };
         Self {
             identity: RefCell::new(Rc::new(plan.identity())),
             stays: Cell::new(false),
             shared: Shared::new(servers.clone(), ready.clone(), sharing),
-            privates: Privates::new(servers, ready.clone(), plan.private),
+            privates: Privates::new(servers.clone(), ready.clone(), plan.private),
+            servers,
             request_timeout: plan.request_timeout,
             health_interval: plan.health_interval,
             one_by_one: plan.pipelining == Pipelining::Off,
@@ -118,6 +123,19 @@ impl Single {
     /// Whether a session is closed without an answer when the server fails it.
     pub fn hangs_up(&self) -> bool {
         self.hangs_up
+    }
+
+    /// What its servers call their commands.
+    pub fn commands(&self) -> &ServerCommands {
+        &self.servers.commands
+    }
+
+    /// A command has come that neither the table nor the servers have named.
+    pub fn is_strange(&self) {
+        if self.commands().is_strange() {
+            let greeting = Greeting::shared(&self.identity());
+            tokio::task::spawn_local(learn_commands(self.servers.clone(), greeting));
+        }
     }
 
     /// What clients are to be told instead of the addresses of a cluster's nodes.

@@ -4,7 +4,7 @@ use sluice_commands::{Command, CommandId};
 
 use super::session::{Life, Partial, ReplyMode, Session};
 use crate::buffer::LARGE;
-use crate::chain::vector::{Arguments, lookup};
+use crate::chain::vector::Arguments;
 use crate::chain::{Answer, Outcome, Step, Trails, Vector};
 use crate::ids::{MessageId, MessageIds, SessionId, TrailId};
 use crate::resp::request::Form;
@@ -54,8 +54,8 @@ impl Intake<'_> {
                 if !partial.arguments.is_empty() {
                     let first = self.vector.arguments_mut().len();
                     self.vector.arguments_mut().append(&mut partial.arguments);
-                    let arguments = Arguments::new(&frame, &self.vector.arguments_mut()[first..]);
-                    let command = lookup(&arguments);
+                    let arguments = self.vector.arguments_of(&frame, first);
+                    let command = self.vector.lookup(&arguments);
                     let id = self.ids.issue();
                     let logged = log(&mut self.tap, self.trails, session.id, id, command, &arguments, len);
                     let silent = is_silent(command, &arguments, session);
@@ -89,7 +89,7 @@ impl Intake<'_> {
                     // `*0` and `*-1` are silent.
                     if self.vector.arguments_mut().len() > first {
                         let arguments = self.vector.arguments_at(at..at + len, first);
-                        let command = lookup(&arguments);
+                        let command = self.vector.lookup(&arguments);
                         let id = self.ids.issue();
                         let logged = log(&mut self.tap, self.trails, session.id, id, command, &arguments, len);
                         // Hardly any command concerns the replies: those that do take a closer look.

@@ -139,7 +139,10 @@ impl Worker {
                 listen: Arc::new(source.listen),
                 limits: Rc::new(source.limits),
                 sessions,
-                inbox: Vector::default(),
+                inbox: match source.sink.commands() {
+                    Some(commands) => Vector::with_names(Rc::new(move |name, word| commands.renamed(name, word))),
+                    None => Vector::default(),
+                },
                 chain: Chain::new(&source.chain, &visible),
                 retired: Vec::new(),
                 congested: false,

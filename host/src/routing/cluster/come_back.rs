@@ -1,14 +1,13 @@
 //! A request that was not executed comes back: it is retried, or answered.
 
 use bytes::Bytes;
-use sluice_commands::ConnectionNeed;
+use sluice_commands::{CommandId, ConnectionNeed};
 
 use super::super::answers::Answers;
 use super::super::replies::Replies;
 use super::super::request::{QueuedRequest, RequestInfo};
 use super::dispatch::Dispatch;
 use super::retry::Verdict;
-use super::route::ClusterRoute;
 use super::subscriptions::OWN;
 use crate::chain::Kind;
 use crate::chain::vector::{Arguments, lookup};
@@ -38,7 +37,7 @@ impl<R: Replies> Dispatch<'_, R> {
             transaction.come_back(cause, self.cluster, now);
             return self.replies.wake(ticket.session);
         }
-        let info = info_of(&frame, ticket, self.route);
+        let info = self.info_of(&frame, ticket);
         let mut retry = self.route.retry_of(ticket, now);
         match retry.judge(cause, info.command, &info.target, self.cluster, now) {
             Verdict::Answer(answer) => self.answer(ticket, &answer, Kind::Single),
@@ -53,15 +52,20 @@ impl<R: Replies> Dispatch<'_, R> {
             }
         }
     }
-}
 
-/// What is known of a request that has come back, of which only the bytes are left.
-fn info_of(frame: &Bytes, ticket: &Ticket, route: &ClusterRoute) -> RequestInfo {
-    let mut spans = Vec::new();
-    let arguments = Arguments::of(frame, &mut spans);
-    let mut info = RequestInfo::in_cluster(lookup(&arguments), &arguments);
-    if let Some(target) = route.target_of_part(ticket) {
-        info.target = target;
+    /// What is known of a request that has come back, of which only the bytes are left.
+    fn info_of(&self, frame: &Bytes, ticket: &Ticket) -> RequestInfo {
+        let mut spans = Vec::new();
+        let arguments = Arguments::of(frame, &mut spans);
+        let commands = self.cluster.commands();
+        let command = match lookup(&arguments) {
+            CommandId::UNKNOWN => commands.renamed(arguments.get(0).unwrap_or_default(), arguments.get(1)),
+            known => known,
+        };
+        let mut info = RequestInfo::in_cluster(command, &arguments, self.cluster);
+        if let Some(target) = self.route.target_of_part(ticket) {
+            info.target = target;
+        }
+        info
     }
-    info
 }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use sluice_commands::{CommandId, ConnectionNeed};
+use sluice_commands::ConnectionNeed;
 
 use super::super::answers::Answers;
 use super::super::flow::{Flow, Links, Route};
@@ -14,7 +14,6 @@ use super::local_reply::Client;
 use super::plan::{Plan, plan};
 use super::retry::{Retry, Verdict, unreachable};
 use super::route::ClusterRoute;
-use crate::chain::vector::Arguments;
 use crate::chain::{Answer, Frame, Kind};
 use crate::cluster::Target;
 use crate::ids::{Sequence, SessionId, TrailId};
@@ -162,7 +161,6 @@ impl<'a, R: Replies> Dispatch<'a, R> {
             self.cluster.refresh(None);
             return self.before_map(request);
         };
-        request.look_up(&view, self.cluster);
         if self.route.follow(&view, &self.flow.identity()) && request.retry.is_none() {
             // What is under way may be elsewhere by this map.
             self.flow.hold_behind(request.ticket.sequence);
@@ -278,21 +276,5 @@ impl<'a, R: Replies> Dispatch<'a, R> {
             }
         }
         None
-    }
-}
-
-impl QueuedRequest {
-    /// Finds out what the cluster says of a request whose command is not in the table.
-    fn look_up(&mut self, view: &NodeView, cluster: &Cluster) {
-        if self.info.command != CommandId::UNKNOWN || self.info.target != Target::Anywhere {
-            return;
-        }
-        let mut spans = Vec::new();
-        let arguments = Arguments::of(&self.frame, &mut spans);
-        let Some(learned) = arguments.get(0).and_then(|name| view.learned(name)) else { return cluster.is_strange() };
-        self.info.target = learned.target(&arguments);
-        if learned.blocks {
-            (self.info.need, self.info.expect) = (ConnectionNeed::Blocking, Expect::Eventually);
-        }
     }
 }

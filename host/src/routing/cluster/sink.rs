@@ -34,7 +34,7 @@ impl<R: Replies> Sink<R> for Cluster {
 
     fn send(&self, route: &mut Route, request: Outgoing<'_>, replies: &mut R) {
         let Some(mut dispatch) = Dispatch::new(self, route, replies) else { return };
-        let info = RequestInfo::in_cluster(request.command, &request.arguments);
+        let info = RequestInfo::in_cluster(request.command, &request.arguments, self);
         dispatch.send(request, info);
     }
 
