@@ -1,7 +1,7 @@
 //! One command: what the table says of it.
 
 use crate::bits::{Categories, Flags, KeyFlags, category, flag};
-use crate::effect::{Blocks, ConnectionNeed, Effect, Grammar, Replies, Secrets, Sets, Tells};
+use crate::effect::{Aims, Blocks, ConnectionNeed, Effect, Grammar, Replies, Secrets, Sets, Tells};
 
 /// A command, a container (`config`) or a subcommand (`config|set`).
 #[derive(Debug, Copy, Clone)]
@@ -343,6 +343,11 @@ impl Command {
 
     pub(crate) const fn replies(mut self, replies: Replies) -> Self {
         self.effect.replies = replies;
+        self
+    }
+
+    pub(crate) const fn aims(mut self, aims: Aims) -> Self {
+        self.effect.aims = aims;
         self
     }
 

@@ -18,6 +18,8 @@ pub struct Effect {
     pub blocks: Blocks,
     /// What its reply says that holds for this connection, or this server, only.
     pub tells: Tells,
+    /// Which client its arguments name by an ID.
+    pub aims: Aims,
     /// Which of its arguments may be secret.
     pub secrets: Secrets,
 }
@@ -175,6 +177,19 @@ pub enum ClientIdForm {
     Line,
 }
 
+/// Which clients a command names by their IDs, and what for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aims {
+    /// None.
+    Nothing,
+    /// Those that it disconnects: CLIENT KILL.
+    Kill,
+    /// The one whose blocked command it ends: CLIENT UNBLOCK.
+    Unblock,
+    /// The one that is sent what another client asks to be told: CLIENT TRACKING.
+    Redirect,
+}
+
 /// Which arguments of a command may be secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Secrets {
@@ -205,6 +220,7 @@ impl Effect {
         replies: Replies::One,
         blocks: Blocks::Never,
         tells: Tells::Nothing,
+        aims: Aims::Nothing,
         secrets: Secrets::None,
     };
 
@@ -221,8 +237,8 @@ impl Effect {
     #[inline]
     pub const fn is_plain(&self) -> bool {
         matches!(
-            (self.need, self.replies, self.blocks, self.tells),
-            (ConnectionNeed::Shared, Replies::One, Blocks::Never, Tells::Nothing)
+            (self.need, self.replies, self.blocks, self.tells, self.aims),
+            (ConnectionNeed::Shared, Replies::One, Blocks::Never, Tells::Nothing, Aims::Nothing)
         )
     }
 

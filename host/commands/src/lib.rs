@@ -36,7 +36,7 @@ mod table;
 pub use bits::{Categories, Flags, KeyFlags};
 pub use command::{Begin, Command, Find, KeyRange, KeySpec, RequestPolicy, ResponsePolicy};
 pub use effect::{
-    Blocks, ClientIdForm, ConnectionNeed, Effect, Grammar, NodesForm, Replies, Secrets, Sets, Subscription, Tells,
+    Aims, Blocks, ClientIdForm, ConnectionNeed, Effect, Grammar, NodesForm, Replies, Secrets, Sets, Subscription, Tells,
 };
 pub use keys::{Args, key_positions};
 pub use table::{CommandId, Table, lookup, table};

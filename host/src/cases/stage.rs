@@ -158,7 +158,7 @@ impl Stage {
             let mut frames = sent.exchange.back.iter().flat_map(|back| &back.frames);
             for part in &sent.parts {
                 let (kind, answer) = match &part.outcome {
-                    Some(Outcome::Reply(answer)) => (Kind::Single, answer.clone()),
+                    Some(Outcome::Reply(answer) | Outcome::Spoil(answer)) => (Kind::Single, answer.clone()),
                     Some(Outcome::Close(Some(answer))) => (Kind::Last, answer.clone()),
                     Some(Outcome::Close(None)) => continue,
                     None => match frames.next() {

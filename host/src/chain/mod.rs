@@ -66,6 +66,8 @@ struct Station {
     interest: Interest,
     on_fault: OnFault,
     witness: Option<Rc<dyn Witness>>,
+    /// Whether it may ask who a session is.
+    asks_sessions: bool,
 }
 
 impl Chain {
@@ -108,6 +110,11 @@ impl Chain {
         self.generation.is_remembered()
     }
 
+    /// Whether any of its transforms may ask who a session is.
+    pub fn asks_sessions(&self) -> bool {
+        self.stations.iter().any(|station| station.borrow().asks_sessions)
+    }
+
     /// The place of the transform at this position.
     pub fn place(&self, position: usize) -> Place {
         Place { generation: self.generation.clone(), position }
@@ -124,6 +131,9 @@ impl Chain {
     }
 }
 
+/// A part of the names of the interface that tells who a session is, in every version.
+const SESSIONS: &str = ":transform/sessions@";
+
 impl Station {
     fn new(link: &Link, sessions: &Rc<dyn SessionDirectory>) -> Rc<RefCell<Self>> {
         Rc::new(RefCell::new(Self {
@@ -132,6 +142,7 @@ impl Station {
             interest: link.transform.interest().clone(),
             on_fault: link.on_fault,
             witness: None,
+            asks_sessions: link.transform.plugin().imports().iter().any(|name| name.contains(SESSIONS)),
         }))
     }
 

@@ -90,6 +90,8 @@ pub enum Frame {
 pub enum Outcome {
     /// It is answered.
     Reply(Answer),
+    /// It is answered, and the transaction that it is a part of fails.
+    Spoil(Answer),
     /// The session ends, with a last reply or without one.
     Close(Option<Answer>),
 }

@@ -1,6 +1,9 @@
 //! Where in a cluster a request goes: to the shard of its keys, in parts to several, to all, or to whichever.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
 
 use sluice_commands::{Args, Begin, CommandId, Find, KeyFlags, KeyRange, RequestPolicy, key_positions};
 
@@ -23,6 +26,8 @@ pub enum Target {
     Primaries,
     /// To every node.
     Nodes,
+    /// To these nodes, each with a request of its own.
+    Named(Vec<(Arc<str>, Bytes)>),
     /// It has no keys, and any primary can answer.
     Anywhere,
     /// To one shard after the other, a request each: see [`Cursor`](super::Cursor).

@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 
+use super::clients::Client;
 use super::cluster::route::ClusterRoute;
 use super::lease::Lease;
 use super::replies::Pushes;
@@ -25,6 +27,8 @@ pub(super) struct Flow {
     pub(super) id: SessionId,
     /// The position of its source, and so of its sink.
     pub(super) source: usize,
+    /// The client as other clients know it.
+    pub(super) client: Arc<Client>,
     /// Who the session is to the server.
     pub(super) state: SharedState,
     /// Requests that wait for a reply, or for a connection of their own.
@@ -44,6 +48,13 @@ pub(super) struct Flow {
     /// Whether the server was told that the client has gone, while a blocking command waits.
     pub(super) departed: bool,
     /// Whether replies name nodes whose addresses the client must not see.
+    pub(super) rewrites: bool,
+}
+
+/// What the route of a new session begins with, by its sink.
+pub(super) struct Beginning {
+    pub(super) state: SharedState,
+    pub(super) links: Links,
     pub(super) rewrites: bool,
 }
 
@@ -67,10 +78,12 @@ impl Route {
     }
 
     /// The route of a new session of the source at this position.
-    pub(super) fn new(id: SessionId, source: usize, state: SharedState, links: Links, rewrites: bool) -> Self {
+    pub(super) fn new(id: SessionId, source: usize, client: Arc<Client>, begins: Beginning) -> Self {
+        let Beginning { state, links, rewrites } = begins;
         let flow = Flow {
             id,
             source,
+            client,
             state,
             queue: VecDeque::new(),
             barrier: 0,
@@ -193,6 +206,11 @@ impl Flow {
         for (change, confirmed) in changes {
             answered(&change, confirmed);
             users |= confirmed && matches!(change, StateChange::Users);
+            if let StateChange::Kill(victims) = &change
+                && confirmed
+            {
+                victims.iter().for_each(|victim| victim.hang_up());
+            }
             if confirmed {
                 self.state.borrow_mut().apply(change, &beginning);
             }

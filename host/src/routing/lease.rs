@@ -97,6 +97,12 @@ impl Lease {
         self.transaction.is_some()
     }
 
+    /// Whether a change of who the session is waits for EXEC.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        let changes = self.transaction.iter().flat_map(|transaction| &transaction.changes);
+        changes.into_iter().any(|(_, change)| change.is_decisive())
+    }
+
     /// The server was told MULTI before it was lent, for a transaction whose first request this is.
     pub(super) fn begin(&mut self, sequence: Sequence) {
         self.transaction = Some(Transaction { since: sequence, requests: 0, changes: Vec::new() });
@@ -117,6 +123,8 @@ impl Lease {
             (self.pinned, self.tainted) = (true, true);
         }
         match (need, change) {
+            // It answers itself, in a transaction too.
+            (_, change @ Some(StateChange::Refused(_))) => change,
             (_, Some(StateChange::Reset)) => {
                 (self.transaction, self.tracking, self.pinned) = (None, false, false);
                 self.watch_nothing();

@@ -20,7 +20,9 @@
 //! - A request that needs a connection of its own waits until everything before it is answered.
 //! - In a cluster, a request that is retried holds back what came after it (`cluster`).
 
+mod aims;
 mod answers;
+mod clients;
 mod cluster;
 mod flow;
 mod lease;
@@ -28,13 +30,14 @@ mod need;
 mod receive;
 mod replies;
 mod request;
-mod rewrite_addresses;
+mod retell;
 mod routes;
 mod run;
 mod session_state;
 mod single;
 mod sink;
 
+pub(crate) use clients::Clients;
 pub(crate) use flow::Route;
 pub(crate) use replies::{Progress, Pushes, Replies};
 pub(crate) use routes::{Router, Routes};

@@ -1,6 +1,7 @@
 //! A request as routing sees it: what is known of it, and one that waits.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use sluice_commands::{Args, CommandId, ConnectionNeed};
@@ -41,6 +42,10 @@ pub(crate) struct Outgoing<'a> {
     pub(super) ticket: Ticket,
     pub(super) command: CommandId,
     pub(super) arguments: Arguments<'a>,
+    /// What it asks to change, where its arguments do not say so.
+    pub(super) change: Option<StateChange>,
+    /// The servers that it goes to, each with a request of its own; none: wherever its command does.
+    pub(super) servers: Vec<(Arc<str>, Bytes)>,
     pub(super) frame: Frame,
     /// Where a frame that is not apart lies.
     pub(super) arena: &'a [u8],
@@ -94,6 +99,11 @@ impl RequestInfo {
             None => Target::of(command, arguments, &mut keys),
         };
         Self { target, several: keys.len() > 1, ..info }
+    }
+
+    /// The same, where it asks for this change.
+    pub(super) fn changing(self, change: Option<StateChange>) -> Self {
+        Self { change: change.or(self.change), ..self }
     }
 
     /// How an exclusive connection is set up for it. `beginning`: who a new session is.

@@ -2,8 +2,10 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use super::flow::Route;
+use super::clients::Clients;
+use super::flow::{Beginning, Route};
 use super::replies::Replies;
 use super::session_state::{SessionState, SharedState};
 use super::sink::Sink;
@@ -14,19 +16,23 @@ pub(crate) struct Routes<R> {
     /// A route lies where its session lies in the worker's table.
     places: Vec<Option<Box<Route>>>,
     sinks: Vec<Rc<dyn Sink<R>>>,
+    /// The clients of all workers.
+    clients: Arc<Clients>,
 }
 
 impl<R: Replies> Routes<R> {
     /// Routes that leave by these sinks, one for each source.
-    pub(crate) fn new(sinks: Vec<Rc<dyn Sink<R>>>) -> Self {
-        Self { places: Vec::new(), sinks }
+    pub(crate) fn new(sinks: Vec<Rc<dyn Sink<R>>>, clients: Arc<Clients>) -> Self {
+        Self { places: Vec::new(), sinks, clients }
     }
 
-    /// Adds the route of a new session of the source at this position. Returns who the session is.
-    pub(crate) fn add(&mut self, id: SessionId, source: usize) -> SharedState {
+    /// Adds the route of a new session of the source at this position, which `hang_up` disconnects.
+    /// Returns who the session is.
+    pub(crate) fn add(&mut self, id: SessionId, source: usize, hang_up: Box<dyn Fn() + Send + Sync>) -> SharedState {
         let sink = &self.sinks[source];
         let state = Rc::new(RefCell::new(SessionState::new(sink.identity())));
-        let route = Box::new(Route::new(id, source, state.clone(), sink.begin(), sink.rewrites()));
+        let begins = Beginning { state: state.clone(), links: sink.begin(), rewrites: sink.rewrites() };
+        let route = Box::new(Route::new(id, source, self.clients.add(hang_up), begins));
         if self.places.len() <= id.place() {
             self.places.resize_with(id.place() + 1, || None);
         }
@@ -38,6 +44,11 @@ impl<R: Replies> Routes<R> {
     #[inline]
     pub(crate) fn get(&mut self, id: SessionId) -> Option<&mut Route> {
         self.places.get_mut(id.place())?.as_deref_mut().filter(|route| route.flow.id == id)
+    }
+
+    /// The clients of all workers.
+    pub(crate) fn clients(&self) -> &Arc<Clients> {
+        &self.clients
     }
 
     /// The sink of the source at this position.
@@ -52,6 +63,7 @@ impl<R: Replies> Routes<R> {
             return;
         }
         if let Some(mut route) = self.places[id.place()].take() {
+            self.clients.remove(&route.flow.client);
             self.sinks[route.flow.source].leave(&mut route, replies);
             route.flow.queue.drain(..).for_each(|request| replies.discard(request.ticket.trail));
         }

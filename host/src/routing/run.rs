@@ -9,13 +9,16 @@ use std::rc::Rc;
 use bytes::Bytes;
 use sluice_commands::{CommandId, ConnectionNeed};
 
+use super::aims::{Aimed, aimed};
+use super::clients::Clients;
 use super::flow::{Links, Route};
 use super::need::is_from_a_browser;
 use super::replies::{Pushes, Replies};
 use super::request::Outgoing;
+use super::session_state::StateChange;
 use super::sink::Sink;
-use crate::chain::vector::Request;
-use crate::chain::{Answer, Kind, Outcome, Vector};
+use crate::chain::vector::{Arguments, Request};
+use crate::chain::{Answer, Frame, Kind, Outcome, Vector};
 use crate::cluster::Target;
 use crate::ids::Sequence;
 use crate::resp::encode;
@@ -25,6 +28,8 @@ use crate::upstream::{Expect, NodeView, Ticket};
 pub(crate) struct Run<'a, R> {
     pub(crate) vector: &'a Vector,
     pub(crate) sink: &'a dyn Sink<R>,
+    /// The clients of all workers.
+    pub(crate) clients: &'a Clients,
     /// The nodes behind the sink, where it is a cluster that is known.
     pub(crate) view: Option<&'a Rc<NodeView>>,
     /// Whether requests that lie side by side may leave as one.
@@ -133,7 +138,11 @@ impl<R: Replies> Run<'_, R> {
         let ticket = self.ticket(request, sequence, 1);
         match self.vector.outcome(request) {
             None => {}
-            Some(Outcome::Reply(answer)) => return self.replies.answer(&ticket, answer, Kind::Single),
+            Some(Outcome::Reply(answer)) => {
+                self.settle_nowhere(request, answer);
+                return self.replies.answer(&ticket, answer, Kind::Single);
+            }
+            Some(Outcome::Spoil(answer)) => return self.spoil(ticket, answer),
             Some(Outcome::Close(answer)) => return self.dismiss(&ticket, answer.as_ref().unwrap_or(&nothing())),
         }
         let arguments = self.vector.arguments(request);
@@ -155,10 +164,54 @@ impl<R: Replies> Run<'_, R> {
             }
             _ => {
                 let (frame, arena) = (self.vector.frame(request), self.vector.arena().bytes());
-                let request = Outgoing { ticket, command: request.command, arguments, frame, arena };
-                self.sink.send(self.route, request, self.replies);
+                let (command, change, servers) = (request.command, None, Vec::new());
+                self.send(Outgoing { ticket, command, arguments, change, servers, frame, arena });
             }
         }
+    }
+
+    /// Where there is no server, the chain says who a session is.
+    fn settle_nowhere(&mut self, request: &Request, answer: &Answer) {
+        if matches!(self.route.links, Links::Nowhere) {
+            let arguments = self.vector.arguments(request);
+            let need = request.command.need_with(&arguments);
+            if let Some(change) = StateChange::of(request.command, need, &arguments)
+                && change.is_confirmed_by(&answer.frame)
+            {
+                self.route.flow.state.borrow_mut().apply(change, &self.sink.identity());
+            }
+        }
+    }
+
+    /// A request was refused that is a part of a transaction: what is sent in its place, which no
+    /// server knows, makes the server fail the transaction.
+    fn spoil(&mut self, ticket: Ticket, answer: &Answer) {
+        let change = Some(StateChange::Refused(answer.frame.clone()));
+        let mut spans = Vec::new();
+        let arguments = Arguments::of(REFUSED, &mut spans);
+        let (command, servers, frame) = (CommandId::UNKNOWN, Vec::new(), Frame::Large(Bytes::from_static(REFUSED)));
+        let request = Outgoing { ticket, command, arguments, change, servers, frame, arena: &[] };
+        self.sink.send(self.route, request, self.replies);
+    }
+
+    /// Sends a request to the sink, with the servers' own IDs of the clients that it names.
+    fn send(&mut self, mut request: Outgoing<'_>) {
+        let aims = request.command.effect().aims;
+        match aimed(aims, &request.arguments, self.clients, &self.route.flow.client) {
+            None => {}
+            Some(Aimed::Refused(error)) => {
+                let answer = Answer { frame: error.into(), foreign: false };
+                return self.replies.answer(&request.ticket, &answer, Kind::Single);
+            }
+            Some(Aimed::Sent(frame, change)) => (request.frame, request.change) = (Frame::Large(frame), change),
+            Some(Aimed::ToServers(servers)) => {
+                if let Some((_, frame)) = servers.first() {
+                    request.frame = Frame::Large(frame.clone());
+                }
+                request.servers = servers;
+            }
+        }
+        self.sink.send(self.route, request, self.replies);
     }
 
     /// The last answer of the session: what it has sent since is not looked at.
@@ -178,6 +231,9 @@ impl<R: Replies> Run<'_, R> {
         }
     }
 }
+
+/// A request that no server knows.
+const REFUSED: &[u8] = b"*1\r\n$14\r\nsluice.refused\r\n";
 
 fn nothing() -> Answer {
     Answer { frame: Bytes::new(), foreign: false }

@@ -4,9 +4,12 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
+use bytes::Bytes;
 use sluice_commands::{ClientIdForm, CommandId, ConnectionNeed, NodesForm, Sets, Tells};
 
+use super::clients::Client;
 use crate::chain::vector::Arguments;
 use crate::resp::{Protocol, encode, reply};
 use crate::upstream::{Credentials, Identity, Profile};
@@ -46,6 +49,11 @@ pub(super) enum StateChange {
     Nodes(NodesForm),
     /// It changes nothing, but its reply gives the ID of its connection in this form.
     ClientId(ClientIdForm),
+    /// CLIENT KILL by IDs: these clients are disconnected.
+    Kill(Rc<[Arc<Client>]>),
+    /// It was refused before it was sent, with this reply: what was sent in its place makes the
+    /// server fail the transaction.
+    Refused(Bytes),
     /// What it changes is not known: the connection is not what another session could be lent.
     Unknown,
     /// EXEC, with the changes of its transaction, each with its place among the replies.
@@ -57,6 +65,8 @@ pub(super) enum StateChange {
 pub(crate) struct SessionState {
     pub(crate) identity: Rc<Identity>,
     pub(super) profile: Profile,
+    /// Whether a transaction has begun in which a change of who the session is waits for EXEC.
+    pub(crate) in_doubt: bool,
 }
 
 /// Who a session is: routing writes it, and everything that asks who a session is reads it.
@@ -110,6 +120,8 @@ impl StateChange {
         match self {
             Self::Users => !reply::is_error(reply),
             // A server that does not know the command has done nothing.
+            Self::Kill(_) => reply.starts_with(b":"),
+            Self::Refused(_) => false,
             Self::Unknown => !reply.starts_with(b"-ERR unknown ") && reply != encode::QUEUED,
             Self::Hello { .. } => !reply::is_error(reply) && reply != encode::QUEUED,
             Self::Reset => reply.starts_with(b"+RESET"),
@@ -156,7 +168,7 @@ impl StateChange {
 
 impl SessionState {
     pub(super) fn new(beginning: Rc<Identity>) -> Self {
-        Self { identity: beginning, profile: Profile::default() }
+        Self { identity: beginning, profile: Profile::default(), in_doubt: false }
     }
 
     /// The name of its user: UTF-8 as it is, anything else with escapes. A backslash is escaped
@@ -204,6 +216,8 @@ impl SessionState {
             | StateChange::Watch
             | StateChange::Nodes(_)
             | StateChange::ClientId(_)
+            | StateChange::Kill(_)
+            | StateChange::Refused(_)
             | StateChange::Unknown
             | StateChange::Exec(_) => {}
         }

@@ -27,7 +27,7 @@ use super::lease::Lease;
 use super::need::is_exclusive;
 use super::replies::{Progress, Replies};
 use super::request::{Outgoing, QueuedRequest, RequestInfo};
-use super::rewrite_addresses::rewritten;
+use super::retell::retold;
 use super::routes::Router;
 use super::session_state::StateChange;
 use super::sink::Sink;
@@ -80,8 +80,8 @@ impl<R: Replies> Sink<R> for Single {
     }
 
     fn reply(&self, route: &mut Route, ticket: &Ticket, reply: Payload<'_>, kind: Kind, replies: &mut R) {
-        let rewritten = self.rewrite().and_then(|rewrite| rewritten(rewrite, &route.flow, ticket, &reply, kind));
-        let reply = rewritten.map_or(reply, Payload::Large);
+        let retold = retold(&route.flow, self.rewrite(), ticket, &reply, kind);
+        let reply = retold.map_or(reply, Payload::Large);
         if route.confirm(ticket.sequence, reply.bytes(), || Self::identity(self)) {
             self.users_changed();
         }
@@ -177,12 +177,24 @@ impl<R: Replies> Dispatch<'_, R> {
         if let Err(failure) = self.route.send(ticket, piece, info, self.replies.now()) {
             self.failed(&ticket, failure);
         }
+        self.note_doubt();
         self.replies.wake(ticket.session);
     }
 
     /// Lets the requests of the session that wait go on, as far as they can. `first`: the session is
     /// the first of those that wait for an exclusive connection.
-    fn go_on(&mut self, mut first: bool) {
+    fn go_on(&mut self, first: bool) {
+        self.send_waiting(first);
+        self.note_doubt();
+    }
+
+    /// Notes whether a change of who the session is waits for EXEC.
+    fn note_doubt(&mut self) {
+        let in_doubt = self.route.links.leases().any(Lease::is_in_doubt);
+        self.route.flow.state.borrow_mut().in_doubt = in_doubt;
+    }
+
+    fn send_waiting(&mut self, mut first: bool) {
         let id = self.route.flow.id;
         loop {
             let next = self.route.flow.queue.front().map(|request| (request.ticket.sequence, request.info.need));
@@ -227,6 +239,7 @@ impl<R: Replies> Dispatch<'_, R> {
             session: self.route.flow.id,
             identity: &setup.identity,
             profile: &state.profile,
+            ids: &self.route.flow.client.servers,
             whatever: setup.ignore_handshake_errors,
             opening: Opening::Request,
         };
@@ -302,6 +315,7 @@ impl<R: Replies> Dispatch<'_, R> {
             session: self.route.flow.id,
             identity: &state.identity,
             profile: &state.profile,
+            ids: &self.route.flow.client.servers,
             whatever: false,
             opening: Opening::Request,
         };

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
@@ -21,6 +22,7 @@ use super::kept::Kept;
 use super::loss::{Loss, Lost};
 use super::pending::Pending;
 use super::pulse::Pulse;
+use super::server_ids::ServerIds;
 use super::ticket::Ticket;
 use crate::buffer::{Flush, Outbox};
 use crate::ids::{SessionId, TrailId};
@@ -129,6 +131,8 @@ pub(super) struct Private {
     /// Whose it is at the moment.
     pub(super) owner: Option<SessionId>,
     pub(super) exchange: Exchange,
+    /// Where its owner keeps the IDs that servers know it by.
+    pub(super) ids: Option<Arc<ServerIds>>,
 }
 
 /// A connection to one server.
@@ -157,6 +161,8 @@ pub struct Connection {
     /// Parts of an answer of several replies.
     pub(super) parts: Vec<u8>,
     pub(super) private: Option<Private>,
+    /// What the server calls it, where it is private and the server says so.
+    pub(super) server_id: Option<i64>,
     /// Whether nothing more will be written once `out` is empty.
     finishing: bool,
     /// Whether the server may take it for that of some library still.
@@ -198,6 +204,7 @@ impl Connection {
             needed: 1,
             parts: Vec::new(),
             private,
+            server_id: None,
             finishing: false,
             labelled: false,
             pulse: Pulse::default(),
@@ -364,6 +371,7 @@ impl Connection {
     pub fn close(&mut self) -> impl Iterator<Item = TrailId> + use<> {
         self.phase = Phase::Closed;
         self.socket = None;
+        self.disown();
         self.wake();
         let waiting = self.gate.take().into_iter().map(|waiting| waiting.ticket.trail);
         std::mem::take(&mut self.pending).into_iter().map(|pending| pending.ticket.trail).chain(waiting)
@@ -384,6 +392,7 @@ impl Connection {
             return Some(self.close()).into_iter().flatten();
         }
         self.phase = Phase::Reset;
+        self.disown();
         self.labelled |= labelled;
         if let Some(private) = &mut self.private {
             private.owner = None;
@@ -391,6 +400,14 @@ impl Connection {
         }
         self.wake();
         None.into_iter().flatten()
+    }
+
+    /// The server does not know its owner by it any more.
+    pub(super) fn disown(&mut self) {
+        let ids = self.private.as_mut().and_then(|private| private.ids.take());
+        if let (Some(ids), Some(id)) = (ids, self.server_id) {
+            ids.remove(&self.server, id);
+        }
     }
 
     /// A session takes it from its pool: it is to be what `greeting` says.
@@ -440,8 +457,8 @@ impl Connection {
         self.server = server;
     }
 
-    /// The server has been told its dependencies: what is queued may go. `heard`: what it has sent already, behind its answers.
-    pub(super) fn ready(&mut self, socket: Option<WriteHalf>, heard: &[u8]) {
+    /// The server has been told its dependencies: what is queued may go. `heard`: what it has sent already, behind its answers. `id`: what it calls the connection, where it was asked.
+    pub(super) fn ready(&mut self, socket: Option<WriteHalf>, heard: &[u8], id: Option<i64>) {
         if self.phase == Phase::Closed {
             return;
         }
@@ -449,6 +466,11 @@ impl Connection {
             self.socket = socket;
         }
         self.phase = Phase::Ready;
+        self.server_id = id.or(self.server_id);
+        let ids = self.private.as_ref().and_then(|private| private.ids.as_ref());
+        if let (Some(ids), Some(id)) = (ids, self.server_id) {
+            ids.add(&self.server, id);
+        }
         self.pulse.begin();
         self.refused = false;
         self.input.extend_from_slice(heard);

@@ -10,7 +10,7 @@ use bytes::BytesMut;
 
 use super::back_off::BackOff;
 use super::connection::{ConnectionRef, Phase};
-use super::greet::{self, Trouble, greet, reset};
+use super::greet::{self, Greeted, Trouble, greet, reset};
 use super::identity::{Greeting, Identity};
 use super::kept::Kept;
 use super::loss::Loss;
@@ -128,8 +128,8 @@ impl Servers {
                 let took = began.elapsed();
                 self.distance.set(Some(self.distance.get().map_or(took, |best| best.min(took))));
                 let (mut reader, writer) = stream.split();
-                let heard = greet(&mut reader, &writer, &greeting).await?;
-                Ok((reader, Established { writer, heard }))
+                let greeted = greet(&mut reader, &writer, &greeting).await?;
+                Ok((reader, Established { writer, greeted }))
             };
             let trouble = match within(self.timeout, attempt).await {
                 Ok(established) => {
@@ -153,7 +153,7 @@ impl Servers {
 /// A connection that has been told what it is to be.
 struct Established {
     writer: crate::net::WriteHalf,
-    heard: bytes::BytesMut,
+    greeted: Greeted,
 }
 
 /// As `attempt`, which fails when it takes longer than `limit`.
@@ -206,7 +206,11 @@ pub(super) async fn keep(connection: ConnectionRef, servers: Rc<Servers>, ready:
         let pause = match servers.establish(&connection).await {
             Ok((mut reader, established)) => {
                 let since = Instant::now();
-                connection.borrow_mut().ready(Some(established.writer), &established.heard);
+                connection.borrow_mut().ready(
+                    Some(established.writer),
+                    &established.greeted.heard,
+                    established.greeted.id,
+                );
                 ready.add(&connection);
                 if !servers.redirect && servers.commands.asks() {
                     let greeting = connection.borrow().greeting().clone();
@@ -243,7 +247,7 @@ pub(super) async fn lend(connection: ConnectionRef, servers: Rc<Servers>, ready:
         }
     };
     let _counted = Counted::new("private");
-    connection.borrow_mut().ready(Some(established.writer), &established.heard);
+    connection.borrow_mut().ready(Some(established.writer), &established.greeted.heard, established.greeted.id);
     loop {
         ready.add(&connection);
         read(&connection, &mut reader, &ready).await;
@@ -285,8 +289,8 @@ async fn between(connection: &ConnectionRef, reader: &mut ReadHalf, servers: &Se
     }
     let greeting = connection.borrow().greeting().clone();
     match within(servers.timeout, greet(reader, &writer, &greeting)).await {
-        Ok(heard) => {
-            connection.borrow_mut().ready(Some(writer), &heard);
+        Ok(Greeted { heard, id }) => {
+            connection.borrow_mut().ready(Some(writer), &heard, id);
             true
         }
         Err(trouble) => {

@@ -34,11 +34,20 @@ impl Trouble {
     }
 }
 
+/// What a server has said to a greeting.
+#[derive(Debug, Default)]
+pub(super) struct Greeted {
+    /// What else it has sent: messages to subscriptions that were told.
+    pub(super) heard: BytesMut,
+    /// What it calls the connection, where it was asked.
+    pub(super) id: Option<i64>,
+}
+
 /// Tell the server what the connection is to be. Returns what else it has sent: messages to subscriptions that were told.
-pub(super) async fn greet(reader: &mut ReadHalf, writer: &WriteHalf, greeting: &Greeting) -> Result<BytesMut, Trouble> {
-    let mut heard = BytesMut::new();
+pub(super) async fn greet(reader: &mut ReadHalf, writer: &WriteHalf, greeting: &Greeting) -> Result<Greeted, Trouble> {
+    let Greeted { mut heard, mut id } = Greeted::default();
     if greeting.replies.is_empty() {
-        return Ok(heard);
+        return Ok(Greeted { heard, id });
     }
     send(reader, writer, &greeting.bytes).await.map_err(Trouble::Lost)?;
     let mut replies: VecDeque<Own> = greeting.replies.iter().copied().collect();
@@ -48,6 +57,7 @@ pub(super) async fn greet(reader: &mut ReadHalf, writer: &WriteHalf, greeting: &
         let frame = frames.next(reader).await.map_err(Trouble::Lost)?;
         match own {
             Own::Must if reply::is_error(&frame) => return Err(refusal(&frame)),
+            Own::Id => id = reply::integer(&frame),
             Own::Try => tried.push(!reply::is_error(&frame)),
             Own::Again if tried.pop() != Some(true) && reply::is_error(&frame) => return Err(refusal(&frame)),
             Own::Confirmation if !reply::is_error(&frame) && !exchange::is_confirmation(&frame) => {
@@ -61,7 +71,7 @@ pub(super) async fn greet(reader: &mut ReadHalf, writer: &WriteHalf, greeting: &
         replies.pop_front();
     }
     heard.extend_from_slice(&frames.input);
-    Ok(heard)
+    Ok(Greeted { heard, id })
 }
 
 /// Ask one question: the reply, whatever it is, of at most `longest` bytes.

@@ -86,6 +86,8 @@ pub(super) enum Own {
     Try,
     /// As [`Own::Must`], unless its [`Own::Try`] has succeeded.
     Again,
+    /// The reply is the ID that the server gives the connection; any other reply will do.
+    Id,
     /// The server must not be a replica: another one of its list is the primary.
     Role,
     /// One of the confirmations of a subscription; messages may come before it.
@@ -140,7 +142,8 @@ impl Greeting {
     /// connections is in the connection's past, which is what WAIT goes by.
     ///
     /// `labelled`: whether the server may take the connection for that of somebody's library.
-    pub(super) fn private(identity: &Identity, profile: &Profile, labelled: bool) -> Self {
+    /// `known`: whether the ID is known that the server gives the connection.
+    pub(super) fn private(identity: &Identity, profile: &Profile, labelled: bool, known: bool) -> Self {
         let mut greeting = Self::shared(identity);
         for (value, words, otherwise) in [
             (&profile.name, &[&b"CLIENT"[..], b"SETNAME"][..], false),
@@ -152,7 +155,9 @@ impl Greeting {
                 greeting.add(Own::May, &words);
             }
         }
-        if greeting.replies.is_empty() {
+        if !known {
+            greeting.add(Own::Id, &[b"CLIENT", b"ID"]);
+        } else if greeting.replies.is_empty() {
             greeting.add(Own::May, &[b"PING"]);
         }
         greeting
@@ -160,7 +165,7 @@ impl Greeting {
 
     /// Have the connection used whatever the server makes of it so far.
     pub(super) fn forgive(&mut self) {
-        self.replies.fill(Own::May);
+        self.replies.iter_mut().filter(|own| **own != Own::Id).for_each(|own| *own = Own::May);
     }
 
     /// Add a command with one reply.
@@ -210,8 +215,8 @@ mod test {
     fn a_new_connection_says_what_its_sessions_have_said() {
         let plain = Identity::default();
         assert_eq!(words(&Greeting::shared(&plain)), "");
-        assert_eq!(words(&Greeting::private(&plain, &Profile::default(), false)), "PING");
-        let clean = Greeting::private(&plain, &Profile::default(), true);
+        assert_eq!(words(&Greeting::private(&plain, &Profile::default(), false, true)), "PING");
+        let clean = Greeting::private(&plain, &Profile::default(), true, true);
         assert_eq!(words(&clean), "CLIENT SETINFO LIB-NAME  CLIENT SETINFO LIB-VER");
         let old = Identity { credentials: credentials(""), database: 2, ..Identity::default() };
         let greeting = Greeting::shared(&old);
@@ -221,10 +226,10 @@ mod test {
         assert_eq!(words(&Greeting::shared(&two)), "AUTH default secret");
         let new = Identity { credentials: credentials("joe"), protocol: Protocol::Resp3, no_evict: true, ..plain };
         let profile = Profile { name: Some(b"me"[..].into()), ..Profile::default() };
-        let greeting = Greeting::private(&new, &profile, false);
-        let told = "CLIENT NO-EVICT ON HELLO 3 AUTH joe secret CLIENT NO-EVICT ON CLIENT SETNAME me";
+        let greeting = Greeting::private(&new, &profile, false, false);
+        let told = "CLIENT NO-EVICT ON HELLO 3 AUTH joe secret CLIENT NO-EVICT ON CLIENT SETNAME me CLIENT ID";
         assert_eq!(words(&greeting), told);
-        assert_eq!(greeting.replies, [Own::May, Own::Must, Own::May, Own::May]);
+        assert_eq!(greeting.replies, [Own::May, Own::Must, Own::May, Own::May, Own::Id]);
     }
 
     #[test]

@@ -62,7 +62,8 @@ impl Connection {
             }
         }
         self.reset(kept);
-        if let Some(Private { owner, exchange }) = &mut self.private {
+        self.disown();
+        if let Some(Private { owner, exchange, .. }) = &mut self.private {
             let lost = match std::mem::take(exchange) {
                 exchange if !exchange.is_engaged() => Lost::Nothing,
                 exchange if !refused => exchange.into_subscriptions().map_or(Lost::More, Lost::Subscriptions),

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::connection::{Connection, ConnectionRef, Phase, Private};
@@ -10,6 +11,7 @@ use super::dial::{Ready, Servers, lend};
 use super::exchange::{Exchange, Subscriptions};
 use super::gate::{Gate, InFlight, Pipelining};
 use super::identity::{Greeting, Identity, Opening, Own, Profile};
+use super::server_ids::ServerIds;
 use crate::ids::SessionId;
 
 /// The bounds of a pool of private connections.
@@ -52,6 +54,8 @@ pub struct Introduction<'a> {
     pub identity: &'a Identity,
     /// The rest.
     pub profile: &'a Profile,
+    /// Where the IDs are kept that servers know the session by.
+    pub ids: &'a Arc<ServerIds>,
     /// Whether the connection is to be used whatever the server makes of that. RESP3 is refused to a nobody that AUTH is about to make
     /// somebody, and SELECT while a script runs that SCRIPT KILL is to end.
     pub whatever: bool,
@@ -91,7 +95,8 @@ impl Privates {
             return None;
         }
         let labelled = idle.as_ref().is_some_and(|connection| connection.borrow().labelled);
-        let mut greeting = Greeting::private(of.identity, of.profile, labelled);
+        let known = idle.as_ref().is_some_and(|connection| connection.borrow().server_id.is_some());
+        let mut greeting = Greeting::private(of.identity, of.profile, labelled, known);
         if of.whatever {
             greeting.forgive();
         }
@@ -103,7 +108,7 @@ impl Privates {
         // Behind everything else: there is little that a subscriber may say.
         greeting.subscribe(&subscriptions);
         let exchange = Exchange::new(of.identity.protocol, subscriptions);
-        let private = Private { owner: Some(of.session), exchange };
+        let private = Private { owner: Some(of.session), exchange, ids: Some(of.ids.clone()) };
         if let Some(connection) = idle {
             connection.borrow_mut().take(greeting, private);
             return Some(connection);
@@ -188,10 +193,10 @@ mod test {
     #[test]
     fn a_connection_in_the_middle_of_a_message_is_not_handed_on() {
         for (input, phase) in [(&b""[..], Phase::Reset), (b"*3\r\n$7\r\nmessage\r\n", Phase::Closed)] {
-            let private = Private { owner: Some(SessionId(1)), exchange: Exchange::default() };
+            let private = Private { owner: Some(SessionId(1)), exchange: Exchange::default(), ids: None };
             let gate = Gate::new(Pipelining::Auto, InFlight::default());
             let mut connection = Connection::new("server".into(), gate, None, Greeting::default(), Some(private));
-            connection.ready(None, input);
+            connection.ready(None, input, None);
             assert_eq!(connection.give_back(false).count(), 0);
             assert_eq!(connection.phase(), phase);
         }

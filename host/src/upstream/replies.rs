@@ -156,7 +156,7 @@ impl Connection {
 
     /// Frame by frame: what a frame belongs to depends on what it is.
     fn take_private(&mut self, receiver: &mut impl Receiver) -> Result<(), String> {
-        let Some(Private { owner: Some(owner), exchange }) = &mut self.private else { return Ok(()) };
+        let Some(Private { owner: Some(owner), exchange, .. }) = &mut self.private else { return Ok(()) };
         let owner = *owner;
         while self.input.len() >= self.needed {
             if exchange.streaming {

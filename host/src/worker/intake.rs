@@ -1,6 +1,6 @@
 //! From bytes to requests: what a client has sent becomes a run of the next vector.
 
-use sluice_commands::{Command, CommandId};
+use sluice_commands::{CommandId, ConnectionNeed, Sets};
 
 use super::session::{Life, Partial, ReplyMode, Session};
 use crate::buffer::LARGE;
@@ -18,6 +18,8 @@ pub(super) struct Intake<'a> {
     pub(super) ids: &'a mut MessageIds,
     /// Where there is a traffic log.
     pub(super) tap: Option<&'a mut Tap>,
+    /// Whether a transform of the chain may ask who a session is.
+    pub(super) asks_sessions: bool,
 }
 
 impl Intake<'_> {
@@ -29,7 +31,8 @@ impl Intake<'_> {
         session.arrived(self.vector.end_run(consumed - start));
         if consumed < end && session.life == Life::Open {
             let rest = self.vector.arena().get(consumed..end);
-            let mut partial = Partial { needed: rest.len() + 1, ..Partial::default() };
+            let needed = if session.settling { 0 } else { rest.len() + 1 };
+            let mut partial = Partial { needed, ..Partial::default() };
             partial.bytes.extend_from_slice(rest);
             session.partial = Some(Box::new(partial));
         }
@@ -58,12 +61,20 @@ impl Intake<'_> {
                     let command = self.vector.lookup(&arguments);
                     let id = self.ids.issue();
                     let logged = log(&mut self.tap, self.trails, session.id, id, command, &arguments, len);
-                    let silent = is_silent(command, &arguments, session);
-                    let trail = self.trail(logged, silent);
+                    let look = Look::at(command, &arguments, session, self.asks_sessions);
+                    let trail = self.trail(logged, look.silent);
                     self.vector.push_large(id, frame, first, command, trail);
+                    self.follow(look, session);
                 }
                 session.arrived(self.vector.end_run(len));
                 // What came behind it is an ordinary matter.
+                if session.settling {
+                    if !partial.bytes.is_empty() {
+                        let bytes = std::mem::take(&mut partial.bytes);
+                        session.partial = Some(Box::new(Partial { bytes, ..Partial::default() }));
+                    }
+                    return true;
+                }
                 let start = self.vector.arena_mut().append(&partial.bytes);
                 if start < self.vector.arena().len() {
                     self.arrived(session, start);
@@ -82,6 +93,7 @@ impl Intake<'_> {
     /// Take in whole requests; returns where the first that is not whole begins.
     fn take_in(&mut self, session: &mut Session, start: usize, end: usize) -> usize {
         let mut at = start;
+        let in_doubt = session.is_in_doubt();
         while at < end {
             let first = self.vector.arguments_mut().len();
             match self.vector.scan(at, end) {
@@ -92,14 +104,17 @@ impl Intake<'_> {
                         let command = self.vector.lookup(&arguments);
                         let id = self.ids.issue();
                         let logged = log(&mut self.tap, self.trails, session.id, id, command, &arguments, len);
-                        // Hardly any command concerns the replies: those that do take a closer look.
-                        let trail = if session.replies == ReplyMode::On && !concerns_replies(command) {
-                            logged
+                        // Hardly any command concerns its session: those that do take a closer look.
+                        if session.replies == ReplyMode::On && !in_doubt && command.effect().is_plain() {
+                            self.vector.push(id, at..at + len, first, command, logged);
                         } else {
-                            let silent = is_silent(command, &arguments, session);
-                            self.trail(logged, silent)
-                        };
-                        self.vector.push(id, at..at + len, first, command, trail);
+                            let look = Look::at(command, &arguments, session, self.asks_sessions);
+                            let trail = self.trail(logged, look.silent);
+                            self.vector.push(id, at..at + len, first, command, trail);
+                            if self.follow(look, session) {
+                                return at + len;
+                            }
+                        }
                     }
                     at += len;
                 }
@@ -112,8 +127,11 @@ impl Intake<'_> {
                             let last = self.vector.len() - 1;
                             let arguments = self.vector.arguments(self.vector.request(last));
                             let logged = log(&mut self.tap, self.trails, session.id, id, command, &arguments, len);
-                            let silent = is_silent(command, &arguments, session);
-                            self.vector.request_mut(last).trail = self.trail(logged, silent);
+                            let look = Look::at(command, &arguments, session, self.asks_sessions);
+                            self.vector.request_mut(last).trail = self.trail(logged, look.silent);
+                            if self.follow(look, session) {
+                                return at + len;
+                            }
                         }
                         Err(error) => {
                             self.refuse(session, error);
@@ -144,6 +162,17 @@ impl Intake<'_> {
         session.end();
     }
 
+    /// Does what the look at the request that was pushed last asks for. Returns whether the run ends
+    /// behind it: what follows is taken in when it is known who the session is.
+    fn follow(&mut self, look: Look, session: &mut Session) -> bool {
+        if look.refused {
+            let last = self.vector.len() - 1;
+            self.vector.end(last, Outcome::Spoil(Answer::error(IN_DOUBT)));
+        }
+        session.settling |= look.settles;
+        look.settles
+    }
+
     fn trail(&mut self, below: TrailId, silent: bool) -> TrailId {
         if silent { self.trails.push(below, Step::Silence) } else { below }
     }
@@ -171,10 +200,34 @@ pub(super) fn is_large(partial: &Partial) -> bool {
     partial.bytes.len() >= LARGE || partial.needed >= LARGE
 }
 
-/// Whether a command is about which replies the client wants.
-#[inline]
-fn concerns_replies(command: CommandId) -> bool {
-    matches!(command.get().map(Command::name), Some("client|reply" | "reset"))
+/// What a closer look at a request says.
+#[derive(Clone, Copy, Debug, Default)]
+struct Look {
+    /// Whether the client does not want its reply.
+    silent: bool,
+    /// Whether it is not known who would execute it, and a transform may ask.
+    refused: bool,
+    /// Whether its reply may change who the session is.
+    settles: bool,
+}
+
+/// What is told to whoever goes on in a transaction behind a change of who the session is.
+const IN_DOUBT: &str = "ERR what follows AUTH, HELLO or SELECT in a transaction cannot be judged before EXEC, and this \
+                        chain decides by who a session is: send it outside of the transaction";
+
+impl Look {
+    fn at(command: CommandId, arguments: &Arguments<'_>, session: &mut Session, asks_sessions: bool) -> Self {
+        let effect = command.effect();
+        let in_doubt = session.is_in_doubt();
+        let ends = matches!(effect.need, ConnectionNeed::Exec | ConnectionNeed::Discard);
+        let may_end = ends || effect.sets == Sets::Reset || effect.need == ConnectionNeed::Quit;
+        let introduces = matches!(effect.sets, Sets::User | Sets::Greeting | Sets::Database | Sets::Reset);
+        Self {
+            silent: is_silent(command, arguments, session),
+            refused: asks_sessions && in_doubt && !may_end,
+            settles: introduces || (in_doubt && ends),
+        }
+    }
 }
 
 /// Whether the client does not want the reply to a request.
@@ -184,8 +237,9 @@ fn is_silent(command: CommandId, arguments: &Arguments<'_>, session: &mut Sessio
         session.replies = ReplyMode::On;
     }
     let silent = was != ReplyMode::On;
-    match command.get().map(Command::name) {
-        Some("client|reply") => {
+    let effect = command.effect();
+    match (effect.need, effect.sets) {
+        (ConnectionNeed::ClientReply, _) => {
             let wanted = arguments.get(2).unwrap_or_default();
             if wanted.eq_ignore_ascii_case(b"ON") {
                 session.replies = ReplyMode::On;
@@ -202,7 +256,7 @@ fn is_silent(command: CommandId, arguments: &Arguments<'_>, session: &mut Sessio
             silent
         }
         // With arguments it is refused.
-        Some("reset") if arguments.get(1).is_none() => {
+        (_, Sets::Reset) if arguments.get(1).is_none() => {
             session.replies = ReplyMode::On;
             false
         }

@@ -30,7 +30,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{UnboundedReceiver, WeakUnboundedSender};
 
 pub use plan::{ChainPlan, OutputLimits, SessionLimits, SourcePlan};
 pub use proxy::{Proxy, StartError};
@@ -38,10 +38,10 @@ pub use swap::Swapper;
 
 use crate::bell::Bell;
 use crate::chain::{Chain, Responses, Trails, Vector};
-use crate::ids::MessageIds;
+use crate::ids::{MessageIds, SessionId};
 use crate::net::{Client, Incoming, ListenPlan, Peer, Refusal};
 use crate::plugin::SessionDirectory;
-use crate::routing::{self, Routes};
+use crate::routing::{self, Clients, Routes};
 use crate::traffic::{Log, Tap};
 use crate::upstream::{ConnectionRef, Ready};
 use deliver::Delivery;
@@ -73,6 +73,8 @@ pub(crate) struct Worker {
     congested: bool,
     /// Counts ticks.
     ticks: u32,
+    /// Where it is told what to do.
+    orders: WeakUnboundedSender<Order>,
     /// Once it drains: to be told when no session is left.
     drained: Option<Arc<tokio::sync::Notify>>,
 }
@@ -98,6 +100,8 @@ struct Source {
 enum Order {
     /// A client has connected to the source at this position.
     Serve(Incoming, usize),
+    /// Disconnect a client.
+    HangUp(SessionId),
     /// Go on with other chains.
     Swap(swap::Swap),
     /// Read from no client any more; when all are answered, end.
@@ -112,6 +116,10 @@ struct WorkerPlan {
     sources: Vec<(SourcePlan, Arc<Population>)>,
     /// The traffic log of each source.
     logs: Vec<Option<Log>>,
+    /// The clients of all workers.
+    clients: Arc<Clients>,
+    /// Where it is told what to do.
+    orders: WeakUnboundedSender<Order>,
 }
 
 impl Worker {
@@ -152,7 +160,8 @@ impl Worker {
         Self {
             index: plan.index,
             sources,
-            routes: Routes::new(sinks),
+            routes: Routes::new(sinks, plan.clients),
+            orders: plan.orders,
             delivery: Delivery { sessions, trails: Trails::default(), meter, responses, now: Instant::now() },
             ids: MessageIds::of_worker(number),
             directory,
@@ -194,6 +203,7 @@ impl Worker {
             tokio::select! {
                 order = orders.recv() => match order {
                     Some(Order::Serve(incoming, source)) => Self::serve(&worker, incoming, source),
+                    Some(Order::HangUp(id)) => worker.borrow_mut().hang_up(id),
                     Some(Order::Swap(swap)) => worker.borrow_mut().swap(&swap),
                     Some(Order::Drain) => worker.borrow_mut().drain(drained.clone()),
                     Some(Order::Stop) | None => break,
@@ -229,7 +239,16 @@ impl Worker {
         let source = &this.sources[at];
         let (reader, writer) = client.stream.split();
         let (limits, routes) = (source.limits.clone(), &mut this.routes);
-        let id = this.delivery.sessions.add(|id| Session::new(id, at, limits, writer, routes.add(id, at)));
+        let orders = this.orders.clone();
+        let id = this.delivery.sessions.add(|id| {
+            let hang_up = move || {
+                if let Some(orders) = orders.upgrade() {
+                    // A worker that has ended has no clients.
+                    let _ = orders.send(Order::HangUp(id));
+                }
+            };
+            Session::new(id, at, limits, writer, routes.add(id, at, Box::new(hang_up)))
+        });
         if let Some(route) = this.routes.get(id) {
             this.directory.add(id, source.name.clone(), client.peer, client.tls_subject, route.state().clone());
         }
@@ -260,7 +279,16 @@ impl Worker {
         self.bell.ring();
     }
 
-    fn end(&mut self, id: crate::ids::SessionId) {
+    /// Disconnects a client, whatever is in flight.
+    fn hang_up(&mut self, id: SessionId) {
+        if let Some(session) = self.delivery.sessions.get(id) {
+            session.life = session::Life::Gone;
+        }
+        self.delivery.sessions.note(id);
+        self.bell.ring();
+    }
+
+    fn end(&mut self, id: SessionId) {
         if let Some(session) = self.delivery.sessions.get(id) {
             session.end();
         }

@@ -6,13 +6,14 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedSender, WeakUnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
 use super::population::{Population, Workers};
 use super::swap::Swapper;
 use super::{Order, SourcePlan, Worker, WorkerPlan};
 use crate::net::{Address, Incoming, Listener};
+use crate::routing::Clients;
 use crate::traffic::{OpenError, Writers};
 
 /// A running proxy. Dropping it ends it at once; [`Proxy::shutdown`] lets it finish.
@@ -92,8 +93,11 @@ impl Proxy {
         }
         let (closing, closed) = watch::channel(false);
         let mut proxy = Self { workers: Vec::new(), closing, acceptor: None, traffic };
+        let clients = Arc::new(Clients::default());
         for index in 0..count {
-            proxy.workers.push(start_worker(WorkerPlan { index, sources: plans.clone(), logs: logs.clone() })?);
+            let (sources, logs, clients) = (plans.clone(), logs.clone(), clients.clone());
+            let worker = start_worker(|orders| WorkerPlan { index, sources, logs, clients, orders })?;
+            proxy.workers.push(worker);
         }
         for (listener, gate) in &listeners {
             tracing::info!(source = &*gate.name, address = %listener.address(), "listening");
@@ -143,8 +147,12 @@ impl Proxy {
     }
 }
 
-fn start_worker(plan: WorkerPlan) -> io::Result<(UnboundedSender<Order>, JoinHandle<()>)> {
+/// Starts a worker. `plan`: what it is made of, given where it is told what to do.
+fn start_worker(
+    plan: impl FnOnce(WeakUnboundedSender<Order>) -> WorkerPlan,
+) -> io::Result<(UnboundedSender<Order>, JoinHandle<()>)> {
     let (sender, orders) = unbounded_channel();
+    let plan = plan(sender.downgrade());
     // The runtime stays on the thread that it is made on; whether it could be made is what the caller waits for.
     let (made, result) = std::sync::mpsc::sync_channel(1);
     let thread = std::thread::Builder::new().name(format!("worker-{}", plan.index)).spawn(move || {

@@ -77,7 +77,16 @@ impl Reader {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let mut intake = Intake { vector: &mut source.inbox, trails, ids, tap: source.tap.as_mut() };
+        let asks_sessions = source.chain.asks_sessions();
+        let mut intake = Intake { vector: &mut source.inbox, trails, ids, tap: source.tap.as_mut(), asks_sessions };
+        if let Some(held) = session.partial.take_if(|partial| partial.needed == 0) {
+            let start = intake.vector.arena_mut().append(&held.bytes);
+            intake.arrived(session, start);
+            bell.ring();
+            // What the socket has, after the turn.
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let read = match session.partial.as_deref() {
             Some(partial) if is_large(partial) => read_large(&mut self.socket, context, session, &mut intake),
             _ => read_small(&mut self.socket, context, session, &mut intake),

@@ -52,6 +52,9 @@ pub(super) struct Session {
     pub(super) partial: Option<Box<Partial>>,
     /// Who it is to the server.
     state: SharedState,
+    /// Whether a request is under way that may change who it is: what stands behind that request is
+    /// taken in when its reply has settled.
+    pub(super) settling: bool,
     /// Whether its client has said that it will send no more.
     pub(super) finished: bool,
     pub(super) replies: ReplyMode,
@@ -101,7 +104,8 @@ pub(super) struct Partial {
     pub(super) bytes: BytesMut,
     pub(super) scanner: RequestScanner,
     pub(super) arguments: Vec<Span>,
-    /// How many bytes there must be before there is anything to learn.
+    /// How many bytes there must be before there is anything to learn; 0: they were held back, and
+    /// may hold whole requests.
     pub(super) needed: usize,
 }
 
@@ -127,6 +131,7 @@ impl Session {
             in_flight: 0,
             partial: None,
             state,
+            settling: false,
             finished: false,
             replies: ReplyMode::On,
             watch: Stopwatch::default(),
@@ -135,9 +140,12 @@ impl Session {
         }
     }
 
-    /// Whether it may be read from: it is open, and within its bounds.
+    /// Whether it may be read from: it is open, within its bounds, and known.
     pub(super) fn may_read(&self) -> bool {
-        self.life == Life::Open && self.in_flight < self.limits.in_flight && self.out.len() < self.limits.output_high
+        self.life == Life::Open
+            && !self.settling
+            && self.in_flight < self.limits.in_flight
+            && self.out.len() < self.limits.output_high
     }
 
     /// So many bytes of requests have arrived.
@@ -233,6 +241,16 @@ impl Session {
             }
             Err(_) => self.life = Life::Gone,
         }
+    }
+
+    /// Goes on behind a request that may have changed who it is, once everything is answered.
+    pub(super) fn settle(&mut self) {
+        self.settling &= !self.order.is_idle();
+    }
+
+    /// Whether a transaction has begun in which a change of who it is waits for EXEC.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.state.borrow().in_doubt
     }
 
     /// The protocol that it speaks.

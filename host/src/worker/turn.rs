@@ -109,13 +109,13 @@ impl Worker {
     /// Sends the requests of a vector on, and answers those that have ended. Empties the vector.
     fn route(&mut self, source: usize) {
         let mut vector = std::mem::take(&mut self.sources[source].inbox);
-        let sink = self.routes.sink(source).clone();
+        let (sink, clients) = (self.routes.sink(source).clone(), self.routes.clients().clone());
         let (together, view) = (sink.takes_several(), sink.view());
         for run in vector.runs() {
             let requests = run.requests.start as usize..run.requests.end as usize;
             if let Some(route) = self.routes.get(run.session) {
-                let (vector, sink, view) = (&vector, &*sink, view.as_ref());
-                Run { vector, sink, view, together, route, replies: &mut self.delivery }.route(requests);
+                let (vector, sink, clients, view) = (&vector, &*sink, &*clients, view.as_ref());
+                Run { vector, sink, clients, view, together, route, replies: &mut self.delivery }.route(requests);
             }
             if let Some(session) = self.delivery.sessions.get(run.session) {
                 session.sent(run.bytes);
@@ -179,6 +179,7 @@ impl Worker {
         session.noted = false;
         let could_read = session.may_read();
         session.settle_reads();
+        session.settle();
         session.flush();
         if let Some(route) = self.routes.get(id) {
             session.bound_output(route);
@@ -187,6 +188,7 @@ impl Worker {
             }
         }
         let Some(session) = self.delivery.sessions.get(id) else { return };
+        session.settle();
         if session.finished
             && let Some(route) = self.routes.get(id)
         {

@@ -7,7 +7,7 @@ use crate::bits::flag::{
 };
 use crate::bits::key_flag::{ACCESS, NOT_KEY, RO, RW, UPDATE};
 use crate::command::{Command, NONE, RequestPolicy, ResponsePolicy, cmd, container, index, keynum, range, spec};
-use crate::effect::{ClientIdForm, ConnectionNeed as Need, NodesForm, Replies, Sets, Subscription, Tells};
+use crate::effect::{Aims, ClientIdForm, ConnectionNeed as Need, NodesForm, Replies, Sets, Subscription, Tells};
 
 #[rustfmt::skip]
 pub(super) const ROWS: &[Command] = &[
@@ -46,7 +46,7 @@ pub(super) const ROWS: &[Command] = &[
     cmd("client|id", 2, NOSCRIPT | LOADING | STALE | ALLOW_BUSY, CONNECTION).needs(Need::Momentary).tells(Tells::ClientId(ClientIdForm::Integer)),
     cmd("client|import-source", 3, NOSCRIPT | LOADING | STALE, CONNECTION).needs(Need::Pin),
     cmd("client|info", 2, NOSCRIPT | LOADING | STALE, CONNECTION).needs(Need::Momentary).tells(Tells::ClientId(ClientIdForm::Line)),
-    cmd("client|kill", -3, ADMIN | NOSCRIPT | LOADING | STALE, CONNECTION),
+    cmd("client|kill", -3, ADMIN | NOSCRIPT | LOADING | STALE, CONNECTION).aims(Aims::Kill),
     cmd("client|list", -2, ADMIN | NOSCRIPT | LOADING | STALE, CONNECTION),
     cmd("client|no-evict", 3, ADMIN | NOSCRIPT | LOADING | STALE | ALLOW_BUSY, CONNECTION).needs(Need::State).sets(Sets::NoEvict),
     cmd("client|no-touch", 3, NOSCRIPT | LOADING | STALE | ALLOW_BUSY, CONNECTION).needs(Need::State).sets(Sets::NoTouch),
@@ -54,9 +54,9 @@ pub(super) const ROWS: &[Command] = &[
     cmd("client|reply", 3, NOSCRIPT | LOADING | STALE | ALLOW_BUSY | NO_MULTI, CONNECTION).needs(Need::ClientReply),
     cmd("client|setinfo", 4, NOSCRIPT | LOADING | STALE | ALLOW_BUSY, CONNECTION).request(RequestPolicy::AllNodes).response(ResponsePolicy::AllSucceeded).needs(Need::State).sets(Sets::Library),
     cmd("client|setname", 3, NOSCRIPT | LOADING | STALE | ALLOW_BUSY, CONNECTION).request(RequestPolicy::AllNodes).response(ResponsePolicy::AllSucceeded).needs(Need::State).sets(Sets::Name),
-    cmd("client|tracking", -3, NOSCRIPT | LOADING | STALE, CONNECTION).needs(Need::Tracking).sets(Sets::Tracking),
+    cmd("client|tracking", -3, NOSCRIPT | LOADING | STALE, CONNECTION).needs(Need::Tracking).sets(Sets::Tracking).aims(Aims::Redirect),
     cmd("client|trackinginfo", 2, NOSCRIPT | LOADING | STALE, CONNECTION).needs(Need::Momentary),
-    cmd("client|unblock", -3, ADMIN | NOSCRIPT | LOADING | STALE, CONNECTION),
+    cmd("client|unblock", -3, ADMIN | NOSCRIPT | LOADING | STALE, CONNECTION).aims(Aims::Unblock),
     cmd("client|unpause", 2, ADMIN | NOSCRIPT | LOADING | STALE, CONNECTION).needs(Need::Urgent),
     container("cluster"),
     cmd("cluster|addslots", -3, NO_ASYNC_LOADING | ADMIN | STALE, NONE),

@@ -7,8 +7,10 @@ use sluice_commands::ConnectionNeed;
 
 use super::super::answers::Answers;
 use super::super::flow::{Flow, Links, Route};
+use super::super::lease::Lease;
 use super::super::replies::Replies;
 use super::super::request::{Outgoing, QueuedRequest, RequestInfo};
+use super::super::retell::retold;
 use super::super::session_state::StateChange;
 use super::local_reply::Client;
 use super::plan::{Plan, plan};
@@ -80,6 +82,7 @@ impl<'a, R: Replies> Dispatch<'a, R> {
         if ticket.part > 0 {
             return self.part_answered(ticket, reply.into_bytes());
         }
+        let reply = retold(self.flow, None, ticket, &reply, kind).map_or(reply, Payload::Large);
         self.confirm(ticket, reply.bytes());
         self.replies.reply(ticket, reply, kind);
     }
@@ -129,6 +132,12 @@ impl<'a, R: Replies> Dispatch<'a, R> {
 
     /// Lets the requests that wait go on, as far as they can.
     pub(super) fn go_on(&mut self) {
+        self.send_waiting();
+        let in_doubt = self.route.leases().any(Lease::is_in_doubt);
+        self.flow.state.borrow_mut().in_doubt = in_doubt;
+    }
+
+    fn send_waiting(&mut self) {
         loop {
             self.tend_leases();
             if !self.replay() {

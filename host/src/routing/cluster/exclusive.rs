@@ -79,6 +79,7 @@ impl<R: Replies> Dispatch<'_, R> {
             session: self.flow.id,
             identity: &setup.identity,
             profile: &state.profile,
+            ids: &self.flow.client.servers,
             whatever: setup.ignore_handshake_errors,
             opening,
         };

@@ -91,7 +91,7 @@ pub(super) fn beyond_transactions(request: &QueuedRequest) -> Option<Vec<u8>> {
         Target::Refused => return Some(refusal(command)),
         // It does not wait there, and speaks of the node that has the keys.
         _ if request.info.need == ConnectionNeed::Blocking => return None,
-        Target::Primaries | Target::Nodes | Target::Scan | Target::RandomKey => {}
+        Target::Primaries | Target::Nodes | Target::Named(_) | Target::Scan | Target::RandomKey => {}
         Target::Anywhere if asks_for_nodes(command) || is_retold(command) => {}
         _ => return None,
     }

@@ -89,7 +89,9 @@ fn by_need(request: &QueuedRequest, route: &ClusterRoute) -> Plan {
 fn shared(request: &QueuedRequest) -> Plan {
     let whole = request.ticket.part == 0;
     match &request.info.target {
-        Target::Parts(_) | Target::Primaries | Target::Nodes | Target::Scan | Target::RandomKey if whole => {
+        Target::Parts(_) | Target::Primaries | Target::Nodes | Target::Named(_) | Target::Scan | Target::RandomKey
+            if whole =>
+        {
             Plan::FanOut
         }
         Target::Anywhere if whole && local_reply::is_retold(request.info.command) => Plan::FanOut,

@@ -12,6 +12,7 @@ use super::super::sink::Sink;
 use super::dispatch::Dispatch;
 use super::route::ClusterRoute;
 use crate::chain::Kind;
+use crate::cluster::Target;
 use crate::ids::SessionId;
 use crate::upstream::{Cause, Cluster, ClusterNode, Failure, Identity, Lost, NodeView, Payload, Ticket, requests};
 
@@ -34,7 +35,11 @@ impl<R: Replies> Sink<R> for Cluster {
 
     fn send(&self, route: &mut Route, request: Outgoing<'_>, replies: &mut R) {
         let Some(mut dispatch) = Dispatch::new(self, route, replies) else { return };
-        let info = RequestInfo::in_cluster(request.command, &request.arguments, self);
+        let mut info =
+            RequestInfo::in_cluster(request.command, &request.arguments, self).changing(request.change.clone());
+        if !request.servers.is_empty() {
+            info.target = Target::Named(request.servers.clone());
+        }
         dispatch.send(request, info);
     }
 

@@ -106,6 +106,7 @@ impl<R: Replies> Dispatch<'_, R> {
             session: self.flow.id,
             identity: &state.identity,
             profile: &state.profile,
+            ids: &self.flow.client.servers,
             whatever: false,
             opening: Opening::Request,
         };

@@ -1,6 +1,7 @@
 //! Requests that go to several nodes: taken apart, and put together when all parts are answered.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use sluice_commands::{ConnectionNeed, ResponsePolicy};
@@ -84,6 +85,10 @@ impl<R: Replies> Dispatch<'_, R> {
             Target::Nodes => {
                 let all = (0..view.nodes().len()).filter_map(|at| node(at as u16));
                 (How::By(merge_rule(command, &arguments)), all.map(|place| (place, frame.clone())).collect())
+            }
+            Target::Named(nodes) => {
+                let part = |(address, frame): &(Arc<str>, Bytes)| (Place::Node(address.clone()), frame.clone());
+                (How::By(merge_rule(command, &arguments)), nodes.iter().map(part).collect())
             }
             Target::Anywhere => {
                 let home = self.route.node_of(request, view, self.flow.id);

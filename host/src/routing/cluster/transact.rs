@@ -98,6 +98,10 @@ impl<R: Replies> Dispatch<'_, R> {
             }
             _ => {}
         }
+        if let Some(StateChange::Refused(frame)) = &request.info.change {
+            transaction.spoil();
+            return Some(frame.clone());
+        }
         if let Some(frame) = local_reply::beyond_transactions(request) {
             // As a node does with what it does not queue.
             transaction.spoil();
