@@ -22,8 +22,8 @@ pub(super) struct Breaker {
 
 impl Breaker {
     /// One that tolerates nothing any more: the next fault suspends.
-    pub(super) fn at_its_limit() -> Breaker {
-        Breaker { faults: TOLERATED, until: None }
+    pub(super) fn at_its_limit() -> Self {
+        Self { faults: TOLERATED, until: None }
     }
 
     /// How long it is still suspended; `None` if it may be tried at once.

@@ -29,7 +29,7 @@ impl Cache {
     /// # Errors
     ///
     /// It cannot be made, is not a directory, or others than this user could write to it.
-    pub(super) fn open(dir: PathBuf) -> io::Result<Cache> {
+    pub(super) fn open(dir: PathBuf) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
         let found = fs::metadata(&dir)?;
         if found.uid() != rustix::process::geteuid().as_raw() {
@@ -38,7 +38,7 @@ impl Cache {
         if found.mode() & 0o022 != 0 {
             return Err(io::Error::other("others may write to it"));
         }
-        Ok(Cache { dir })
+        Ok(Self { dir })
     }
 
     /// The compiled form of a component: from the cache, or compiled and put there.
@@ -80,8 +80,8 @@ enum Miss {
 }
 
 impl From<io::Error> for Miss {
-    fn from(error: io::Error) -> Miss {
-        if error.kind() == io::ErrorKind::NotFound { Miss::Absent } else { Miss::Unusable(error.to_string()) }
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::NotFound { Self::Absent } else { Self::Unusable(error.to_string()) }
     }
 }
 

@@ -12,8 +12,8 @@ pub struct Changes {
 
 impl Changes {
     /// No changes: every response is kept.
-    pub fn new() -> Changes {
-        Changes::default()
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Whether every response is kept.

@@ -45,15 +45,15 @@ impl Fault {
     /// A short constant name for the kind of fault: the label of a metric.
     pub const fn kind(&self) -> &'static str {
         match self {
-            Fault::Trap(_) => "trap",
-            Fault::Deadline(_) => "deadline",
-            Fault::Memory(_) => "memory",
-            Fault::Stack => "stack",
-            Fault::Output(_) => "output",
-            Fault::InvalidAnswer(_) => "invalid-answer",
-            Fault::Instantiate(_) => "instantiate",
-            Fault::Configure(_) => "configure",
-            Fault::Suspended { .. } => "suspended",
+            Self::Trap(_) => "trap",
+            Self::Deadline(_) => "deadline",
+            Self::Memory(_) => "memory",
+            Self::Stack => "stack",
+            Self::Output(_) => "output",
+            Self::InvalidAnswer(_) => "invalid-answer",
+            Self::Instantiate(_) => "instantiate",
+            Self::Configure(_) => "configure",
+            Self::Suspended { .. } => "suspended",
         }
     }
 }

@@ -18,15 +18,15 @@ pub enum Grant {
 
 impl Grant {
     /// All of them, in alphabetical order.
-    pub const ALL: [Grant; 4] = [Grant::Clock, Grant::Random, Grant::Sessions, Grant::State];
+    pub const ALL: [Self; 4] = [Self::Clock, Self::Random, Self::Sessions, Self::State];
 
     /// Its name in a topology, which is also the name of the interface.
     pub const fn name(self) -> &'static str {
         match self {
-            Grant::Clock => "clock",
-            Grant::Random => "random",
-            Grant::Sessions => "sessions",
-            Grant::State => "state",
+            Self::Clock => "clock",
+            Self::Random => "random",
+            Self::Sessions => "sessions",
+            Self::State => "state",
         }
     }
 
@@ -44,8 +44,8 @@ impl fmt::Display for Grant {
 impl FromStr for Grant {
     type Err = UnknownGrant;
 
-    fn from_str(name: &str) -> Result<Grant, UnknownGrant> {
-        Grant::ALL.into_iter().find(|grant| grant.name() == name).ok_or_else(|| UnknownGrant(name.to_owned()))
+    fn from_str(name: &str) -> Result<Self, UnknownGrant> {
+        Self::ALL.into_iter().find(|grant| grant.name() == name).ok_or_else(|| UnknownGrant(name.to_owned()))
     }
 }
 
@@ -60,12 +60,12 @@ pub struct Grants(u8);
 
 impl Grants {
     /// No grant at all.
-    pub const NONE: Grants = Grants(0);
+    pub const NONE: Self = Self(0);
 
     /// This set and one more.
     #[must_use]
-    pub const fn with(self, grant: Grant) -> Grants {
-        Grants(self.0 | grant.bit())
+    pub const fn with(self, grant: Grant) -> Self {
+        Self(self.0 | grant.bit())
     }
 
     /// Whether a grant is in the set.
@@ -80,8 +80,8 @@ impl Grants {
 }
 
 impl FromIterator<Grant> for Grants {
-    fn from_iter<I: IntoIterator<Item = Grant>>(grants: I) -> Grants {
-        grants.into_iter().fold(Grants::NONE, Grants::with)
+    fn from_iter<I: IntoIterator<Item = Grant>>(grants: I) -> Self {
+        grants.into_iter().fold(Self::NONE, Self::with)
     }
 }
 

@@ -38,15 +38,15 @@ pub struct CommandSet {
 
 impl CommandSet {
     /// Every command, known or not.
-    pub const ALL: CommandSet = CommandSet { bits: None };
+    pub const ALL: Self = Self { bits: None };
 
     /// The commands with these names. The name of a container stands for its subcommands too.
     ///
     /// # Errors
     ///
     /// The first name that the table does not have: such a wish could never come true.
-    pub fn from_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<CommandSet, &'a str> {
-        let mut set = CommandSet::none();
+    pub fn from_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, &'a str> {
+        let mut set = Self::none();
         for name in names {
             let id = table().by_name(name).ok_or(name)?;
             table().family(id).for_each(|id| set.insert(id));
@@ -60,12 +60,12 @@ impl CommandSet {
     /// # Errors
     ///
     /// The first word that is no command and no category of the table.
-    pub fn parse<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<CommandSet, &'a str> {
-        let mut set = CommandSet::none();
+    pub fn parse<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Self, &'a str> {
+        let mut set = Self::none();
         for word in words {
             let lower = word.to_ascii_lowercase();
             match lower.strip_prefix('@') {
-                Some("all") => set = CommandSet::ALL,
+                Some("all") => set = Self::ALL,
                 Some(name) => {
                     let category = Categories::from_name(name).ok_or(word)?;
                     let all = (0..).map_while(CommandId::from_index);
@@ -82,8 +82,8 @@ impl CommandSet {
         Ok(set)
     }
 
-    fn none() -> CommandSet {
-        CommandSet { bits: Some(vec![0u64; table().commands().len().div_ceil(64)].into_boxed_slice()) }
+    fn none() -> Self {
+        Self { bits: Some(vec![0u64; table().commands().len().div_ceil(64)].into_boxed_slice()) }
     }
 
     fn insert(&mut self, command: CommandId) {

@@ -147,9 +147,9 @@ impl Runtime {
 impl Plugin {
     /// The same plugin as if it had just been loaded: its instances have written no log lines and
     /// have no metrics yet.
-    pub fn afresh(&self) -> Arc<Plugin> {
+    pub fn afresh(&self) -> Arc<Self> {
         let shared = Arc::new(Shared::new(&self.spec, Arc::default()));
-        Arc::new(Plugin { shared, ..self.clone() })
+        Arc::new(Self { shared, ..self.clone() })
     }
 
     /// What it was loaded from.
@@ -215,7 +215,7 @@ fn load(runtime: &Runtime, spec: &Spec) -> Result<Plugin, LoadProblem> {
             read = read_file(path, &origin)?;
             read.as_slice()
         }
-        Component::Standard { bytes, .. } if bytes.is_empty() => return Err(LoadProblem::NotBuilt),
+        Component::Standard { bytes: [], .. } => return Err(LoadProblem::NotBuilt),
         Component::Standard { bytes, .. } => bytes,
     };
     let sha256: [u8; 32] = Sha256::digest(bytes).into();

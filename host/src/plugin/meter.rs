@@ -25,7 +25,7 @@ pub(super) struct PhaseMeter {
 }
 
 impl Meter {
-    pub(super) fn new(transform: &Transform) -> Meter {
+    pub(super) fn new(transform: &Transform) -> Self {
         let plugin = transform.spec().name.as_str();
         let instances = gauge!(
             "sluice_transform_instances",
@@ -34,7 +34,7 @@ impl Meter {
             "sha256" => transform.plugin().short_sha256()
         );
         instances.increment(1.0);
-        Meter {
+        Self {
             instances,
             requests: PhaseMeter::new(plugin, "requests"),
             responses: PhaseMeter::new(plugin, "responses"),
@@ -66,9 +66,9 @@ impl Drop for Meter {
 }
 
 impl PhaseMeter {
-    fn new(plugin: &str, phase: &'static str) -> PhaseMeter {
+    fn new(plugin: &str, phase: &'static str) -> Self {
         let plugin = || plugin.to_owned();
-        PhaseMeter {
+        Self {
             crossings: counter!("sluice_transform_crossings_total", "plugin" => plugin(), "phase" => phase),
             frames: counter!("sluice_transform_frames_total", "plugin" => plugin(), "phase" => phase),
             seconds: histogram!("sluice_transform_crossing_seconds", "plugin" => plugin(), "phase" => phase),

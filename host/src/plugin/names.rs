@@ -19,9 +19,9 @@ impl Names {
     /// # Errors
     ///
     /// The bytes are no component, or end too early: the reason.
-    pub(super) fn of(component: &[u8]) -> Result<Names, String> {
+    pub(super) fn of(component: &[u8]) -> Result<Self, String> {
         let reason = |error: wasmparser::BinaryReaderError| error.to_string();
-        let mut names = Names::default();
+        let mut names = Self::default();
         let mut parser = Parser::new(0);
         let mut rest = component;
         // At the end of what there is, "more data" is an error of its own.
@@ -69,8 +69,8 @@ impl Direction {
     /// As a verb: "it imports …".
     pub(super) const fn verb(self) -> &'static str {
         match self {
-            Direction::Imports => "imports",
-            Direction::Exports => "exports",
+            Self::Imports => "imports",
+            Self::Exports => "exports",
         }
     }
 }

@@ -25,7 +25,7 @@ pub struct RuntimeOptions {
 impl RuntimeOptions {
     /// Keeps compiled components in this directory.
     #[must_use]
-    pub fn with_cache_dir(mut self, dir: impl Into<PathBuf>) -> RuntimeOptions {
+    pub fn with_cache_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.cache_dir = Some(dir.into());
         self
     }
@@ -68,12 +68,12 @@ impl Runtime {
     /// # Errors
     ///
     /// See [`RuntimeError`].
-    pub fn new(options: RuntimeOptions) -> Result<Runtime, RuntimeError> {
+    pub fn new(options: RuntimeOptions) -> Result<Self, RuntimeError> {
         let cache = options
             .cache_dir
             .map(|dir| Cache::open(dir.clone()).map_err(|error| RuntimeError::Cache { dir, error }))
             .transpose()?;
-        Ok(Runtime {
+        Ok(Self {
             shared: Arc::new(Shared {
                 cache,
                 ticker: Ticker::start().map_err(RuntimeError::Ticker)?,

@@ -20,16 +20,16 @@ impl Lane {
     /// The interfaces of its handlers: of requests, and of responses.
     pub(super) const fn handlers(self) -> [&'static str; 2] {
         match self {
-            Lane::Rows => ["requests-rows", "responses-rows"],
-            Lane::Columns => ["requests-columns", "responses-columns"],
+            Self::Rows => ["requests-rows", "responses-rows"],
+            Self::Columns => ["requests-columns", "responses-columns"],
         }
     }
 
     /// Its name in the contract.
     pub const fn name(self) -> &'static str {
         match self {
-            Lane::Rows => "rows",
-            Lane::Columns => "columns",
+            Self::Rows => "rows",
+            Self::Columns => "columns",
         }
     }
 }

@@ -61,15 +61,15 @@ impl Entry {
 
 impl StateMap {
     /// An empty map of at most `limit` bytes.
-    pub(super) fn new(limit: usize) -> StateMap {
-        StateMap { limit, inner: Arc::default() }
+    pub(super) fn new(limit: usize) -> Self {
+        Self { limit, inner: Arc::default() }
     }
 
     /// The same entries under another bound: what either writes the other reads. Where there is
     /// more than `limit` bytes already, nothing goes, and nothing that would add to it is taken
     /// until there is less.
-    pub(super) fn heir(&self, limit: usize) -> StateMap {
-        StateMap { limit, inner: Arc::clone(&self.inner) }
+    pub(super) fn heir(&self, limit: usize) -> Self {
+        Self { limit, inner: Arc::clone(&self.inner) }
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Option<Vec<u8>> {

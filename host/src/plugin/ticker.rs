@@ -61,13 +61,13 @@ impl std::fmt::Debug for Weak {
 
 impl Ticker {
     /// Starts the thread.
-    pub(super) fn start() -> io::Result<Ticker> {
+    pub(super) fn start() -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let thread = thread::Builder::new().name("epoch-ticker".to_owned()).spawn({
             let shared = Arc::clone(&shared);
             move || shared.run()
         })?;
-        Ok(Ticker { pulse: Pulse(Arc::new(Running { shared, thread: thread.thread().clone() })) })
+        Ok(Self { pulse: Pulse(Arc::new(Running { shared, thread: thread.thread().clone() })) })
     }
 
     /// Advances this engine's epoch too, for as long as it lives.

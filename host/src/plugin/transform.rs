@@ -47,7 +47,7 @@ pub enum ConfigureError {
 }
 
 /// A plugin with a configuration that it accepted, at one place in a chain. Every worker makes an
-/// [`Instance`] of it.
+/// [`Instance`](super::Instance) of it.
 pub struct Transform {
     plugin: Arc<Plugin>,
     config: String,
@@ -65,7 +65,7 @@ impl Plugin {
     ///
     /// The plugin refuses the configuration, faults, or asks for a command that there is not.
     pub fn configure(
-        self: &Arc<Plugin>,
+        self: &Arc<Self>,
         config: &serde_json::Value,
         site: Site,
     ) -> Result<Arc<Transform>, ConfigureError> {
@@ -79,7 +79,7 @@ impl Plugin {
     ///
     /// As [`Plugin::configure`].
     pub fn configure_after(
-        self: &Arc<Plugin>,
+        self: &Arc<Self>,
         config: &serde_json::Value,
         site: Site,
         before: &Transform,
@@ -88,7 +88,7 @@ impl Plugin {
     }
 
     fn configure_with(
-        self: &Arc<Plugin>,
+        self: &Arc<Self>,
         config: &serde_json::Value,
         site: Site,
         state: StateMap,

@@ -33,7 +33,7 @@ pub(super) const RUN: [ContractVersion; 2] = [V0_1, V0_2];
 
 impl ContractVersion {
     /// The version that this host speaks.
-    pub const SPOKEN: ContractVersion = {
+    pub const SPOKEN: Self = {
         let [.., last] = RUN;
         last
     };
@@ -56,7 +56,7 @@ impl FromStr for ContractVersion {
 
     /// Three numbers; not what semantic versioning allows beyond them, which the contract does not
     /// use.
-    fn from_str(text: &str) -> Result<ContractVersion, ()> {
+    fn from_str(text: &str) -> Result<Self, ()> {
         let mut parts = text.split('.').map(|part| part.parse().map_err(drop));
         let mut next = || parts.next().unwrap_or(Err(()));
         let version = version(next()?, next()?, next()?);

@@ -146,7 +146,7 @@ impl<'a> Node<'a> {
     }
 
     /// The entries of a map with free keys, in the order of the file.
-    pub(crate) fn entries(&self, what: &str, problems: &mut Problems) -> Vec<(&'a str, Node<'a>)> {
+    pub(crate) fn entries(&self, what: &str, problems: &mut Problems) -> Vec<(&'a str, Self)> {
         if self.value.is_null() {
             return Vec::new();
         }
@@ -164,7 +164,7 @@ impl<'a> Node<'a> {
     }
 
     /// The entries of a map whose keys are whole numbers, in the order of the file.
-    pub(crate) fn numbered(&self, what: &str, problems: &mut Problems) -> Vec<(u64, Node<'a>)> {
+    pub(crate) fn numbered(&self, what: &str, problems: &mut Problems) -> Vec<(u64, Self)> {
         let Some(map) = self.mapping(what, problems) else {
             return Vec::new();
         };
@@ -182,7 +182,7 @@ impl<'a> Node<'a> {
     }
 
     /// The only entry of a map that has exactly one, whose key is one of these; it may be null.
-    pub(crate) fn choice(&self, keys: &[Key], what: &str, problems: &mut Problems) -> Option<(&'static str, Node<'a>)> {
+    pub(crate) fn choice(&self, keys: &[Key], what: &str, problems: &mut Problems) -> Option<(&'static str, Self)> {
         let fields = self.fields(keys, problems)?;
         let mut given = keys.iter().filter_map(|key| Some((key.name, fields.given(key.name)?)));
         match (given.next(), given.next()) {
@@ -198,7 +198,7 @@ impl<'a> Node<'a> {
     }
 
     /// The entries of a list. Nothing at all counts as an empty list.
-    pub(crate) fn list(&self, what: &str, problems: &mut Problems) -> Option<Vec<Node<'a>>> {
+    pub(crate) fn list(&self, what: &str, problems: &mut Problems) -> Option<Vec<Self>> {
         match self.value {
             Value::Null => Some(Vec::new()),
             Value::Sequence(entries) => {
@@ -210,7 +210,7 @@ impl<'a> Node<'a> {
     }
 
     /// A name, alone or with what belongs to it: `Name` or `Name: { … }`.
-    pub(crate) fn named(&self, what: &str, problems: &mut Problems) -> Option<(&'a str, Node<'a>)> {
+    pub(crate) fn named(&self, what: &str, problems: &mut Problems) -> Option<(&'a str, Self)> {
         match self.value {
             Value::String(name) => {
                 let path = self.path.key(name);

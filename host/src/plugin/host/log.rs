@@ -38,8 +38,8 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    pub(super) fn new(plugin: &str, per_second: u32) -> Budget {
-        Budget {
+    pub(super) fn new(plugin: &str, per_second: u32) -> Self {
+        Self {
             plugin: plugin.to_owned(),
             per_second,
             start: Instant::now(),

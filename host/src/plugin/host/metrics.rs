@@ -69,8 +69,8 @@ enum Handle {
 }
 
 impl Registry {
-    pub(super) fn new(plugin: &str, limit: usize, kinds: Arc<Kinds>) -> Registry {
-        Registry { plugin: plugin.to_owned(), limit, kinds, series: Mutex::default(), help: Mutex::default() }
+    pub(super) fn new(plugin: &str, limit: usize, kinds: Arc<Kinds>) -> Self {
+        Self { plugin: plugin.to_owned(), limit, kinds, series: Mutex::default(), help: Mutex::default() }
     }
 
     /// Finds or makes a series; gives its number, which is below the limit.

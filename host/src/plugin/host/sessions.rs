@@ -64,8 +64,8 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    pub(super) fn new(directory: Rc<dyn SessionDirectory>) -> Sessions {
-        Sessions { directory }
+    pub(super) fn new(directory: Rc<dyn SessionDirectory>) -> Self {
+        Self { directory }
     }
 }
 

@@ -35,16 +35,16 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(map: Arc<StateMap>) -> State {
-        State { map }
+    pub(super) fn new(map: Arc<StateMap>) -> Self {
+        Self { map }
     }
 }
 
 impl From<map::Refusal> for Refusal {
-    fn from(refusal: map::Refusal) -> Refusal {
+    fn from(refusal: map::Refusal) -> Self {
         match refusal {
-            map::Refusal::Full => Refusal::Full,
-            map::Refusal::NotANumber => Refusal::NotANumber,
+            map::Refusal::Full => Self::Full,
+            map::Refusal::NotANumber => Self::NotANumber,
         }
     }
 }

@@ -53,7 +53,7 @@ pub(super) fn exported(exports: &Exports<'_>) -> Result<[Option<ComponentExportI
 }
 
 /// The handlers of an instance.
-pub(super) struct Handlers {
+pub(in super::super) struct Handlers {
     requests: TypedFunc<RequestParams<'static>, RequestResult>,
     responses: Option<TypedFunc<ResponseParams<'static>, ResponseResult>>,
 }
@@ -62,7 +62,7 @@ impl Handlers {
     pub(super) fn of(instance: &Instance, store: &mut Store<Data>, contract: &Contract) -> wasmtime::Result<Self> {
         let responses = contract.responses.as_ref();
         Ok(Self {
-            requests: instance.get_typed_func(&mut *store, &contract.requests)?,
+            requests: instance.get_typed_func(&mut *store, contract.requests)?,
             responses: responses.map(|responses| instance.get_typed_func(store, responses)).transpose()?,
         })
     }
