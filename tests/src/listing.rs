@@ -33,7 +33,13 @@ impl Listed {
     /// If the server does not tell.
     #[track_caller]
     pub fn own(client: &mut Client) -> Self {
-        let info = client.ask("CLIENT INFO");
+        Self::own_named(client, "CLIENT")
+    }
+
+    /// The same, where the server calls the command `CLIENT` something else.
+    #[track_caller]
+    pub fn own_named(client: &mut Client, name: &str) -> Self {
+        let info = client.ask(&format!("{name} INFO"));
         Self::read(&info)
     }
 
