@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 mod admin;
 mod blocking;
+mod client_ids;
 mod clients;
 mod cluster_bad_input;
 mod cluster_blocking;
