@@ -50,6 +50,7 @@ mod sessions;
 mod startup;
 mod timeouts;
 mod told;
+mod tracking;
 mod traffic_log;
 mod transport;
 mod values;
