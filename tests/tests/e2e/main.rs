@@ -55,6 +55,7 @@ mod told;
 mod tracking;
 mod traffic_log;
 mod transport;
+mod unknown_commands;
 mod values;
 mod versions;
 mod virtual_node;
