@@ -47,6 +47,7 @@ mod replication;
 mod replies;
 mod resharding;
 mod sandbox;
+mod session_identity;
 mod sessions;
 mod startup;
 mod stream_reads;
