@@ -43,6 +43,7 @@ mod plugins;
 mod pools;
 mod redis_py;
 mod reload;
+mod renamed_commands;
 mod replication;
 mod replies;
 mod resharding;
