@@ -1,6 +1,8 @@
 //! A command under another name: harmless to others if the sink is not told of the name, and itself
 //! if the sink is told.
 
+mod kind;
+
 use std::time::Duration;
 
 use sluice_tests::wait::SOON;
