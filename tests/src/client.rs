@@ -159,6 +159,11 @@ impl Client {
         self.reply()
     }
 
+    /// Reads what follows as RESP3, whatever the protocol is. That reads RESP2 too, but for its nulls.
+    pub fn read_both_protocols(&mut self) {
+        self.protocol = Protocol::Resp3;
+    }
+
     /// Changes to RESP3.
     #[track_caller]
     pub fn hello3(&mut self) -> Bytes {

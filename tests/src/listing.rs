@@ -14,9 +14,19 @@ impl Listed {
     /// If the server does not tell.
     #[track_caller]
     pub fn others(direct: &mut Client) -> Vec<Self> {
-        let own = Self::own(direct);
+        Self::others_named(direct, "CLIENT")
+    }
+
+    /// The same, where the server calls the command `CLIENT` something else.
+    ///
+    /// # Panics
+    ///
+    /// If the server does not tell.
+    #[track_caller]
+    pub fn others_named(direct: &mut Client, name: &str) -> Vec<Self> {
+        let own = Self::own_named(direct, name);
         let own = own.field("id").to_owned();
-        let list = direct.ask("CLIENT LIST");
+        let list = direct.ask(&format!("{name} LIST"));
         assert!(list.starts_with(b"$"), "{list:?}");
         let list = String::from_utf8_lossy(&list);
         list.lines()
@@ -33,7 +43,17 @@ impl Listed {
     /// If the server does not tell.
     #[track_caller]
     pub fn own(client: &mut Client) -> Self {
-        let info = client.ask("CLIENT INFO");
+        Self::own_named(client, "CLIENT")
+    }
+
+    /// The same, where the server calls the command `CLIENT` something else.
+    ///
+    /// # Panics
+    ///
+    /// If the server does not tell.
+    #[track_caller]
+    pub fn own_named(client: &mut Client, name: &str) -> Self {
+        let info = client.ask(&format!("{name} INFO"));
         Self::read(&info)
     }
 
@@ -60,7 +80,12 @@ impl Listed {
     /// If it says nothing.
     #[track_caller]
     pub fn field(&self, name: &str) -> &str {
-        let fields = self.0.split(' ').filter_map(|field| field.split_once('='));
-        fields.into_iter().find(|(found, _)| *found == name).unwrap_or_else(|| panic!("no {name} in {self:?}")).1
+        self.find(name).unwrap_or_else(|| panic!("no {name} in {self:?}"))
+    }
+
+    /// What it says of `name`, which not every server tells.
+    pub fn find(&self, name: &str) -> Option<&str> {
+        let mut fields = self.0.split(' ').filter_map(|field| field.split_once('='));
+        fields.find(|(found, _)| *found == name).map(|(_, value)| value)
     }
 }

@@ -61,6 +61,15 @@ pub fn node_modules() -> PathBuf {
     existing("SLUICE_NODE_MODULES", "node/node_modules")
 }
 
+/// A Valkey 9: `SLUICE_VALKEY_SERVER`, or `valkey/valkey-server` in the target directory.
+///
+/// # Panics
+///
+/// If it is not there.
+pub fn valkey_server() -> PathBuf {
+    existing("SLUICE_VALKEY_SERVER", "valkey/valkey-server")
+}
+
 /// The root of the repository.
 pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the repository").to_path_buf()

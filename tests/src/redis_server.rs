@@ -1,5 +1,6 @@
-//! A real `redis-server`.
+//! A real `redis-server`, or `valkey-server`.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rustix::process::Signal;
@@ -8,11 +9,13 @@ use tempfile::TempDir;
 use crate::client::Client;
 use crate::ports::free_port;
 use crate::process::Process;
+use crate::programs;
 use crate::wait::{SOON, wait_until};
 
 /// A `redis-server` on a port of its own that keeps nothing on disk, unless its options say otherwise.
 #[derive(Debug)]
 pub struct RedisServer {
+    program: PathBuf,
     port: u16,
     options: Vec<String>,
     directory: TempDir,
@@ -29,11 +32,22 @@ impl RedisServer {
     /// Starts one with further options, such as `--requirepass secret`.
     #[track_caller]
     pub fn start_with(options: &[&str]) -> Self {
+        Self::start_program(Path::new("redis-server"), options)
+    }
+
+    /// Starts a Valkey 9 with further options: it has commands that Debian's `redis-server` lacks.
+    #[track_caller]
+    pub fn start_valkey_with(options: &[&str]) -> Self {
+        Self::start_program(&programs::valkey_server(), options)
+    }
+
+    #[track_caller]
+    fn start_program(program: &Path, options: &[&str]) -> Self {
         let port = free_port();
         let directory = tempfile::tempdir().expect("a temporary directory");
         let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
-        let process = spawn(port, &options, &directory);
-        let mut server = Self { port, options, directory, process };
+        let process = spawn(program, port, &options, &directory);
+        let mut server = Self { program: program.to_path_buf(), port, options, directory, process };
         server.wait_until_ready();
         server
     }
@@ -69,7 +83,7 @@ impl RedisServer {
     #[track_caller]
     pub fn restart(&mut self) {
         self.process.kill();
-        self.process = spawn(self.port, &self.options, &self.directory);
+        self.process = spawn(&self.program, self.port, &self.options, &self.directory);
         self.wait_until_ready();
     }
 
@@ -123,8 +137,8 @@ impl RedisServer {
     }
 }
 
-fn spawn(port: u16, options: &[String], directory: &TempDir) -> Process {
-    let mut command = Command::new("redis-server");
+fn spawn(program: &Path, port: u16, options: &[String], directory: &TempDir) -> Process {
+    let mut command = Command::new(program);
     command
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
         // Bulk strings and query buffers as large as the tests send them, whatever the distribution's defaults are.

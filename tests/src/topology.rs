@@ -36,7 +36,8 @@ fn hidden(cluster: &RedisCluster, more: &str) -> String {
     format!("ValkeySinkCluster: {{ first_contact_points: {points:?}, {more} }}")
 }
 
-fn single(addr: &str) -> String {
+/// The sink for a single server, as an entry of a chain.
+pub(crate) fn single(addr: &str) -> String {
     format!("ValkeySinkSingle: {{ remote_address: \"{addr}\", connect_timeout_ms: 3000 }}")
 }
 

@@ -20,7 +20,7 @@ fn story(tell: impl Fn(&RedisServer, &Sluice)) {
 }
 
 /// A few clients, so that with two workers at least one of them is on the same worker as any other client.
-fn neighbours(proxy: &Sluice) -> Vec<Client> {
+pub(crate) fn neighbours(proxy: &Sluice) -> Vec<Client> {
     let mut clients: Vec<Client> = (0..4).map(|_| proxy.client()).collect();
     undisturbed(&mut clients, "from the start");
     clients
@@ -28,7 +28,7 @@ fn neighbours(proxy: &Sluice) -> Vec<Client> {
 
 /// All of them still get the reply to their own request, in the protocol and the database that they began with.
 #[track_caller]
-fn undisturbed(clients: &mut [Client], when: &str) {
+pub(crate) fn undisturbed(clients: &mut [Client], when: &str) {
     for (n, client) in clients.iter_mut().enumerate() {
         assert_eq!(client.ask(&format!("SET neighbour:{n} {n}")), "+OK\r\n", "{when}");
         assert_eq!(client.ask(&format!("GET neighbour:{n}")), format!("$1\r\n{n}\r\n"), "{when}");
@@ -244,7 +244,7 @@ fn a_waiter_that_has_gone_eats_no_items() {
 
 /// Waits until the server itself sees so many clients that wait in a blocking command.
 #[track_caller]
-fn blocked_clients(server: &RedisServer, count: usize) {
+pub(crate) fn blocked_clients(server: &RedisServer, count: usize) {
     let mut direct = server.client();
     let line = format!("blocked_clients:{count}\r\n");
     wait_until(&format!("the server has {count} blocked clients"), SOON, || {

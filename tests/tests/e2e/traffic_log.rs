@@ -16,20 +16,20 @@ use tempfile::TempDir;
 use crate::WORKERS;
 
 /// A directory with a log, and the line of a source that has it written.
-struct Logged {
+pub(crate) struct Logged {
     _directory: TempDir,
     file: PathBuf,
 }
 
 impl Logged {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("traffic.log");
         Self { _directory: directory, file }
     }
 
     /// `more` are further entries of `traffic_log`.
-    fn source(&self, more: &str) -> String {
+    pub(crate) fn source(&self, more: &str) -> String {
         let comma = if more.is_empty() { "" } else { ", " };
         format!("traffic_log: {{ file: \"{}\"{comma}{more} }}", self.file.display())
     }
@@ -44,7 +44,7 @@ impl Logged {
 
     /// The lines, once there are so many.
     #[track_caller]
-    fn lines(&self, count: usize) -> Vec<Value> {
+    pub(crate) fn lines(&self, count: usize) -> Vec<Value> {
         wait_until(&format!("there are {count} lines"), SOON, || {
             let lines = lines(&self.text());
             (lines.len() >= count).then_some(lines)
@@ -59,7 +59,7 @@ fn lines(text: &str) -> Vec<Value> {
 }
 
 /// Some fields of each line.
-fn fields(lines: &[Value], names: &[&str]) -> Vec<Vec<Value>> {
+pub(crate) fn fields(lines: &[Value], names: &[&str]) -> Vec<Vec<Value>> {
     lines.iter().map(|line| names.iter().map(|name| line[*name].clone()).collect()).collect()
 }
 
