@@ -188,6 +188,8 @@ pub enum Aims {
     Unblock,
     /// The one that is sent what another client asks to be told: CLIENT TRACKING.
     Redirect,
+    /// Those that it tells of: CLIENT LIST.
+    List,
 }
 
 /// Which arguments of a command may be secret.

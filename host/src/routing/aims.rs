@@ -17,15 +17,15 @@ use crate::resp::encode;
 /// An ID that no client of a server has.
 const NO_CLIENT: &[u8] = b"9223372036854775807";
 
-const REDIRECT: &str =
-    "ERR CLIENT TRACKING REDIRECT is for another client's ID, and this proxy only accepts your own (see CLIENT ID)";
+/// In the server's words for an ID that no client has.
+const REDIRECT: &str = "ERR The client ID you want redirect to does not exist";
 
 /// What becomes of a request that names clients.
 pub(super) enum Aimed {
     /// It is sent like this, and asks for this change.
     Sent(Bytes, Option<StateChange>),
-    /// It goes to these servers, each with a request of its own.
-    ToServers(Vec<(Arc<str>, Bytes)>),
+    /// It goes to these servers, each with a request of its own, and asks for this change.
+    ToServers(Vec<(Arc<str>, Bytes)>, Option<StateChange>),
     /// It is answered with this error.
     Refused(Vec<u8>),
 }
@@ -38,6 +38,7 @@ pub(super) fn aimed(aims: Aims, arguments: &Arguments<'_>, clients: &Clients, ow
         Aims::Kill => kill(arguments, clients, own),
         Aims::Unblock => unblock(arguments, clients),
         Aims::Redirect => redirect(arguments, own),
+        Aims::List => list(arguments, clients),
     }
 }
 
@@ -92,7 +93,37 @@ fn unblock(arguments: &Arguments<'_>, clients: &Clients) -> Option<Aimed> {
         words[2] = id.as_bytes();
         (server.into(), frame(&words))
     });
-    Some(Aimed::ToServers(each.collect()))
+    Some(Aimed::ToServers(each.collect(), None))
+}
+
+/// CLIENT LIST with IDs: said to the servers that know the clients, who are listed by their own IDs.
+fn list(arguments: &Arguments<'_>, clients: &Clients) -> Option<Aimed> {
+    let words: Vec<&[u8]> = (0..arguments.count()).map(|at| arguments.arg(at)).collect();
+    let first = 1 + words.iter().skip(2).position(|word| word.eq_ignore_ascii_case(b"ID"))? + 2;
+    let ids: Vec<u64> = words.get(first..)?.iter().map_while(|word| number(word)).collect();
+    let last = first + ids.len();
+    if ids.is_empty() {
+        return None;
+    }
+    let known: Vec<Arc<Client>> = ids.iter().filter_map(|id| clients.find(*id)).collect();
+    let mut told: Vec<(i64, u64)> = Vec::new();
+    let mut at_servers: Vec<(Arc<str>, Vec<String>)> = Vec::new();
+    for (client, (server, id)) in
+        known.iter().flat_map(|client| client.servers.all().into_iter().map(move |of| (client, of)))
+    {
+        told.push((id, client.id));
+        match at_servers.iter_mut().find(|(known, _)| **known == *server) {
+            Some((_, ids)) => ids.push(id.to_string()),
+            None => at_servers.push((server.into(), vec![id.to_string()])),
+        }
+    }
+    let with = |ids: Vec<&[u8]>| frame(&[&words[..first], &ids, &words[last..]].concat());
+    if at_servers.is_empty() {
+        return Some(Aimed::Sent(with(vec![NO_CLIENT]), None));
+    }
+    let each =
+        at_servers.iter().map(|(server, ids)| (server.clone(), with(ids.iter().map(String::as_bytes).collect())));
+    Some(Aimed::ToServers(each.collect(), Some(StateChange::Listed(told.into()))))
 }
 
 /// CLIENT TRACKING: what is redirected to the client itself is not redirected.
@@ -116,8 +147,9 @@ fn redirect(arguments: &Arguments<'_>, own: &Client) -> Option<Aimed> {
     redirects.then(|| Aimed::Sent(frame(&words), None))
 }
 
+/// What may be an ID; what none can be is the server's to refuse.
 fn number(word: &[u8]) -> Option<u64> {
-    std::str::from_utf8(word).ok()?.parse().ok()
+    std::str::from_utf8(word).ok()?.parse().ok().filter(|id| (1..=i64::MAX as u64).contains(id))
 }
 
 fn frame(words: &[&[u8]]) -> Bytes {

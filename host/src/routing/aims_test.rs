@@ -14,7 +14,7 @@ fn of(line: &str) -> String {
     match aimed(command.effect().aims, &arguments, &clients, &own) {
         None => "as it is".to_owned(),
         Some(Aimed::Refused(_)) => "refused".to_owned(),
-        Some(Aimed::ToServers(servers)) => format!("to {} servers", servers.len()),
+        Some(Aimed::ToServers(servers, _)) => format!("to {} servers", servers.len()),
         Some(Aimed::Sent(frame, change)) => {
             let text = String::from_utf8(frame.to_vec()).unwrap().replace("9223372036854775807", "NONE");
             let words: Vec<&str> = text.split("\r\n").filter(|word| !word.starts_with(['*', '$'])).collect();
@@ -51,6 +51,19 @@ fn a_client_is_unblocked_where_it_may_be_blocked() {
         ("CLIENT UNBLOCK 1", "CLIENT UNBLOCK NONE"),
         ("CLIENT UNBLOCK 9 ERROR", "CLIENT UNBLOCK NONE ERROR"),
         ("CLIENT UNBLOCK x", "as it is"),
+    ] {
+        assert_eq!(of(line), expected, "{line}");
+    }
+}
+
+#[test]
+fn clients_are_listed_by_the_ids_that_they_were_told() {
+    for (line, expected) in [
+        ("CLIENT LIST", "as it is"),
+        ("CLIENT LIST TYPE normal", "as it is"),
+        ("CLIENT LIST ID x", "as it is"),
+        ("CLIENT LIST ID 1 2 7", "CLIENT LIST ID NONE"),
+        ("CLIENT LIST ID 1 TYPE normal", "CLIENT LIST ID NONE TYPE normal"),
     ] {
         assert_eq!(of(line), expected, "{line}");
     }

@@ -97,10 +97,9 @@ impl Lease {
         self.transaction.is_some()
     }
 
-    /// Whether a change of who the session is waits for EXEC.
-    pub(super) fn is_in_doubt(&self) -> bool {
-        let changes = self.transaction.iter().flat_map(|transaction| &transaction.changes);
-        changes.into_iter().any(|(_, change)| change.is_decisive())
+    /// The changes that wait for EXEC.
+    pub(super) fn queued_changes(&self) -> impl Iterator<Item = &StateChange> {
+        self.transaction.iter().flat_map(|transaction| transaction.changes.iter().map(|(_, change)| change))
     }
 
     /// The server was told MULTI before it was lent, for a transaction whose first request this is.

@@ -42,6 +42,6 @@ pub(crate) use flow::Route;
 pub(crate) use replies::{Progress, Pushes, Replies};
 pub(crate) use routes::{Router, Routes};
 pub(crate) use run::Run;
-pub(crate) use session_state::SharedState;
+pub(crate) use session_state::{SessionState, SharedState};
 pub use sink::SinkPlan;
 pub(crate) use sink::sink;

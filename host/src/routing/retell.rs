@@ -40,6 +40,7 @@ fn one(change: &StateChange, id: u64, rewrite: Option<&Rewrite>, frame: &[u8]) -
         StateChange::Refused(reply) => Some(reply.to_vec()),
         StateChange::Hello { .. } => client_id(ClientIdForm::Greeting, id, frame),
         StateChange::ClientId(form) => client_id(*form, id, frame),
+        StateChange::Listed(clients) => listed(clients, frame),
         StateChange::Kill(victims) => {
             let killed = i64::try_from(victims.len()).ok()?.saturating_add(reply::integer(frame)?);
             Some(integer(killed))
@@ -60,18 +61,39 @@ fn client_id(form: ClientIdForm, id: u64, frame: &[u8]) -> Option<Vec<u8>> {
                 was_id.then(|| integer(id))
             })
         }
-        ClientIdForm::Line => {
-            let text = reply::text(frame)?;
-            let at = text.windows(3).position(|window| window == b"id=")? + 3;
-            let end = at + text[at..].iter().position(|byte| !byte.is_ascii_digit())?;
-            let told = [&text[..at], id.to_string().as_bytes(), &text[end..]].concat();
-            let mut out = Vec::with_capacity(told.len() + 16);
-            encode::header(&mut out, *frame.first()?, told.len());
-            out.extend_from_slice(&told);
-            out.extend_from_slice(b"\r\n");
-            Some(out)
+        ClientIdForm::Line => lines(frame, |_| Some(id)),
+    }
+}
+
+/// A list of clients by their servers' IDs, with those that they were told.
+fn listed(clients: &[(i64, u64)], frame: &[u8]) -> Option<Vec<u8>> {
+    lines(frame, |id| clients.iter().find(|(known, _)| *known == id).and_then(|(_, told)| i64::try_from(*told).ok()))
+}
+
+/// A text of lines that begin with the ID of a client, with others in the place of some.
+fn lines(frame: &[u8], other: impl Fn(i64) -> Option<i64>) -> Option<Vec<u8>> {
+    let text = reply::text(frame)?;
+    let mut told = Vec::with_capacity(text.len());
+    for line in text.split_inclusive(|&byte| byte == b'\n') {
+        // The first line of a verbatim string stands behind its format.
+        let (format, line) = line.split_at(if line.starts_with(b"txt:") { 4 } else { 0 });
+        told.extend_from_slice(format);
+        let digits =
+            line.strip_prefix(b"id=").map_or(0, |rest| rest.iter().take_while(|byte| byte.is_ascii_digit()).count());
+        let id = std::str::from_utf8(line.get(3..3 + digits).unwrap_or_default()).ok().and_then(|id| id.parse().ok());
+        match id.and_then(&other) {
+            Some(id) => {
+                told.extend_from_slice(format!("id={id}").as_bytes());
+                told.extend_from_slice(&line[3 + digits..]);
+            }
+            None => told.extend_from_slice(line),
         }
     }
+    let mut out = Vec::with_capacity(told.len() + 16);
+    encode::header(&mut out, *frame.first()?, told.len());
+    out.extend_from_slice(&told);
+    out.extend_from_slice(b"\r\n");
+    Some(out)
 }
 
 fn integer(number: i64) -> Vec<u8> {

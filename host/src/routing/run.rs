@@ -204,7 +204,8 @@ impl<R: Replies> Run<'_, R> {
                 return self.replies.answer(&request.ticket, &answer, Kind::Single);
             }
             Some(Aimed::Sent(frame, change)) => (request.frame, request.change) = (Frame::Large(frame), change),
-            Some(Aimed::ToServers(servers)) => {
+            Some(Aimed::ToServers(servers, change)) => {
+                request.change = change;
                 if let Some((_, frame)) = servers.first() {
                     request.frame = Frame::Large(frame.clone());
                 }

@@ -51,6 +51,8 @@ pub(super) enum StateChange {
     ClientId(ClientIdForm),
     /// CLIENT KILL by IDs: these clients are disconnected.
     Kill(Rc<[Arc<Client>]>),
+    /// CLIENT LIST by IDs: the servers' ID of each client, and the one that it was told.
+    Listed(Rc<[(i64, u64)]>),
     /// It was refused before it was sent, with this reply: what was sent in its place makes the
     /// server fail the transaction.
     Refused(Bytes),
@@ -65,8 +67,18 @@ pub(super) enum StateChange {
 pub(crate) struct SessionState {
     pub(crate) identity: Rc<Identity>,
     pub(super) profile: Profile,
-    /// Whether a transaction has begun in which a change of who the session is waits for EXEC.
-    pub(crate) in_doubt: bool,
+    /// Who executes what is queued in a transaction, where a change of that waits for EXEC.
+    foreseen: Option<Foreseen>,
+}
+
+/// Who will execute what is queued behind a change in a transaction.
+#[derive(Clone, Debug)]
+struct Foreseen {
+    /// With the databases and protocols that were asked for. They fail only where no such database
+    /// or protocol exists.
+    identity: Rc<Identity>,
+    /// Whether a user has been named whose password only the server can judge.
+    in_doubt: bool,
 }
 
 /// Who a session is: routing writes it, and everything that asks who a session is reads it.
@@ -168,13 +180,45 @@ impl StateChange {
 
 impl SessionState {
     pub(super) fn new(beginning: Rc<Identity>) -> Self {
-        Self { identity: beginning, profile: Profile::default(), in_doubt: false }
+        Self { identity: beginning, profile: Profile::default(), foreseen: None }
+    }
+
+    /// Who executes the session's next request: in a transaction, behind the changes that it holds.
+    pub(crate) fn next(&self) -> &Identity {
+        self.foreseen.as_ref().map_or(&self.identity, |foreseen| &foreseen.identity)
+    }
+
+    /// Whether a change of who the session is waits for EXEC.
+    pub(crate) fn is_changing(&self) -> bool {
+        self.foreseen.is_some()
+    }
+
+    /// Whether only the server can tell who executes the session's next request: it has named
+    /// another user in a transaction.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.foreseen.as_ref().is_some_and(|foreseen| foreseen.in_doubt)
+    }
+
+    /// These changes wait for EXEC.
+    pub(super) fn foresee<'a>(&mut self, changes: impl Iterator<Item = &'a StateChange>) {
+        self.foreseen = None;
+        for change in changes.filter(|change| change.is_decisive()) {
+            let begun = Foreseen { identity: self.identity.clone(), in_doubt: false };
+            let foreseen = self.foreseen.get_or_insert(begun);
+            foreseen.in_doubt |= change.introduces();
+            let identity = Rc::make_mut(&mut foreseen.identity);
+            match change {
+                StateChange::Select(database) => identity.database = *database,
+                StateChange::Hello { protocol: Some(protocol), .. } => identity.protocol = *protocol,
+                _ => {}
+            }
+        }
     }
 
     /// The name of its user: UTF-8 as it is, anything else with escapes. A backslash is escaped
     /// too, so that no two users look alike.
     pub(crate) fn user(&self) -> String {
-        let credentials = self.identity.credentials.as_deref();
+        let credentials = self.next().credentials.as_deref();
         let name = credentials.and_then(|credentials| credentials.user.as_deref()).unwrap_or(b"default");
         match std::str::from_utf8(name) {
             Ok(name) if !name.contains('\\') => name.to_owned(),
@@ -217,6 +261,7 @@ impl SessionState {
             | StateChange::Nodes(_)
             | StateChange::ClientId(_)
             | StateChange::Kill(_)
+            | StateChange::Listed(_)
             | StateChange::Refused(_)
             | StateChange::Unknown
             | StateChange::Exec(_) => {}

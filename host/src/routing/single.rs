@@ -162,7 +162,9 @@ impl<R: Replies> Dispatch<'_, R> {
     /// Sends a request that has come out of the chain, or lets it wait.
     fn send(&mut self, request: Outgoing<'_>) {
         let single = self.single;
-        let info = RequestInfo::new(request.command, &request.arguments, single.commands(), || single.is_strange());
+        let strange = || single.is_strange();
+        let info = RequestInfo::new(request.command, &request.arguments, single.commands(), strange)
+            .changing(request.change.clone());
         let ticket = request.ticket;
         let next = Some((ticket.sequence, info.need));
         let progress = self.replies.progress(ticket.session);
@@ -188,10 +190,10 @@ impl<R: Replies> Dispatch<'_, R> {
         self.note_doubt();
     }
 
-    /// Notes whether a change of who the session is waits for EXEC.
+    /// Notes what changes of who the session is wait for EXEC.
     fn note_doubt(&mut self) {
-        let in_doubt = self.route.links.leases().any(Lease::is_in_doubt);
-        self.route.flow.state.borrow_mut().in_doubt = in_doubt;
+        let Route { flow, links } = &mut *self.route;
+        flow.state.borrow_mut().foresee(links.leases().flat_map(Lease::queued_changes));
     }
 
     fn send_waiting(&mut self, mut first: bool) {

@@ -128,7 +128,7 @@ impl Servers {
                 let took = began.elapsed();
                 self.distance.set(Some(self.distance.get().map_or(took, |best| best.min(took))));
                 let (mut reader, writer) = stream.split();
-                let greeted = greet(&mut reader, &writer, &greeting).await?;
+                let greeted = greet(&mut reader, &writer, &self.commands, &greeting).await?;
                 Ok((reader, Established { writer, greeted }))
             };
             let trouble = match within(self.timeout, attempt).await {
@@ -170,13 +170,14 @@ const ANSWER: usize = 16 * 1024 * 1024;
 pub(super) async fn ask(
     remote: &Remote,
     identity: &Identity,
+    commands: &ServerCommands,
     question: &[u8],
     limit: Duration,
 ) -> Result<BytesMut, String> {
     let attempt = async {
         let (mut reader, writer) = remote.connect().await.map_err(Trouble::Lost)?.split();
-        greet(&mut reader, &writer, &Greeting::shared(identity)).await?;
-        greet::ask(&mut reader, &writer, question, ANSWER).await
+        greet(&mut reader, &writer, commands, &Greeting::shared(identity)).await?;
+        greet::ask(&mut reader, &writer, commands, question, ANSWER).await
     };
     within(limit, attempt).await.map_err(Trouble::into_reason)
 }
@@ -186,8 +187,8 @@ pub(super) async fn learn_commands(servers: Rc<Servers>, greeting: Greeting) {
     let Some((remote, name)) = servers.list.get(servers.current.get()) else { return };
     let attempt = async {
         let (mut reader, writer) = remote.connect().await.map_err(Trouble::Lost)?.split();
-        greet(&mut reader, &writer, &greeting).await?;
-        greet::ask(&mut reader, &writer, COMMAND, ANSWER).await
+        greet(&mut reader, &writer, &servers.commands, &greeting).await?;
+        greet::ask(&mut reader, &writer, &servers.commands, COMMAND, ANSWER).await
     };
     match within(servers.timeout, attempt).await {
         Ok(answer) => servers.commands.learn(&answer),
@@ -266,7 +267,7 @@ pub(super) async fn lend(connection: ConnectionRef, servers: Rc<Servers>, ready:
 /// From one session to the next. Returns whether there is one.
 async fn between(connection: &ConnectionRef, reader: &mut ReadHalf, servers: &Servers, ready: &Ready) -> bool {
     let Some(writer) = connection.borrow_mut().take_socket() else { return false };
-    if let Err(trouble) = within(servers.timeout, reset(reader, &writer)).await {
+    if let Err(trouble) = within(servers.timeout, reset(reader, &writer, &servers.commands)).await {
         tracing::debug!(reason = trouble.into_reason(), "a private connection cannot be reset and is closed");
         return false;
     }
@@ -288,7 +289,7 @@ async fn between(connection: &ConnectionRef, reader: &mut ReadHalf, servers: &Se
         return false;
     }
     let greeting = connection.borrow().greeting().clone();
-    match within(servers.timeout, greet(reader, &writer, &greeting)).await {
+    match within(servers.timeout, greet(reader, &writer, &servers.commands, &greeting)).await {
         Ok(Greeted { heard, id }) => {
             connection.borrow_mut().ready(Some(writer), &heard, id);
             true

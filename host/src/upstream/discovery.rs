@@ -29,6 +29,9 @@ const PAUSE: Duration = Duration::from_millis(25);
 /// The longest time between two questions while there is no answer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// Who serves which slot.
+const SLOTS: &[u8] = b"*2\r\n$7\r\nCLUSTER\r\n$5\r\nSLOTS\r\n";
+
 /// Who there is, with or without slots.
 const NODES: &[u8] = b"*2\r\n$7\r\nCLUSTER\r\n$5\r\nNODES\r\n";
 
@@ -167,13 +170,13 @@ impl Asker {
             match self.ask_around(contacts, identity).await {
                 Ok((mut map, remote)) => {
                     if self.0.knows_of_strangers()
-                        && let Ok(answer) = ask(&remote, identity, NODES, contacts.timeout).await
+                        && let Ok(answer) = ask(&remote, identity, &contacts.commands, NODES, contacts.timeout).await
                     {
                         map.add_nodes(&answer, remote.endpoint.host().unwrap_or_default());
                     }
                     self.0.learn(map);
                     if contacts.commands.asks()
-                        && let Ok(answer) = ask(&remote, identity, COMMAND, contacts.timeout).await
+                        && let Ok(answer) = ask(&remote, identity, &contacts.commands, COMMAND, contacts.timeout).await
                     {
                         contacts.commands.learn(&answer);
                     }
@@ -204,9 +207,9 @@ impl Asker {
                 return Ok((map, remote));
             }
             if let Some(remote) = left.next() {
-                let (identity, timeout) = (identity.clone(), contacts.timeout);
+                let (identity, contacts) = (identity.clone(), contacts.clone());
                 asked.spawn_local(async move {
-                    let answer = ask_for_map(&remote, &identity, timeout).await;
+                    let answer = ask_for_map(&remote, &identity, &contacts).await;
                     answer.map_err(|reason| format!("{remote}: {reason}")).map(|map| (map, remote))
                 });
             } else if asked.is_empty() {
@@ -256,7 +259,7 @@ pub(super) fn node_remote(point: &Remote, address: &Arc<str>) -> Remote {
     Remote { endpoint: Endpoint::Tcp(address.clone()), tls: point.tls.clone() }
 }
 
-async fn ask_for_map(remote: &Remote, identity: &Identity, timeout: Duration) -> Result<SlotMap, String> {
-    let answer = ask(remote, identity, b"*2\r\n$7\r\nCLUSTER\r\n$5\r\nSLOTS\r\n", timeout).await?;
+async fn ask_for_map(remote: &Remote, identity: &Identity, contacts: &Contacts) -> Result<SlotMap, String> {
+    let answer = ask(remote, identity, &contacts.commands, SLOTS, contacts.timeout).await?;
     SlotMap::read(&answer, remote.endpoint.host().unwrap_or_default()).map_err(|error| error.to_string())
 }

@@ -76,7 +76,8 @@ impl Expect {
             (_, Sets::Reset, _) => Self::Reset,
             (_, Sets::Greeting, _) => Self::Hello,
             (.., ConnectionNeed::Exec) => Self::Exec,
-            (.., ConnectionNeed::Blocking) => Self::Eventually,
+            // It is not known whether it blocks.
+            (.., ConnectionNeed::Blocking | ConnectionNeed::Unknown) => Self::Eventually,
             _ if effect.tells != Tells::Nothing => Self::Apart,
             _ => Self::One,
         }

@@ -9,6 +9,7 @@ use bytes::{Buf, BytesMut};
 
 use super::exchange;
 use super::identity::{Greeting, Own};
+use super::server_commands::ServerCommands;
 use crate::net::{ReadHalf, WriteHalf};
 use crate::resp::Scan;
 use crate::resp::reply::{self, ReplyScanner};
@@ -44,12 +45,17 @@ pub(super) struct Greeted {
 }
 
 /// Tell the server what the connection is to be. Returns what else it has sent: messages to subscriptions that were told.
-pub(super) async fn greet(reader: &mut ReadHalf, writer: &WriteHalf, greeting: &Greeting) -> Result<Greeted, Trouble> {
+pub(super) async fn greet(
+    reader: &mut ReadHalf,
+    writer: &WriteHalf,
+    commands: &ServerCommands,
+    greeting: &Greeting,
+) -> Result<Greeted, Trouble> {
     let Greeted { mut heard, mut id } = Greeted::default();
     if greeting.replies.is_empty() {
         return Ok(Greeted { heard, id });
     }
-    send(reader, writer, &greeting.bytes).await.map_err(Trouble::Lost)?;
+    send(reader, writer, &commands.in_their_words(&greeting.bytes)).await.map_err(Trouble::Lost)?;
     let mut replies: VecDeque<Own> = greeting.replies.iter().copied().collect();
     let mut frames = Frames::default();
     let mut tried = Vec::new();
@@ -78,16 +84,17 @@ pub(super) async fn greet(reader: &mut ReadHalf, writer: &WriteHalf, greeting: &
 pub(super) async fn ask(
     reader: &mut ReadHalf,
     writer: &WriteHalf,
+    commands: &ServerCommands,
     question: &[u8],
     longest: usize,
 ) -> Result<BytesMut, Trouble> {
-    send(reader, writer, question).await.map_err(Trouble::Lost)?;
+    send(reader, writer, &commands.in_their_words(question)).await.map_err(Trouble::Lost)?;
     Frames { longest, ..Frames::default() }.next(reader).await.map_err(Trouble::Lost)
 }
 
 /// Have the server forget everything that it knows of the connection: transaction, watched keys, subscriptions, user, database, …
-pub(super) async fn reset(reader: &mut ReadHalf, writer: &WriteHalf) -> Result<(), Trouble> {
-    send(reader, writer, b"*1\r\n$5\r\nRESET\r\n").await.map_err(Trouble::Lost)?;
+pub(super) async fn reset(reader: &mut ReadHalf, writer: &WriteHalf, commands: &ServerCommands) -> Result<(), Trouble> {
+    send(reader, writer, &commands.in_their_words(b"*1\r\n$5\r\nRESET\r\n")).await.map_err(Trouble::Lost)?;
     let mut frames = Frames::default();
     loop {
         let frame = frames.next(reader).await.map_err(Trouble::Lost)?;

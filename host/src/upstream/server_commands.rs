@@ -1,5 +1,6 @@
 //! What the servers of a sink call their commands, and what they say of those that the table lacks.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -7,6 +8,8 @@ use std::time::{Duration, Instant};
 use sluice_commands::{CommandId, lookup};
 
 use crate::cluster::{ModuleCommand, ModuleCommands};
+use crate::resp::request::RequestScanner;
+use crate::resp::{Scan, Span, encode};
 
 /// The question that servers are asked for their commands.
 pub(super) const COMMAND: &[u8] = b"*1\r\n$7\r\nCOMMAND\r\n";
@@ -55,6 +58,31 @@ impl ServerCommands {
         }
         let original = self.renamed.get(&*name.to_ascii_lowercase());
         original.map_or(CommandId::UNKNOWN, |original| lookup(original, || subcommand))
+    }
+
+    /// Requests of the proxy's own, with the servers' names of their commands.
+    pub fn in_their_words<'a>(&self, requests: &'a [u8]) -> Cow<'a, [u8]> {
+        if self.renamed.is_empty() {
+            return Cow::Borrowed(requests);
+        }
+        let (mut out, mut rest, mut spans) = (Vec::new(), requests, Vec::new());
+        while let Ok(Scan::Complete(len)) = RequestScanner::default().scan(rest, &mut spans) {
+            let mut words: Vec<&[u8]> = spans.drain(..).map(|span: Span| span.of(rest)).collect();
+            if let Some(first) = words.first_mut() {
+                *first = self.their_name(first);
+            }
+            encode::request(&mut out, words.into_iter());
+            rest = rest.get(len..).unwrap_or_default();
+            if rest.is_empty() {
+                break;
+            }
+        }
+        Cow::Owned(out)
+    }
+
+    fn their_name<'a>(&'a self, name: &'a [u8]) -> &'a [u8] {
+        let renamed = self.renamed.iter().find(|(_, original)| original.eq_ignore_ascii_case(name));
+        renamed.map_or(name, |(theirs, _)| theirs)
     }
 
     /// Whether the operator lets the command of this name share a connection.
@@ -153,6 +181,14 @@ mod tests {
         assert_eq!(name(commands.renamed(b"X9F", None)), Some("flushall"));
         assert_eq!(name(commands.renamed(b"xc", Some(b"kill"))), Some("client|kill"));
         assert_eq!(name(commands.renamed(b"flushall2", None)), None);
+    }
+
+    #[test]
+    fn the_proxy_says_what_the_servers_understand() {
+        let commands = ServerCommands::new([("AUTH", "xauth")].into_iter(), [].into_iter());
+        let said = b"*2\r\n$4\r\nAUTH\r\n$1\r\na\r\n*1\r\n$4\r\nPING\r\n";
+        let heard = b"*2\r\n$5\r\nxauth\r\n$1\r\na\r\n*1\r\n$4\r\nPING\r\n";
+        assert_eq!(commands.in_their_words(said), &heard[..]);
     }
 
     #[test]

@@ -53,8 +53,8 @@ impl SessionDirectory for Directory {
             source: entry.source.to_string(),
             user: state.user(),
             tls_subject: entry.tls_subject.as_deref().map(str::to_owned),
-            database: state.identity.database,
-            protocol: match state.identity.protocol {
+            database: state.next().database,
+            protocol: match state.next().protocol {
                 Protocol::Resp2 => 2,
                 Protocol::Resp3 => 3,
             },

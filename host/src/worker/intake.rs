@@ -93,7 +93,7 @@ impl Intake<'_> {
     /// Take in whole requests; returns where the first that is not whole begins.
     fn take_in(&mut self, session: &mut Session, start: usize, end: usize) -> usize {
         let mut at = start;
-        let in_doubt = session.is_in_doubt();
+        let changing = session.state().is_changing();
         while at < end {
             let first = self.vector.arguments_mut().len();
             match self.vector.scan(at, end) {
@@ -105,7 +105,7 @@ impl Intake<'_> {
                         let id = self.ids.issue();
                         let logged = log(&mut self.tap, self.trails, session.id, id, command, &arguments, len);
                         // Hardly any command concerns its session: those that do take a closer look.
-                        if session.replies == ReplyMode::On && !in_doubt && command.effect().is_plain() {
+                        if session.replies == ReplyMode::On && !changing && command.effect().is_plain() {
                             self.vector.push(id, at..at + len, first, command, logged);
                         } else {
                             let look = Look::at(command, &arguments, session, self.asks_sessions);
@@ -212,20 +212,20 @@ struct Look {
 }
 
 /// What is told to whoever goes on in a transaction behind a change of who the session is.
-const IN_DOUBT: &str = "ERR what follows AUTH, HELLO or SELECT in a transaction cannot be judged before EXEC, and this \
+const IN_DOUBT: &str = "ERR what follows AUTH in a transaction cannot be judged before EXEC, and this \
                         chain decides by who a session is: send it outside of the transaction";
 
 impl Look {
     fn at(command: CommandId, arguments: &Arguments<'_>, session: &mut Session, asks_sessions: bool) -> Self {
         let effect = command.effect();
-        let in_doubt = session.is_in_doubt();
+        let (changing, in_doubt) = (session.state().is_changing(), session.state().is_in_doubt());
         let ends = matches!(effect.need, ConnectionNeed::Exec | ConnectionNeed::Discard);
         let may_end = ends || effect.sets == Sets::Reset || effect.need == ConnectionNeed::Quit;
         let introduces = matches!(effect.sets, Sets::User | Sets::Greeting | Sets::Database | Sets::Reset);
         Self {
             silent: is_silent(command, arguments, session),
             refused: asks_sessions && in_doubt && !may_end,
-            settles: introduces || (in_doubt && ends),
+            settles: introduces || (changing && ends),
         }
     }
 }

@@ -9,6 +9,7 @@
 //!
 //! Which connection its requests take, and when they wait, is the matter of [`routing`](crate::routing).
 
+use std::cell::Ref;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -24,7 +25,7 @@ use crate::ids::{Sequence, SessionId};
 use crate::net::WriteHalf;
 use crate::resp::request::RequestScanner;
 use crate::resp::{Protocol, Span};
-use crate::routing::{Route, SharedState};
+use crate::routing::{Route, SessionState, SharedState};
 
 /// The memory that an idle session keeps for replies, in bytes: enough for a short one, so that it needs no allocation.
 const KEEP: usize = 512;
@@ -248,9 +249,9 @@ impl Session {
         self.settling &= !self.order.is_idle();
     }
 
-    /// Whether a transaction has begun in which a change of who it is waits for EXEC.
-    pub(super) fn is_in_doubt(&self) -> bool {
-        self.state.borrow().in_doubt
+    /// Who it is.
+    pub(super) fn state(&self) -> Ref<'_, SessionState> {
+        self.state.borrow()
     }
 
     /// The protocol that it speaks.

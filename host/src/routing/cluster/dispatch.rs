@@ -133,8 +133,7 @@ impl<'a, R: Replies> Dispatch<'a, R> {
     /// Lets the requests that wait go on, as far as they can.
     pub(super) fn go_on(&mut self) {
         self.send_waiting();
-        let in_doubt = self.route.leases().any(Lease::is_in_doubt);
-        self.flow.state.borrow_mut().in_doubt = in_doubt;
+        self.flow.state.borrow_mut().foresee(self.route.leases().flat_map(Lease::queued_changes));
     }
 
     fn send_waiting(&mut self) {
