@@ -18,13 +18,15 @@
 //! | `main`, `command` | the command line | everything |
 //! | [`reload`] | components that change while they run | [`topology`], [`worker`] |
 //! | [`cases`] | tests of a component by a case file, without any server | [`topology`]'s terms, [`chain`], `yaml` |
-//! | [`topology`] | a YAML file becomes checked types, and those a plan for the workers | `yaml`, [`plugin`], [`worker`]'s plan |
+//! | [`topology`] | a YAML file becomes checked types, and those a plan for the workers | `yaml`, [`plugin`], the plans of [`worker`] and [`routing`] |
 //! | [`admin`], [`logging`] | metrics, health, logs | |
-//! | [`worker`] | sessions, the turn, accepting clients | [`chain`], [`upstream`], [`net`], [`traffic`] |
+//! | [`worker`] | sessions, the turn, accepting clients | [`routing`], [`chain`], [`upstream`], [`net`], [`traffic`] |
+//! | [`routing`] | which connection a request takes, and when | [`chain`], [`upstream`], [`cluster`] |
 //! | [`chain`] | a vector's way through the transforms and back | [`plugin`], [`traffic`] |
 //! | [`traffic`] | the log of requests and their responses | [`plugin`]'s names of sessions and commands |
 //! | [`plugin`] | wasmtime: loading, limits, crossings; nothing that a plugin returns is trusted beyond it | |
-//! | [`upstream`] | connections to servers; which reply belongs to which request | [`net`] |
+//! | [`upstream`] | connections to servers; which reply belongs to which request | [`cluster`], [`net`] |
+//! | [`cluster`] | slots, targets, how replies merge, redirects: no socket | [`resp`], [`net`]'s addresses |
 //! | [`net`] | listeners, addresses, TLS, the PROXY protocol, and the stream that a connection is | |
 //! | [`resp`] | where frames begin and end | |
 //! | `yaml` | YAML files, read strictly | [`net`]'s addresses |
