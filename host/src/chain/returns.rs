@@ -69,7 +69,7 @@ impl Batch {
 
 impl Chain {
     /// Carry responses back through the transforms that wait for them. Afterwards the trails of those whose requests went through this
-    /// chain hold only what concerns their sessions ([`Step::Settle`]), and those that became a part of another one are
+    /// chain hold only what concerns their sessions ([`Step::Silence`], [`Step::Log`]), and those that became a part of another one are
     /// [`Kind::Consumed`]. Those of another generation stay as they are.
     pub fn responses(&mut self, responses: &mut Responses, trails: &mut Trails) {
         for position in (0..self.stations.len()).rev() {

@@ -4,6 +4,7 @@
 //! still judges the request: whether the user may say it, and whether its words are right. It is
 //! sent with the server's own ID of the client, or with one that no client has.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -42,12 +43,13 @@ pub(super) fn aimed(aims: Aims, arguments: &Arguments<'_>, clients: &Clients, ow
     }
 }
 
-/// CLIENT KILL with filters, one of which is ID. With filters that only a server can judge, no
-/// client of the proxy is meant.
+/// CLIENT KILL with filters, one of which is ID. Filters that only a server can judge are judged by
+/// the server that knows the client by a connection of its own; without one, no client is meant.
 fn kill(arguments: &Arguments<'_>, clients: &Clients, own: &Client) -> Option<Aimed> {
     let count = arguments.count();
     let mut words: Vec<&[u8]> = (0..count).map(|at| arguments.arg(at)).collect();
-    let (mut victims, mut skips_own, mut judged_elsewhere, mut names_ids) = (Vec::new(), true, false, false);
+    let (mut victims, mut places): (Vec<Arc<Client>>, Vec<usize>) = (Vec::new(), Vec::new());
+    let (mut skips_own, mut judged_elsewhere, mut names_ids) = (true, false, false);
     // `CLIENT KILL address` has no filters.
     let mut at = if count > 3 { 2 } else { count };
     while at + 1 < count {
@@ -62,6 +64,7 @@ fn kill(arguments: &Arguments<'_>, clients: &Clients, own: &Client) -> Option<Ai
             while let Some(id) = words.get(place).and_then(|word| number(word)) {
                 victims.extend(clients.find(id));
                 words[place] = NO_CLIENT;
+                places.push(place);
                 place += 1;
             }
             at = place.max(at);
@@ -72,10 +75,34 @@ fn kill(arguments: &Arguments<'_>, clients: &Clients, own: &Client) -> Option<Ai
     if !names_ids {
         return None;
     }
-    victims.retain(|victim| !judged_elsewhere && !(skips_own && victim.id == own.id));
+    if judged_elsewhere
+        && let ([victim], [at]) = (&victims[..], &places[..])
+        && (!skips_own || victim.id != own.id)
+        && let Some(aimed) = kill_judged(arguments, *at, victim.clone())
+    {
+        return Some(aimed);
+    }
+    victims.retain(|victim| !judged_elsewhere && (!skips_own || victim.id != own.id));
     victims.sort_by_key(|victim| victim.id);
     victims.dedup_by_key(|victim| victim.id);
-    Some(Aimed::Sent(frame(&words), Some(StateChange::Kill(victims.into()))))
+    Some(Aimed::Sent(frame(&words), Some(StateChange::Kill { victims: victims.into(), judged: false })))
+}
+
+/// CLIENT KILL of one client that only a server can judge. `at`: the place of its ID.
+fn kill_judged(arguments: &Arguments<'_>, at: usize, victim: Arc<Client>) -> Option<Aimed> {
+    let words: Vec<&[u8]> = (0..arguments.count()).map(|at| arguments.arg(at)).collect();
+    let each: Vec<(Arc<str>, Bytes)> = victim
+        .servers
+        .all()
+        .into_iter()
+        .map(|(server, id)| {
+            let (mut words, id) = (words.clone(), id.to_string());
+            words[at] = id.as_bytes();
+            (server.into(), frame(&words))
+        })
+        .collect();
+    let change = StateChange::Kill { victims: Rc::new([victim]), judged: true };
+    (!each.is_empty()).then_some(Aimed::ToServers(each, Some(change)))
 }
 
 /// CLIENT UNBLOCK: said where the client may be blocked.

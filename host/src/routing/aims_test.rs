@@ -19,7 +19,7 @@ fn of(line: &str) -> String {
             let text = String::from_utf8(frame.to_vec()).unwrap().replace("9223372036854775807", "NONE");
             let words: Vec<&str> = text.split("\r\n").filter(|word| !word.starts_with(['*', '$'])).collect();
             let victims = match change {
-                Some(StateChange::Kill(victims)) => format!(" kills {victims:?}"),
+                Some(StateChange::Kill { victims, .. }) => format!(" kills {victims:?}"),
                 _ => String::new(),
             };
             format!("{}{victims}", words.join(" ").trim())

@@ -206,7 +206,7 @@ impl Flow {
         for (change, confirmed) in changes {
             answered(&change, confirmed);
             users |= confirmed && matches!(change, StateChange::Users);
-            if let StateChange::Kill(victims) = &change
+            if let StateChange::Kill { victims, .. } = &change
                 && confirmed
             {
                 victims.iter().for_each(|victim| victim.hang_up());

@@ -81,6 +81,11 @@ impl Lease {
         self.transaction.is_some() || self.is_watching() || self.tracking || self.pinned
     }
 
+    /// Whether the session keeps it for good.
+    pub(super) fn is_pinned(&self) -> bool {
+        self.pinned
+    }
+
     /// Whether keys are watched, or will be.
     pub(super) fn is_watching(&self) -> bool {
         self.watching || !self.watches.is_empty()

@@ -41,7 +41,7 @@ fn one(change: &StateChange, id: u64, rewrite: Option<&Rewrite>, frame: &[u8]) -
         StateChange::Hello { .. } => client_id(ClientIdForm::Greeting, id, frame),
         StateChange::ClientId(form) => client_id(*form, id, frame),
         StateChange::Listed(clients) => listed(clients, frame),
-        StateChange::Kill(victims) => {
+        StateChange::Kill { victims, judged: false } => {
             let killed = i64::try_from(victims.len()).ok()?.saturating_add(reply::integer(frame)?);
             Some(integer(killed))
         }

@@ -49,8 +49,9 @@ pub(super) enum StateChange {
     Nodes(NodesForm),
     /// It changes nothing, but its reply gives the ID of its connection in this form.
     ClientId(ClientIdForm),
-    /// CLIENT KILL by IDs: these clients are disconnected.
-    Kill(Rc<[Arc<Client>]>),
+    /// CLIENT KILL by IDs: these clients are disconnected; where the server judges, only if it has
+    /// disconnected one.
+    Kill { victims: Rc<[Arc<Client>]>, judged: bool },
     /// CLIENT LIST by IDs: the servers' ID of each client, and the one that it was told.
     Listed(Rc<[(i64, u64)]>),
     /// It was refused before it was sent, with this reply: what was sent in its place makes the
@@ -132,7 +133,7 @@ impl StateChange {
         match self {
             Self::Users => !reply::is_error(reply),
             // A server that does not know the command has done nothing.
-            Self::Kill(_) => reply.starts_with(b":"),
+            Self::Kill { judged, .. } => reply::integer(reply).is_some_and(|killed| killed > 0 || !judged),
             Self::Refused(_) => false,
             Self::Unknown => !reply.starts_with(b"-ERR unknown ") && reply != encode::QUEUED,
             Self::Hello { .. } => !reply::is_error(reply) && reply != encode::QUEUED,
@@ -260,7 +261,7 @@ impl SessionState {
             | StateChange::Watch
             | StateChange::Nodes(_)
             | StateChange::ClientId(_)
-            | StateChange::Kill(_)
+            | StateChange::Kill { .. }
             | StateChange::Listed(_)
             | StateChange::Refused(_)
             | StateChange::Unknown

@@ -151,20 +151,6 @@ fn no_two_sessions_have_the_same_id_not_even_one_after_the_other() {
     });
 }
 
-#[test]
-fn telling_an_id_costs_a_session_no_connection_of_its_own() {
-    let server = RedisServer::start();
-    let proxy = Topology::new().sink(&server).start();
-    let mut clients: Vec<Client> = (0..20).map(|_| proxy.client()).collect();
-    for client in &mut clients {
-        id(client);
-    }
-    // CLIENT INFO is said on one for a moment; those that wait for the next session are few.
-    wait_until("no session keeps a connection", SOON, || {
-        (Listed::others(&mut server.client()).len() < 10).then_some(())
-    });
-}
-
 /// A session of each kind, and what it is doing.
 fn sessions(behind: &Behind, proxy: &Sluice) -> Vec<(&'static str, Client)> {
     let kinds = [

@@ -204,7 +204,7 @@ fn a_transaction_that_is_not_executed_changes_nobody() {
 #[test]
 fn what_cannot_be_judged_in_a_transaction_is_refused_where_somebody_judges() {
     story("", |server, proxy| {
-        for change in ["AUTH alice a", "SELECT 3", "HELLO 2", "HELLO 2 AUTH bob b"] {
+        for change in ["AUTH alice a", "AUTH alice wrong", "HELLO 2 AUTH bob b"] {
             for end in ["EXEC", "DISCARD"] {
                 let mut client = proxy.client();
                 assert_eq!(client.ask("MULTI"), "+OK\r\n");
@@ -236,10 +236,25 @@ fn what_cannot_be_judged_in_a_transaction_is_refused_where_somebody_judges() {
 }
 
 #[test]
+fn behind_a_database_or_protocol_in_a_transaction_requests_are_judged_by_it() {
+    story("", |_, proxy| {
+        for (change, who) in [("SELECT 3", "default 3 2"), ("HELLO 3", "default 0 3"), ("HELLO 2", "default 0 2")] {
+            let mut client = proxy.client();
+            client.read_both_protocols();
+            assert_eq!(client.ask("MULTI"), "+OK\r\n");
+            assert_eq!(client.ask(change), "+QUEUED\r\n");
+            assert_eq!(client.ask("WHO"), bulk(who), "{change}");
+            assert_eq!(client.ask("DISCARD"), "+OK\r\n");
+            assert_eq!(client.ask("WHO"), bulk("default 0 2"), "{change} was discarded");
+        }
+    });
+}
+
+#[test]
 fn a_chain_that_asks_nobody_passes_a_transaction_as_the_server_does() {
     for workers in WORKERS {
         let server = server();
-        let proxy = Topology::watching(&server).workers(workers).start();
+        let proxy = Topology::new().sink(&server).workers(workers).start();
         let mut client = proxy.client();
         let lines = ["MULTI", "AUTH alice a", "ACL WHOAMI", "SELECT 3", "SET in three", "AUTH bob b", "EXEC"];
         client.send(&lines.map(inline).concat());

@@ -214,7 +214,7 @@ impl<'a, R: Replies> Dispatch<'a, R> {
     /// What is known of the client.
     pub(super) fn client(&self) -> Client {
         let protocol = self.flow.state.borrow().identity.protocol;
-        Client { protocol, found_at: self.replies.found_at(self.flow.id), head: self.head() }
+        Client { id: self.flow.id, protocol, found_at: self.replies.found_at(self.flow.id), head: self.head() }
     }
 
     /// Sends a request to one node, on the connection that sessions share; returned is one that

@@ -9,7 +9,7 @@ use super::super::request::{QueuedRequest, RequestInfo};
 use super::route::ClusterRoute;
 use crate::chain::vector::Arguments;
 use crate::cluster::{Slot, Target, VirtualAnswer, VirtualNode, refusal};
-use crate::ids::Sequence;
+use crate::ids::{Sequence, SessionId};
 use crate::resp::{Protocol, encode};
 
 /// What becomes of a request that does not go its way.
@@ -23,6 +23,7 @@ pub(super) enum Local {
 /// What is known of the client that a request comes from.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Client {
+    pub(super) id: SessionId,
     pub(super) protocol: Protocol,
     /// Where it has found the proxy.
     pub(super) found_at: Option<SocketAddr>,

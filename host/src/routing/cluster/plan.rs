@@ -62,6 +62,9 @@ pub(super) fn plan(request: &mut QueuedRequest, route: &ClusterRoute, client: Cl
             return Plan::Exclusive(LeaseFor::Listening);
         }
     }
+    if request.info.need == ConnectionNeed::Shared && route.keeps_connection_for(request, client.id) {
+        return Plan::Exclusive(LeaseFor::Any);
+    }
     by_need(request, route)
 }
 

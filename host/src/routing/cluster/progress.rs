@@ -145,6 +145,17 @@ impl ClusterRoute {
         self.leases.len() - 1
     }
 
+    /// Whether the session keeps a connection for good to the node that a request goes to: what it
+    /// did there may matter to every request.
+    pub(super) fn keeps_connection_for(&self, request: &QueuedRequest, id: SessionId) -> bool {
+        let kept = |lease: &NodeLease| lease.lease.is_pinned();
+        let whole = request.ticket.part == 0 && matches!(request.info.target, Target::To(_) | Target::Anywhere);
+        whole && self.leases.iter().any(kept) && {
+            let node = self.view.as_ref().and_then(|view| self.lease_for(LeaseFor::Any, request, view, id));
+            node.and_then(|at| self.leases.get(at)).is_some_and(kept)
+        }
+    }
+
     /// A request that begins or ends a watch is sent.
     pub(super) fn note_watch(&mut self, need: ConnectionNeed, target: &Target) {
         match need {
