@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// A server has this long to listen: a debug build that compiles its components for the first time is slow.
@@ -26,6 +26,13 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Start a server, its output going to `<directory>/<name>.log`, and wait until it listens on `address`.
     pub(crate) fn start(name: &str, command: &mut Command, directory: &Path, address: SocketAddr) -> Result<Self> {
+        let mut daemon = Self::spawn(name, command, directory)?;
+        daemon.wait_until_listening(address)?;
+        Ok(daemon)
+    }
+
+    /// Start a server, its output going to `<directory>/<name>.log`, and wait for nothing.
+    pub(crate) fn spawn(name: &str, command: &mut Command, directory: &Path) -> Result<Self> {
         let log = directory.join(format!("{name}.log"));
         let output = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         let child = command
@@ -34,9 +41,7 @@ impl Daemon {
             .stderr(output)
             .spawn()
             .with_context(|| format!("cannot start {}", command.get_program().display()))?;
-        let mut daemon = Self { name: name.to_owned(), child, log };
-        daemon.wait_until_listening(address)?;
-        Ok(daemon)
+        Ok(Self { name: name.to_owned(), child, log })
     }
 
     /// Its process ID.
@@ -63,12 +68,18 @@ impl Daemon {
         bail!("{} did not end within {} s of SIGTERM", self.name, END_LIMIT.as_secs())
     }
 
+    /// Fails, with what it has printed, if it has ended by itself.
+    pub(crate) fn ensure_running(&mut self) -> Result<()> {
+        match self.child.try_wait()? {
+            Some(status) => bail!("{} has ended ({status}):\n{}", self.name, self.log()),
+            None => Ok(()),
+        }
+    }
+
     fn wait_until_listening(&mut self, address: SocketAddr) -> Result<()> {
         let deadline = Instant::now() + START_LIMIT;
         while Instant::now() < deadline {
-            if let Some(status) = self.child.try_wait()? {
-                bail!("{} ended at its start ({status}):\n{}", self.name, self.log());
-            }
+            self.ensure_running()?;
             if TcpStream::connect(address).is_ok() {
                 return Ok(());
             }
@@ -88,14 +99,14 @@ impl Drop for Daemon {
     }
 }
 
-/// Addresses on the loopback interface that nobody listens on: all are held until all are found, so that they differ.
+/// Free addresses on the loopback interface, a fixed number of them.
 pub(crate) fn free_addresses<const N: usize>() -> Result<[SocketAddr; N]> {
-    let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); N];
-    let mut listeners = Vec::with_capacity(N);
-    for address in &mut addresses {
-        let listener = TcpListener::bind(*address).context("cannot listen on the loopback interface")?;
-        *address = listener.local_addr()?;
-        listeners.push(listener);
-    }
-    Ok(addresses)
+    free_address_list(N)?.try_into().map_err(|_| anyhow!("found another number of free addresses than {N}"))
+}
+
+/// Free addresses on the loopback interface. All are held until all are found, so that they differ.
+pub(crate) fn free_address_list(count: usize) -> Result<Vec<SocketAddr>> {
+    let listen = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen on the loopback interface");
+    let listeners: Vec<_> = (0..count).map(|_| listen()).collect::<Result<_>>()?;
+    listeners.iter().map(|listener| Ok(listener.local_addr()?)).collect()
 }

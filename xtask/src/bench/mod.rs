@@ -1,14 +1,17 @@
 //! `cargo xtask bench`: what a request costs, here and in other proxies, in front of one server and of a cluster.
 
+mod count;
 mod idle;
 mod load;
 mod measure;
 mod peer;
 mod report;
 mod servers;
+mod topology;
 mod usage;
 
 use std::fs;
+use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use clap::Args;
@@ -34,7 +37,7 @@ pub(crate) struct Options {
     /// One round of a second: enough to see whether it works, not to compare
     #[arg(long)]
     quick: bool,
-    /// Only the proxies whose name contains this
+    /// Only the proxies whose name contains this; with --count, only the rows of the table that do
     #[arg(long, default_value = "")]
     only: String,
     /// Only what can be put in front of a cluster, there and in front of one server
@@ -46,6 +49,15 @@ pub(crate) struct Options {
     /// The benches of single parts instead (criterion)
     #[arg(long)]
     criterion: bool,
+    /// Instructions, branches and allocations a request instead, which do not depend on how busy the machine is
+    #[arg(long)]
+    count: bool,
+    /// With --count: another binary than the release host
+    #[arg(long, value_name = "PATH", requires = "count")]
+    binary: Option<PathBuf>,
+    /// With --count: a binary of before, to compare with
+    #[arg(long, value_name = "PATH", requires = "count")]
+    against: Option<PathBuf>,
 }
 
 /// Measure and print.
@@ -56,11 +68,14 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     if options.criterion {
         return process::run(workspace.cargo().args(["bench", "--package", "sluice"]));
     }
-    if !options.built {
+    if !options.built && options.binary.is_none() {
         process::run(workspace.cargo().args(["build", "--release", "--package", "sluice"]))?;
     }
-    redis_server::install_if_missing()?;
     raise_open_files()?;
+    if options.count {
+        return count(workspace, options);
+    }
+    redis_server::install_if_missing()?;
 
     let directory = workspace.target.join("bench");
     fs::create_dir_all(&directory)?;
@@ -99,6 +114,13 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         ensure!(status.success() || !peer.ends_well, "{} ended with {status}", peer.name);
     }
     Ok(())
+}
+
+fn count(workspace: &Workspace, options: &Options) -> Result<()> {
+    let (components, directory) = (workspace.components(), workspace.target.join("bench"));
+    let places = count::Places { components: &components, directory: &directory };
+    let binary = options.binary.clone().unwrap_or_else(|| workspace.sluice("release"));
+    count::run(&places, &options.pipelines, &options.only, &binary, options.against.as_deref())
 }
 
 /// The idle sessions take more files than a shell usually allows; the proxies inherit what this process may.

@@ -15,7 +15,7 @@ use crate::resp::{Connection, Reply};
 /// Nodes of the cluster, all of them primaries.
 pub(super) const NODES: usize = 3;
 /// Slots of every cluster.
-const SLOTS: usize = 16_384;
+pub(super) const SLOTS: usize = 16_384;
 /// Nodes that have just been started do not serve for two seconds.
 const AGREEMENT: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(50);

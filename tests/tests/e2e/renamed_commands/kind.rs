@@ -176,13 +176,12 @@ fn answered(client: &Client) -> bool {
 }
 
 /// What CLIENT LIST says of a connection on which nothing was set. Not every server tells all of it.
-const CLEAN: [(&str, &str); 11] = [
+const CLEAN: [(&str, &str); 10] = [
     ("name", ""),
     ("db", "0"),
     ("user", "default"),
     ("resp", "2"),
     ("flags", "N"),
-    ("multi", "-1"),
     ("sub", "0"),
     ("psub", "0"),
     ("ssub", "0"),

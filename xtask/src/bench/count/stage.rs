@@ -1,0 +1,229 @@
+//! The script: all requests of a turn are there before the proxy sees the first of them, and so are all replies.
+//!
+//! A turn has two acts. In each of them the proxy is stopped, one side writes all that it has to say, and the proxy goes on until
+//! the other side has it all. So the proxy finds the same batches in every run, whatever else the machine does.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use super::callgrind::Callgrind;
+use super::profile::Profile;
+use super::request;
+use super::servers::Servers;
+use super::{Places, Setup};
+use crate::bench::topology::Topology;
+use crate::daemon;
+
+/// Clients. Where there are many sources, each of them has one for itself, and the chain is there; the others are idle and have no
+/// transforms, as thousands of instances would take callgrind an hour to set up.
+pub(super) const CLIENTS: usize = 16;
+/// Turns that are counted together. What is done in every other turn is in them.
+const TURNS: usize = 4;
+/// Times that they are counted. The cheapest counts.
+const WINDOWS: usize = 4;
+/// Turns before them, after which everything has the size that it keeps.
+const REHEARSALS: usize = 3;
+/// A worker looks after its connections as often as this.
+const TICK: Duration = Duration::from_millis(100);
+/// How long the proxy is watched with nothing to do.
+const WATCH: Duration = Duration::from_millis(1_500);
+/// A thousand chains take a while to set up, and ten times as long here.
+const START_LIMIT: Duration = Duration::from_secs(300);
+/// No act takes as long.
+const ACT_LIMIT: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// Clients, a proxy under callgrind, and servers.
+pub(super) struct Stage {
+    proxy: Callgrind,
+    servers: Servers,
+    clients: Vec<TcpStream>,
+    /// What the worker does because time passes, over some time.
+    clockwork: Profile,
+    /// What a turn costs in which nobody says anything: to be stopped twice, and to be looked at.
+    idle: Profile,
+}
+
+impl Stage {
+    /// Starts all of it, and waits until every client has been served.
+    pub(super) fn set(setup: &Setup, binary: &Path, places: &Places<'_>) -> Result<Self> {
+        let mut servers = Servers::start(setup.behind)?;
+        let addresses = daemon::free_address_list(setup.sources)?;
+        let (listen, idle) = addresses.split_at(CLIENTS.min(setup.sources));
+        let behind = servers.addresses()?;
+        let topology = Topology {
+            components: places.components,
+            chain: setup.chain.links,
+            behind: setup.behind,
+            servers: &behind,
+            listen,
+            idle,
+            timeless: true,
+        };
+        let path = places.directory.join(format!("{}.yaml", setup.slug()));
+        fs::write(&path, topology.text()?)?;
+        let mut proxy = Callgrind::start(binary, &["run".as_ref(), &path], places.directory, &setup.slug())?;
+        let deadline = Instant::now() + START_LIMIT;
+        let mut clients = Vec::with_capacity(CLIENTS);
+        while clients.len() < CLIENTS {
+            ensure!(Instant::now() < deadline, "the proxy does not listen within {START_LIMIT:?}");
+            servers.serve(LOOK_EVERY)?;
+            proxy.ensure_running()?;
+            clients.extend(connect(listen[clients.len() % listen.len()])?);
+        }
+        let mut stage = Self { proxy, servers, clients, clockwork: Profile::default(), idle: Profile::default() };
+        stage.proxy.begin()?;
+        stage.open()?;
+        // The first time, the worker's thread is the busiest.
+        stage.proxy.take()?;
+        // What follows a start is over then.
+        sleep(WATCH);
+        stage.take()?;
+        let shortly = stage.take()?;
+        sleep(WATCH);
+        stage.clockwork = stage.take()?.plus(-1.0, &shortly);
+        stage.idle = stage.counted(|stage| {
+            stage.pause()?;
+            stage.pause()
+        })?;
+        Ok(stage)
+    }
+
+    /// What a request costs with so many of them of each client in a turn: instructions, branches and allocations.
+    pub(super) fn count(&mut self, pipeline: usize) -> Result<[f64; 3]> {
+        for _ in 0..REHEARSALS {
+            self.ask(pipeline)?;
+            self.answer(pipeline)?;
+        }
+        let turns = self.counted(|stage| {
+            stage.ask(pipeline)?;
+            stage.answer(pipeline)
+        });
+        let turn = turns?.plus(-1.0, &self.idle);
+        let requests = (pipeline * CLIENTS * TURNS) as f64;
+        Ok([turn.instructions, turn.branches, turn.allocations].map(|count| count / requests))
+    }
+
+    /// What the worker has done since the last time.
+    fn take(&mut self) -> Result<Profile> {
+        self.align()?;
+        self.proxy.take()
+    }
+
+    /// Has the worker's next tick happen now, so that it is not in the middle of what comes next.
+    fn align(&mut self) -> Result<()> {
+        self.proxy.stop()?;
+        sleep(TICK);
+        self.proxy.go_on()?;
+        self.proxy.settle()
+    }
+
+    /// What the worker does in a turn, but for what it does because time passes: the least of several times.
+    fn counted(&mut self, turn: impl Fn(&mut Self) -> Result<()>) -> Result<Profile> {
+        let mut least: Option<Profile> = None;
+        for _ in 0..WINDOWS {
+            self.take()?;
+            for _ in 0..TURNS {
+                self.align()?;
+                turn(self)?;
+            }
+            let profile = self.take()?;
+            let profile = profile.without(&self.clockwork);
+            if least.as_ref().is_none_or(|least| profile.instructions < least.instructions) {
+                least = Some(profile);
+            }
+        }
+        Ok(least.unwrap_or_default())
+    }
+
+    /// A turn without a script, after which all connections are there.
+    fn open(&mut self) -> Result<()> {
+        const PIPELINE: usize = 16;
+        for (at, client) in self.clients.iter_mut().enumerate() {
+            client.write_all(&requests(at, PIPELINE))?;
+        }
+        let deadline = Instant::now() + START_LIMIT;
+        let mut answered = 0;
+        while answered < CLIENTS * PIPELINE {
+            ensure!(Instant::now() < deadline, "the proxy has sent {answered} requests on within {START_LIMIT:?}");
+            self.servers.serve(LOOK_EVERY)?;
+            self.proxy.ensure_running()?;
+            answered += self.servers.held();
+            self.servers.release()?;
+        }
+        self.read_replies(PIPELINE)
+    }
+
+    /// Nobody says anything.
+    fn pause(&mut self) -> Result<()> {
+        self.proxy.stop()?;
+        self.proxy.go_on()
+    }
+
+    /// The clients ask, and the servers have it all.
+    fn ask(&mut self, pipeline: usize) -> Result<()> {
+        self.proxy.stop()?;
+        for (at, client) in self.clients.iter_mut().enumerate() {
+            client.write_all(&requests(at, pipeline))?;
+        }
+        self.proxy.go_on()?;
+        let deadline = Instant::now() + ACT_LIMIT;
+        while self.servers.held() < CLIENTS * pipeline {
+            let held = self.servers.held();
+            ensure!(Instant::now() < deadline, "the proxy has sent {held} requests on within {ACT_LIMIT:?}");
+            self.servers.serve(LOOK_EVERY)?;
+            self.proxy.ensure_running()?;
+        }
+        Ok(())
+    }
+
+    /// The servers answer, and the clients have it all.
+    fn answer(&mut self, pipeline: usize) -> Result<()> {
+        self.proxy.stop()?;
+        self.servers.release()?;
+        self.proxy.go_on()?;
+        self.read_replies(pipeline)
+    }
+
+    /// Every client must get what the servers have sent, in its order and nothing else.
+    fn read_replies(&mut self, pipeline: usize) -> Result<()> {
+        for (at, client) in self.clients.iter_mut().enumerate() {
+            let mut expected = Vec::new();
+            for number in numbers(at, pipeline) {
+                let request = request::request(number);
+                let (words, _) = request::parse(&request)?.context("a request of ours is whole")?;
+                expected.extend(request::reply(&words).context("a request of ours has a reply")?);
+            }
+            let mut found = vec![0; expected.len()];
+            client.read_exact(&mut found).with_context(|| format!("client {at} waits for its replies"))?;
+            ensure!(
+                found == expected,
+                "client {at} got other replies than its own: {}",
+                String::from_utf8_lossy(&found).escape_debug()
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Nothing where nobody listens yet.
+fn connect(address: SocketAddr) -> Result<Option<TcpStream>> {
+    let Ok(stream) = TcpStream::connect(address) else { return Ok(None) };
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(ACT_LIMIT))?;
+    Ok(Some(stream))
+}
+
+fn numbers(client: usize, pipeline: usize) -> std::ops::Range<usize> {
+    client * pipeline..(client + 1) * pipeline
+}
+
+fn requests(client: usize, pipeline: usize) -> Vec<u8> {
+    numbers(client, pipeline).flat_map(request::request).collect()
+}
