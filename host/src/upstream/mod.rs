@@ -35,6 +35,8 @@ mod pending;
 mod private;
 mod pulse;
 mod replies;
+#[cfg(test)]
+mod scripted;
 mod server_commands;
 mod server_ids;
 mod shared;
