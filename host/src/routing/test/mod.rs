@@ -8,7 +8,16 @@
 mod stage;
 mod worker;
 
+mod answers;
+mod cluster;
+mod flow;
+mod lease;
+mod receive;
+mod request;
+mod rewrite_addresses;
 mod run;
+mod session_state;
 mod single;
+mod single_subscriber;
 
 use stage::Stage;

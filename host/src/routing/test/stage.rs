@@ -154,6 +154,8 @@ impl Stage {
     /// A client sends requests in one write, each with the trail and the outcome that the chain has
     /// given it.
     pub(super) fn send_as(&mut self, session: SessionId, requests: &[(&str, TrailId, Option<Outcome>)]) {
+        // Another turn.
+        self.worker.now += Duration::from_micros(1);
         let mut vector = Vector::default();
         vector.begin_run(session);
         for (line, trail, outcome) in requests {
@@ -304,7 +306,6 @@ impl Stage {
 
     /// The turn takes what a connection has brought.
     pub(super) fn receive(&mut self, connection: &ConnectionRef) {
-        self.take_written(connection);
         connection.borrow_mut().receive(&mut Router { routes: &mut self.routes, replies: &mut self.worker });
         if matches!(connection.borrow().phase(), Phase::Idle | Phase::Closed) {
             self.router().lend();
