@@ -61,8 +61,7 @@ fn a_connection_that_the_server_refuses_fails_its_requests_and_says_why() {
     let after = stage.shared();
     stage.refuse(&after);
     stage.send(joe, &["GET a"]);
-    let refused =
-        "-ERR the upstream does not accept this session's user, database or protocol any more; this request was not sent";
+    let refused = "-ERR the upstream does not accept this session's user, database or protocol any more; this request was not sent";
     assert_eq!(stage.told(joe), ["+OK", refused]);
     assert!(stage.route(joe).is_refused());
 }

@@ -57,10 +57,7 @@ fn a_connection_is_given_back_once_that_is_over() {
 
 #[test]
 fn a_connection_is_closed_where_reset_would_not_undo_what_was_done_to_it() {
-    for exchanges in [
-        &[("CLIENT NO-EVICT ON", "+OK")][..],
-        &[("CLIENT CAPA redirect", "+OK"), ("RESET", "+RESET")],
-    ] {
+    for exchanges in [&[("CLIENT NO-EVICT ON", "+OK")][..], &[("CLIENT CAPA redirect", "+OK"), ("RESET", "+RESET")]] {
         assert_eq!(behind(exchanges), Phase::Closed, "{exchanges:?}");
     }
 }

@@ -44,12 +44,14 @@ fn what_the_server_sends_by_itself_is_watched_as_the_request_was_that_asked_for_
 fn replication_is_handed_on_as_it_comes_and_answers_what_asked_for_it() {
     let mut stage = Stage::single();
     let joe = stage.join();
-    stage.send_as(joe, &[("PSYNC ? -1", TrailId::at(1), None)]);
+    stage.send(joe, &["PSYNC ? -1"]);
     let own = stage.lent();
     stage.reply(&own, &["+FULLRESYNC 0 0"]);
-    assert_eq!(stage.told(joe), ["stream: +FULLRESYNC 0 0"].map(String::from));
+    stage.send_as(joe, &[("REPLCONF ACK 1", TrailId::at(2), None)]);
+    assert_eq!(stage.sent(&own), ["PSYNC ? -1", "REPLCONF ACK 1"]);
     stage.reply(&own, &["anything at all"]);
-    assert_eq!(stage.told(joe), ["stream: anything at all"]);
+    assert_eq!(stage.told(joe), ["+FULLRESYNC 0 0", "stream: anything at all"]);
+    assert_eq!(stage.worker.discarded, [TrailId::at(2)], "there will be no reply to it");
 }
 
 #[test]

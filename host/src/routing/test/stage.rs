@@ -268,6 +268,11 @@ impl Stage {
         std::mem::take(self.take_written(connection))
     }
 
+    /// What was written last on a connection and not looked at.
+    pub(super) fn written_last(&mut self, connection: &ConnectionRef) -> Option<String> {
+        self.take_written(connection).last().cloned()
+    }
+
     fn take_written(&mut self, connection: &ConnectionRef) -> &mut Sent {
         let lines = connection.borrow_mut().written();
         let known = self.written.iter().position(|(other, _)| Rc::ptr_eq(other, connection));
