@@ -16,7 +16,8 @@ use crate::net::{Endpoint, Remote};
 use crate::resp::encode;
 use crate::routing::flow::Links;
 use crate::routing::session_state::SharedState;
-use crate::routing::{Route, Router, Routes, Run, Sink, SinkPlan, sink};
+use crate::routing::sink::Sink;
+use crate::routing::{Route, Router, Routes, Run, SinkPlan, sink};
 use crate::upstream::{
     Cluster, ClusterPlan, ConnectionRef, Discovery, InFlight, Phase, Pipelining, PrivateLimits, ReadFrom, Ready,
     Single, SinglePlan,
@@ -359,7 +360,7 @@ impl Stage {
         let now = self.worker.now;
         for id in self.sessions.clone() {
             let Some(Route { links: Links::Cluster(route), .. }) = self.routes.get(id) else { continue };
-            if route.timer().is_some_and(|timer| timer <= now) {
+            if route.timer.is_some_and(|timer| timer <= now) {
                 self.worker.note(id);
             }
         }
@@ -389,6 +390,7 @@ fn plan() -> SinglePlan {
         in_flight: InFlight::default(),
         private: PrivateLimits { limit: 2, idle: 2, wait: WAIT },
         credentials: None,
+        commands: Arc::default(),
         epoch: Arc::default(),
         hangs_up: false,
         rewrite: None,
