@@ -91,6 +91,16 @@ fn sessions_share_a_connection_and_each_gets_its_own_replies() {
 }
 
 #[test]
+fn a_session_keeps_to_one_of_the_connections_that_sessions_share() {
+    let mut stage = Stage::single_as(|plan| plan.connections = 2);
+    let joe = stage.join();
+    stage.send(joe, &["SET a 1", "CLIENT REPLY ON", "SET a 2"]);
+    stage.send(joe, &["SET a 3"]);
+    let sent = stage.all_shared().iter().map(|server| stage.sent(server)).filter(|sent| !sent.is_empty());
+    assert_eq!(sent.collect::<Vec<_>>(), [["SET a 1", "SET a 2", "SET a 3"]], "another one could be faster");
+}
+
+#[test]
 fn requests_go_straight_to_the_node_of_their_key_and_replies_come_back_in_order() {
     let mut stage = Stage::cluster();
     let joe = stage.join();

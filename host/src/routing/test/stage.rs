@@ -214,6 +214,17 @@ impl Stage {
         self.with_node(node, Single::shared_connections).into_iter().rfind(is_open).unwrap()
     }
 
+    /// All connections that sessions share.
+    pub(super) fn all_shared(&self) -> Vec<ConnectionRef> {
+        match &self.upstream {
+            Upstream::Nothing => Vec::new(),
+            Upstream::Single(single) => single.shared_connections(),
+            Upstream::Cluster(cluster) => {
+                cluster.nodes().iter().flat_map(|node| node.connections.shared_connections()).collect()
+            }
+        }
+    }
+
     /// The newest connection to the only server that is one session's; established.
     pub(super) fn lent(&mut self) -> ConnectionRef {
         self.lent_at("")
@@ -245,13 +256,7 @@ impl Stage {
 
     /// All shared connections that there are now are established.
     pub(super) fn establish_shared(&mut self) {
-        let all = match &self.upstream {
-            Upstream::Nothing => Vec::new(),
-            Upstream::Single(single) => single.shared_connections(),
-            Upstream::Cluster(cluster) => {
-                cluster.nodes().iter().flat_map(|node| node.connections.shared_connections()).collect()
-            }
-        };
+        let all = self.all_shared();
         all.iter().for_each(|connection| self.establish(connection));
     }
 
