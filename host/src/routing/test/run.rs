@@ -96,7 +96,7 @@ fn a_session_keeps_to_one_of_the_connections_that_sessions_share() {
     let joe = stage.join();
     stage.send(joe, &["SET a 1", "CLIENT REPLY ON", "SET a 2"]);
     stage.send(joe, &["SET a 3"]);
-    let sent = stage.all_shared().iter().map(|server| stage.sent(server)).filter(|sent| !sent.is_empty());
+    let sent = stage.all_shared().into_iter().map(|server| stage.sent(&server)).filter(|sent| !sent.is_empty());
     assert_eq!(sent.collect::<Vec<_>>(), [["SET a 1", "SET a 2", "SET a 3"]], "another one could be faster");
 }
 

@@ -231,3 +231,19 @@ fn what_a_shared_connection_had_not_written_is_sent_when_it_is_there_again() {
     stage.reply(&shared, &["+OK"]);
     assert_eq!(stage.told(joe), [unknown, "+OK"]);
 }
+
+#[test]
+fn a_connection_is_given_back_only_when_everything_on_it_is_answered() {
+    let mut stage = Stage::single();
+    let (joe, shared) = (stage.join(), stage.shared());
+    stage.send(joe, &["BLPOP a 0", "GET b"]);
+    let own = stage.lent();
+    assert_eq!(stage.sent(&own), ["BLPOP a 0", "GET b"]);
+    stage.reply(&own, &["*-1"]);
+    stage.send(joe, &["GET c"]);
+    assert!(stage.sent(&own).is_empty() && stage.sent(&shared).is_empty(), "GET b is in flight");
+    stage.reply(&own, &["$1|b"]);
+    assert_eq!(stage.sent(&shared), ["GET c"]);
+    stage.reply(&shared, &["$1|c"]);
+    assert_eq!(stage.told(joe), ["*-1", "$1|b", "$1|c"]);
+}

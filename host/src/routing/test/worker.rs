@@ -26,6 +26,8 @@ pub(super) struct FakeWorker {
     pub(super) watches: Vec<Place>,
     /// How many requests no server could answer.
     pub(super) failures: u32,
+    /// Replies to what was answered already: the worker drops them.
+    pub(super) late: Vec<String>,
     /// Where clients find the proxy.
     pub(super) found_at: Option<SocketAddr>,
 }
@@ -52,6 +54,7 @@ impl FakeWorker {
             discarded: Vec::new(),
             watches: Vec::new(),
             failures: 0,
+            late: Vec::new(),
             found_at: None,
         }
     }
@@ -102,6 +105,8 @@ impl FakeWorker {
             session.told.extend(frames);
             session.release_parked();
             self.note(ticket.session);
+        } else {
+            self.late.extend(frames);
         }
     }
 }

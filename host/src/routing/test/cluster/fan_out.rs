@@ -214,3 +214,31 @@ fn a_part_goes_by_the_map_of_the_time_when_it_is_sent() {
     stage.reply(&b, &["*1|$1|a"]);
     assert_eq!(stage.told(joe), ["*2|$1|a|$1|c"]);
 }
+
+#[test]
+fn a_part_that_is_tried_again_goes_to_the_shard_that_it_is_for() {
+    for line in ["DBSIZE", "RANDOMKEY"] {
+        let mut stage = Stage::cluster();
+        let (joe, [a, _, c]) = begun(&mut stage);
+        stage.send(joe, &[line]);
+        let (at_a, at_c) = (stage.sent(&a), stage.sent(&c));
+        assert_eq!(at_a, at_c);
+        let obstacle = "-LOADING server is loading the dataset in memory";
+        stage.reply(&c, &vec![obstacle; at_c.len()]);
+        stage.pass(PAUSE);
+        assert_eq!((stage.sent(&a), stage.written_last(&c)), (vec![], at_c.first().cloned()), "{line}");
+    }
+}
+
+#[test]
+fn nothing_follows_what_goes_to_each_node_until_all_have_answered() {
+    let mut stage = Stage::cluster();
+    let (joe, [a, ..]) = begun(&mut stage);
+    stage.send(joe, &["WAIT 1 0", "GET a"]);
+    let owns = ["a", "b", "c"].map(|node| stage.lent_at(node));
+    for own in &owns {
+        assert!(stage.sent(&a).is_empty());
+        stage.reply(own, &[":1"]);
+    }
+    assert_eq!(stage.sent(&a), ["GET a"]);
+}

@@ -168,6 +168,7 @@ fn an_obstacle_that_lasts_is_the_answer_once_the_time_is_over() {
                 break told;
             }
             stage.pass(Duration::from_millis(1));
+            assert!(stage.worker.now - began < 2 * RETRY, "it is retried for ever");
         };
         assert_eq!(told, [obstacle]);
         let took = stage.worker.now - began;
@@ -217,4 +218,39 @@ fn an_error_that_a_script_has_made_up_is_an_answer() {
     stage.send(joe, &["EVAL script 1 a"]);
     stage.reply(&a, &[&redirect("MOVED", "b", "b")]);
     assert_eq!(stage.told(joe), [redirect("MOVED", "b", "b")], "of another slot than its own");
+}
+
+#[test]
+fn a_request_that_is_refused_again_stays_in_front_of_what_came_after_it() {
+    let mut stage = Stage::cluster();
+    let joe = stage.join();
+    let [a, b] = ["a", "b"].map(|node| stage.shared_at(node));
+    stage.send(joe, &["DEL {a}1 {a}2"]);
+    stage.reply(&a, &[TRY_AGAIN]);
+    stage.send(joe, &["GET b"]);
+    for _ in 0..3 {
+        stage.sent(&a);
+        stage.pass(PAUSE);
+        assert_eq!(stage.sent(&a), ["DEL {a}1 {a}2"]);
+        stage.reply(&a, &[TRY_AGAIN]);
+        assert!(stage.sent(&b).is_empty());
+    }
+    stage.pass(PAUSE);
+    stage.reply(&a, &[":2"]);
+    assert_eq!(stage.sent(&b), ["GET b"]);
+}
+
+#[test]
+fn what_waited_before_a_retry_does_not_wait_for_what_came_after_it() {
+    let mut stage = Stage::cluster();
+    let joe = stage.join();
+    let [a, b] = ["a", "b"].map(|node| stage.shared_at(node));
+    stage.send(joe, &["DEL {a}1 {a}2", "GET a", "GET b"]);
+    assert_eq!((stage.sent(&a), stage.sent(&b)), (vec!["DEL {a}1 {a}2".into()], vec![]));
+    stage.reply(&a, &[&redirect("MOVED", "a", "b")]);
+    stage.reply(&b, &[":2"]);
+    assert_eq!(stage.sent(&a), ["GET a"]);
+    stage.reply(&a, &["$1|a"]);
+    stage.reply(&b, &["$1|b"]);
+    assert_eq!(stage.told(joe), [":2", "$1|a", "$1|b"]);
 }

@@ -60,6 +60,20 @@ fn a_transaction_begins_when_everything_before_it_is_answered() {
 }
 
 #[test]
+fn a_request_before_multi_that_comes_back_is_no_part_of_the_transaction() {
+    let mut stage = Stage::cluster();
+    let joe = stage.join();
+    let [b, c] = ["b", "c"].map(|node| stage.shared_at(node));
+    stage.send(joe, &["SET b 1", "MULTI", "GET a"]);
+    stage.reply(&b, &[&super::redirect("MOVED", "b", "c")]);
+    assert_eq!(stage.sent(&c), ["SET b 1"], "it is executed by itself");
+    stage.reply(&c, &["+OK"]);
+    assert_eq!(stage.told(joe), ["+OK", "+OK"]);
+    let own = stage.lent_at("a");
+    assert_eq!(stage.sent(&own), ["GET a"]);
+}
+
+#[test]
 fn keys_of_two_slots_make_exec_fail_and_no_server_is_asked() {
     let mut stage = Stage::cluster();
     let (joe, own) = begun(&mut stage);

@@ -28,6 +28,7 @@ fn a_transaction_that_has_moved_is_sent_again_as_a_whole_and_queued_is_not_told_
     assert!(stage.sent(&second).is_empty());
     stage.reply(&second, &["+QUEUED"]);
     assert_eq!(stage.told(joe), ["+QUEUED", "+QUEUED"], "for those that had not been told");
+    assert!(stage.worker.late.is_empty(), "the worker is not handed the others");
     assert_eq!(stage.sent(&second), ["EXEC"]);
     stage.reply(&second, &["*3|+OK|+OK|+OK"]);
     assert_eq!(stage.told(joe), ["*3|+OK|+OK|+OK"]);
