@@ -7,6 +7,7 @@ use std::str::from_utf8;
 
 use super::connection::{Connection, ConnectionRef, Phase};
 use super::discovery::Discovery;
+use super::identity::Own;
 use super::loss::Loss;
 use super::single::Single;
 use crate::chain::vector::Arguments;
@@ -15,11 +16,15 @@ use crate::ids::SessionId;
 use crate::resp::Scan;
 use crate::resp::request::RequestScanner;
 
+/// What servers call a connection that asks.
+pub(crate) const SERVER_ID: i64 = 41;
+
 impl Connection {
     /// The server takes the connection, and agrees to what it is told at the beginning.
     pub(crate) fn establish(&mut self) {
         self.connecting();
-        self.ready(None, b"");
+        let id = self.greeting.replies.contains(&Own::Id).then_some(SERVER_ID);
+        self.ready(None, b"", id);
     }
 
     /// The server does not agree to what it is told at the beginning.
@@ -61,9 +66,10 @@ impl Connection {
         lines(&bytes)
     }
 
-    /// What the server is told before the first request.
+    /// What the server is told before the first request, but for what is the proxy's own concern.
     pub(crate) fn introduction(&self) -> Vec<String> {
-        lines(&self.greeting.bytes)
+        let told = lines(&self.greeting.bytes).into_iter();
+        told.filter(|line| line != "PING" && line != "CLIENT ID").collect()
     }
 
     /// Whose it is, where it is one session's.

@@ -8,13 +8,14 @@
 mod stage;
 mod worker;
 
+mod aims;
 mod answers;
 mod cluster;
 mod flow;
 mod lease;
 mod receive;
 mod request;
-mod rewrite_addresses;
+mod retell;
 mod run;
 mod session_state;
 mod single;

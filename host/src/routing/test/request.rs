@@ -42,5 +42,5 @@ fn what_must_get_through_to_a_busy_server_selects_no_database() {
     stage.reply(&own, &["+OK"]);
     stage.recycle(&own);
     stage.send(joe, &["FUNCTION KILL"]);
-    assert_eq!(stage.lent().borrow().introduction(), ["PING"]);
+    assert!(stage.lent().borrow().introduction().is_empty());
 }

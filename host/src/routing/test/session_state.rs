@@ -31,7 +31,7 @@ fn an_introduction_is_not_told_who_the_session_was() {
     stage.recycle(&own);
     stage.send(joe, &["AUTH ann secret"]);
     let own = stage.lent();
-    assert_eq!(own.borrow().introduction(), ["PING"], "joe may be nobody by now");
+    assert!(own.borrow().introduction().is_empty(), "joe may be nobody by now");
     stage.reply(&own, &["-WRONGPASS no"]);
     assert_eq!(stage.route(joe).state().borrow().user(), "joe");
 }

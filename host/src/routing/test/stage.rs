@@ -1,7 +1,7 @@
 //! A sink, its connections in the hands of the test, and the steps of a worker's turn.
 
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::task::{LocalEnterGuard, LocalSet};
@@ -31,6 +31,8 @@ pub(super) struct Stage {
     discovery: Arc<Discovery>,
     ids: MessageIds,
     sessions: Vec<SessionId>,
+    /// The sessions that others have had disconnected.
+    pub(super) hung_up: Arc<Mutex<Vec<SessionId>>>,
     /// What was written on each connection and not looked at.
     written: Vec<(ConnectionRef, Vec<String>)>,
     /// Behind everything that spawns: the tasks of connections are spawned here and never polled.
@@ -116,12 +118,13 @@ impl Stage {
         let ready = Rc::new(Ready::new(bell.clone()));
         let (upstream, sink) = make(&ready, &bell);
         Self {
-            routes: Routes::new(vec![sink]),
+            routes: Routes::new(vec![sink], Arc::default()),
             worker: FakeWorker::new(Instant::now()),
             upstream,
             discovery: Arc::default(),
             ids: MessageIds::of_worker(0),
             sessions: Vec::new(),
+            hung_up: Arc::default(),
             written: Vec::new(),
             _guard: guard,
             _tasks: tasks,
@@ -142,7 +145,9 @@ impl Stage {
         let id = SessionId::new(0, self.sessions.len(), count);
         self.sessions.push(id);
         self.worker.add(id);
-        let _: SharedState = self.routes.add(id, 0);
+        let hung_up = self.hung_up.clone();
+        let hang_up = Box::new(move || hung_up.lock().unwrap().push(id));
+        let _: SharedState = self.routes.add(id, 0, hang_up);
         id
     }
 
@@ -167,11 +172,11 @@ impl Stage {
         }
         vector.end_run(vector.size());
         let sink = self.routes.sink(0).clone();
-        let (together, view) = (sink.takes_several(), sink.view());
+        let (together, view, clients) = (sink.takes_several(), sink.view(), self.routes.clients().clone());
         if let Some(route) = self.routes.get(session) {
-            let (vector, sink, view) = (&vector, &*sink, view.as_ref());
+            let (vector, sink, view, clients) = (&vector, &*sink, view.as_ref(), &*clients);
             let replies = &mut self.worker;
-            Run { vector, sink, view, together, route, replies }.route(0..vector.len());
+            Run { vector, sink, clients, view, together, route, replies }.route(0..vector.len());
         }
         self.worker.note(session);
         self.look();

@@ -26,7 +26,7 @@ fn the_first_key_decides_the_node_and_multi_is_said_there_before_it() {
     assert_eq!(stage.told(joe), ["+OK"], "there is no node to ask yet");
     stage.send(joe, &["GET c"]);
     let own = stage.lent_at("c");
-    assert_eq!(own.borrow().introduction(), ["PING", "MULTI"]);
+    assert_eq!(own.borrow().introduction(), ["MULTI"]);
     assert_eq!(stage.sent(&own), ["GET c"]);
 }
 

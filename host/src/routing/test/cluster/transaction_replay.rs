@@ -21,7 +21,7 @@ fn a_transaction_that_has_moved_is_sent_again_as_a_whole_and_queued_is_not_told_
     assert_eq!(first.borrow().phase(), Phase::Closed, "what was queued there is never executed");
     assert!(stage.told(joe).is_empty());
     let second = stage.lent_at("b");
-    assert_eq!(second.borrow().introduction(), ["PING", "MULTI"]);
+    assert_eq!(second.borrow().introduction(), ["MULTI"]);
     assert_eq!(stage.sent(&second), ["SET a 1", "SET a 2", "SET a 3"]);
     stage.send(joe, &["EXEC"]);
     stage.reply(&second, &["+QUEUED", "+QUEUED"]);
@@ -42,7 +42,7 @@ fn a_transaction_that_is_to_ask_begins_behind_asking() {
     let first = stage.lent_at("a");
     stage.reply(&first, &[&redirect("ASK", "a", "b")]);
     let second = stage.lent_at("b");
-    assert_eq!(second.borrow().introduction(), ["PING", "ASKING", "MULTI"]);
+    assert_eq!(second.borrow().introduction(), ["ASKING", "MULTI"]);
     assert_eq!(stage.sent(&second), ["SET a 1"]);
 }
 

@@ -35,3 +35,18 @@ fn replies_that_list_nodes_list_proxies_inside_of_transactions_too() {
     stage.reply(&own, &["+OK", "+QUEUED", "+QUEUED", &format!("*2|{SLOTS}|{SLOTS}")]);
     assert_eq!(stage.told(joe)[3], format!("*2|{SLOTS}|{HIDDEN}"), "what GET has found is data");
 }
+
+#[test]
+fn a_client_is_told_one_id_of_its_own_on_whichever_connection_it_asks() {
+    let mut stage = Stage::single();
+    let [joe, ann] = [(); 2].map(|()| stage.join());
+    stage.send(ann, &["HELLO 3"]);
+    let own = stage.lent();
+    stage.reply(&own, &["%2|$5|proto|:3|$2|id|:901"]);
+    assert_eq!(stage.told(ann), ["%2|$5|proto|:3|$2|id|:2"]);
+    stage.recycle(&own);
+    stage.send(joe, &["MULTI", "GET a", "CLIENT ID", "EXEC"]);
+    let own = stage.lent();
+    stage.reply(&own, &["+OK", "+QUEUED", "+QUEUED", "*2|:900|:900"]);
+    assert_eq!(stage.told(joe)[3], "*2|:900|:1", "what GET has found is data");
+}
