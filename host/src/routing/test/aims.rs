@@ -57,3 +57,16 @@ fn invalidations_go_to_no_other_client() {
     let own = stage.lent();
     assert_eq!(stage.sent(&own), ["CLIENT TRACKING ON"]);
 }
+
+#[test]
+fn the_id_of_a_client_that_has_gone_means_nobody() {
+    let mut stage = Stage::single();
+    let [joe, ann] = [(); 2].map(|()| stage.join());
+    let shared = stage.shared();
+    stage.leave(ann);
+    let _tom = stage.join();
+    stage.send(joe, &["CLIENT KILL ID 2"]);
+    stage.reply(&shared, &[":0"]);
+    assert_eq!(stage.told(joe), [":0"]);
+    assert!(stage.hung_up.lock().unwrap().is_empty());
+}

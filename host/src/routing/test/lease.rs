@@ -100,3 +100,12 @@ fn a_library_that_was_named_is_not_the_next_sessions() {
     assert_eq!(own.borrow().owner(), Some(ann));
     assert_eq!(own.borrow().introduction(), ["CLIENT SETINFO LIB-NAME ", "CLIENT SETINFO LIB-VER "]);
 }
+
+#[test]
+fn what_ends_something_that_never_began_needs_no_connection_of_its_own() {
+    let mut stage = Stage::single();
+    let (joe, shared) = (stage.join(), stage.shared());
+    stage.send(joe, &["EXEC", "DISCARD", "UNWATCH"]);
+    assert_eq!(stage.sent(&shared), ["EXEC", "DISCARD", "UNWATCH"]);
+    assert!(stage.private_at("").is_empty());
+}

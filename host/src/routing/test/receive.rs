@@ -74,3 +74,26 @@ fn a_sink_may_ask_for_requests_one_by_one() {
     stage.reply(&shared, &["$1|a"]);
     assert_eq!(stage.sent(&shared), ["GET b"]);
 }
+
+#[test]
+fn what_comes_for_a_session_that_has_gone_is_not_for_the_next_one_at_its_place() {
+    let mut stage = Stage::single();
+    let (joe, shared) = (stage.join(), stage.shared());
+    stage.send(joe, &["GET a"]);
+    stage.sent(&shared);
+    stage.leave(joe);
+    let ann = stage.join();
+    assert_eq!((joe.place(), stage.routes.get(joe).is_none()), (ann.place(), true));
+    stage.send(ann, &["GET b"]);
+    stage.reply(&shared, &["$1|a", "$1|b"]);
+    assert_eq!(stage.told(ann), ["$1|b"]);
+}
+
+#[test]
+fn what_a_session_that_goes_has_waiting_is_forgotten() {
+    let mut stage = Stage::single();
+    let joe = stage.join();
+    stage.send_as(joe, &[("SELECT 1", TrailId::NONE, None), ("GET a", TrailId::at(2), None)]);
+    stage.leave(joe);
+    assert_eq!(stage.worker.discarded, [TrailId::at(2)]);
+}

@@ -31,6 +31,8 @@ pub(super) struct Stage {
     discovery: Arc<Discovery>,
     ids: MessageIds,
     sessions: Vec<SessionId>,
+    /// How many there have been.
+    count: u32,
     /// The sessions that others have had disconnected.
     pub(super) hung_up: Arc<Mutex<Vec<SessionId>>>,
     /// What was written on each connection and not looked at.
@@ -124,6 +126,7 @@ impl Stage {
             discovery: Arc::default(),
             ids: MessageIds::of_worker(0),
             sessions: Vec::new(),
+            count: 0,
             hung_up: Arc::default(),
             written: Vec::new(),
             _guard: guard,
@@ -139,10 +142,11 @@ impl Stage {
 
     // --- the client ---
 
-    /// A client connects.
+    /// A client connects. It takes the first place that is free, as in the worker's table.
     pub(super) fn join(&mut self) -> SessionId {
-        let count = self.sessions.len() as u32 + 1;
-        let id = SessionId::new(0, self.sessions.len(), count);
+        self.count += 1;
+        let free = (0..).find(|place| self.sessions.iter().all(|other| other.place() != *place));
+        let id = SessionId::new(0, free.unwrap_or_default(), self.count);
         self.sessions.push(id);
         self.worker.add(id);
         let hung_up = self.hung_up.clone();
@@ -201,6 +205,7 @@ impl Stage {
     pub(super) fn leave(&mut self, session: SessionId) {
         self.routes.remove(session, &mut self.worker);
         self.worker.remove_session(session);
+        self.sessions.retain(|other| *other != session);
     }
 
     pub(super) fn route(&mut self, session: SessionId) -> &mut Route {

@@ -2,15 +2,15 @@
 //! as it is.
 
 mod dispatch;
+mod exclusive;
 mod fan_out;
-mod lease;
 mod local_reply;
 mod plan;
+mod replay;
 mod retry;
 mod sink;
 mod subscriptions;
 mod transaction;
-mod transaction_replay;
 
 use std::time::Duration;
 

@@ -179,3 +179,22 @@ fn requests_about_subscriptions_wait_while_some_are_made_again_and_others_do_not
     assert!(stage.private_at("b").is_empty());
     assert_eq!(stage.told(joe), ["%1|$5|proto|:3", ">3|$10|ssubscribe|$1|a|:1", "_"]);
 }
+
+#[test]
+fn reset_forgets_what_is_to_be_subscribed_to_again() {
+    let mut stage = Stage::cluster();
+    let (joe, own) = subscribed(&mut stage, &["a"]);
+    stage.lose(&own[0]);
+    stage.send(joe, &["RESET"]);
+    let other = stage.lent_at("a");
+    assert_eq!(stage.sent(&other), ["RESET"], "it does not wait until they are made");
+    stage.reply(&other, &["+RESET"]);
+    stage.recycle(&other);
+    stage.tick();
+    assert_eq!(stage.told(joe), ["+RESET"]);
+    assert!(
+        ["a", "b", "c"]
+            .iter()
+            .all(|node| { stage.private_at(node).iter().all(|private| private.borrow().owner().is_none()) })
+    );
+}

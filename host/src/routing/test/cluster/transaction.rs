@@ -230,3 +230,35 @@ fn what_a_transaction_changes_of_its_session_counts_once_exec_says_so() {
     stage.reply(&own, &["*2|+OK|+OK"]);
     assert_eq!(state.borrow().user(), "joe");
 }
+
+#[test]
+fn keys_that_were_watched_where_their_slot_was_make_exec_answer_null() {
+    let mut stage = Stage::cluster();
+    let joe = stage.join();
+    stage.send(joe, &["WATCH a"]);
+    let first = stage.lent_at("a");
+    stage.reply(&first, &["+OK"]);
+    stage.send(joe, &["WATCH {a}2"]);
+    stage.reply(&first, &[&super::redirect("MOVED", "a", "b")]);
+    let second = stage.lent_at("b");
+    assert_eq!(stage.sent(&second), ["WATCH {a}2"]);
+    stage.reply(&second, &["+OK"]);
+    stage.send(joe, &["MULTI", "EXEC"]);
+    stage.reply(&second, &["+OK"]);
+    assert_eq!(stage.told(joe), ["+OK", "+OK", "+OK", "*-1"], "nobody has looked at the key a since");
+}
+
+#[test]
+fn a_transaction_that_no_node_serves_is_refused_when_the_time_is_over() {
+    let mut stage = Stage::cluster();
+    stage.map(&[(0, 10_922, "b"), (10_923, 15_000, "a")]);
+    let joe = stage.join();
+    stage.send(joe, &["MULTI", "SET a 1"]);
+    for _ in 0..30 {
+        stage.pass(super::PAUSE);
+    }
+    let nobody = "-CLUSTERDOWN nobody serves slot 15495; this request was not sent";
+    assert_eq!(stage.told(joe), ["+OK", nobody]);
+    stage.send(joe, &["EXEC"]);
+    assert_eq!(stage.told(joe), [ABORTED]);
+}
