@@ -262,3 +262,28 @@ fn a_transaction_that_no_node_serves_is_refused_when_the_time_is_over() {
     stage.send(joe, &["EXEC"]);
     assert_eq!(stage.told(joe), [ABORTED]);
 }
+
+#[test]
+fn a_transaction_whose_node_does_not_take_its_session_is_not_executed_in_part() {
+    let mut stage = Stage::cluster();
+    let joe = stage.join();
+    stage.send(joe, &["MULTI", "SET a 1"]);
+    let own = stage.private_at("a").remove(0);
+    stage.refuse(&own);
+    stage.pass(super::PAUSE);
+    let told = stage.told(joe);
+    assert!(told[1].starts_with("-ERR the upstream does not accept"), "{told:?}");
+    stage.send(joe, &["SET a 2", "EXEC"]);
+    let mut sent = Vec::new();
+    for _ in 0..3 {
+        for own in stage.private_at("a") {
+            stage.establish(&own);
+            let lines = stage.sent(&own);
+            stage.reply(&own, &vec!["+QUEUED"; lines.len()]);
+            sent.extend(lines);
+        }
+        stage.pass(super::PAUSE);
+    }
+    assert!(!sent.contains(&"EXEC".to_owned()), "SET a 1 was answered with an error: {sent:?}");
+    assert_eq!(stage.told(joe).last().map(String::as_str), Some(ABORTED));
+}
