@@ -231,10 +231,13 @@ fn a_part_that_is_tried_again_goes_to_the_shard_that_it_is_for() {
 }
 
 #[test]
-fn nothing_follows_what_goes_to_each_node_until_all_have_answered() {
+fn what_goes_to_each_node_waits_for_what_is_before_it_and_nothing_follows_until_all_have_answered() {
     let mut stage = Stage::cluster();
     let (joe, [a, ..]) = begun(&mut stage);
-    stage.send(joe, &["WAIT 1 0", "GET a"]);
+    stage.send(joe, &["GET a", "WAIT 1 0", "GET a"]);
+    assert_eq!(stage.sent(&a), ["GET a"]);
+    assert!(stage.private_at("a").is_empty(), "WAIT is about everything before it");
+    stage.reply(&a, &["$1|a"]);
     let owns = ["a", "b", "c"].map(|node| stage.lent_at(node));
     for own in &owns {
         assert!(stage.sent(&a).is_empty());
