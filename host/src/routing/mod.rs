@@ -36,6 +36,8 @@ mod run;
 mod session_state;
 mod single;
 mod sink;
+#[cfg(test)]
+mod test;
 
 pub(crate) use clients::Clients;
 pub(crate) use flow::Route;

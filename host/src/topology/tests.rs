@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::plugin::{Component, Grant, Limits, OnFault, Wasi, standard};
+use crate::routing::SinkPlan;
 use crate::traffic::{Destination, Values};
-use crate::worker::{SessionLimits, SinkPlan};
+use crate::worker::SessionLimits;
 
 fn parse(text: &str) -> Result<Topology, TopologyError> {
     Topology::parse(FilePath::new("conf/t.yaml"), text)

@@ -125,7 +125,7 @@ impl Discovery {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn learn(&self, map: SlotMap) {
+    pub(super) fn learn(&self, map: SlotMap) {
         let mut known = self.known();
         if known.trouble.take().is_some() {
             tracing::info!(nodes = map.nodes().len(), shards = map.shards().len(), "the cluster answers");

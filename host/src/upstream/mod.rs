@@ -35,6 +35,8 @@ mod pending;
 mod private;
 mod pulse;
 mod replies;
+#[cfg(test)]
+mod scripted;
 mod server_commands;
 mod server_ids;
 mod shared;
@@ -53,6 +55,8 @@ pub use loss::Lost;
 pub use node_view::{ClusterNode, NodeView, ReadFrom};
 pub use nodes::{Cluster, ClusterPlan};
 pub use private::{Introduction, PrivateLimits};
+#[cfg(test)]
+pub(crate) use scripted::SERVER_ID;
 pub use server_commands::ServerCommands;
 pub use server_ids::ServerIds;
 pub use single::{Single, SinglePlan};

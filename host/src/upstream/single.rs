@@ -234,13 +234,17 @@ impl Single {
 
     /// For how long it has been silent while requests wait for replies of bounded time, on the connection where it has been so for longest.
     pub(super) fn silence(&self, now: Instant) -> Duration {
-        let all = self.shared.all().into_iter().chain(self.privates.all());
-        all.map(|connection| connection.borrow().silence(now)).max().unwrap_or_default()
+        self.all().map(|connection| connection.borrow().silence(now)).max().unwrap_or_default()
+    }
+
+    /// All connections, those that are lent included.
+    pub(super) fn all(&self) -> impl Iterator<Item = ConnectionRef> {
+        self.shared.all().into_iter().chain(self.privates.all())
     }
 
     /// Give up the connections on which it has been silent for so long.
     pub(super) fn give_up(&self, now: Instant, silence: Duration, reason: &str, receiver: &mut impl Receiver) {
-        for connection in self.shared.all().into_iter().chain(self.privates.all()) {
+        for connection in self.all() {
             let mut connection = connection.borrow_mut();
             if connection.silence(now) >= silence {
                 connection.lose(reason.to_owned());

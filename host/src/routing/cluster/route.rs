@@ -41,7 +41,7 @@ pub(crate) struct ClusterRoute {
     /// What it is subscribed to, beside what its connections know of it.
     pub(super) subscriptions: SubscriptionState,
     /// When the turn polls it by itself.
-    pub(super) timer: Option<Instant>,
+    pub(in super::super) timer: Option<Instant>,
     /// The slot of the keys that are watched.
     pub(super) watched: Option<Slot>,
     /// Whether the server that watched keys for it has lost them: EXEC must fail.

@@ -135,6 +135,10 @@ impl Transaction {
     pub(super) fn failed(&mut self, failure: Failure) -> bool {
         let again = self.moves || failure == Failure::NotSent || (!self.is_executing() && failure != Failure::Refused);
         self.lost |= again;
+        if !again && !self.is_executing() {
+            // Its client is told that it was not sent.
+            self.spoil();
+        }
         again
     }
 
