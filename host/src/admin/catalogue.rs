@@ -80,6 +80,11 @@ pub(super) const METRICS: &[Metric] = &[
         &["worker"],
         "Requests that were answered with an error because their upstream could not be reached, was lost, did not answer in time, or had no private connection left.",
     ),
+    counter(
+        "sluice_upstream_unasked_pushes_total",
+        &[],
+        "Pushes of servers on connections that sessions share. No session has asked for them, so they are dropped.",
+    ),
     gauge("sluice_upstream_connections", &["kind"], "Connections to servers at the moment. Kinds: shared, private."),
     counter(
         "sluice_transform_crossings_total",

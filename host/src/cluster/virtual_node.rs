@@ -58,6 +58,7 @@ const SUBCOMMANDS: &[(&str, Question, &[&str])] = &[
     ("addslots", Question::Order, &[]),
     ("addslotsrange", Question::Order, &[]),
     ("bumpepoch", Question::Order, &[]),
+    ("cancelslotmigrations", Question::Order, &[]),
     (
         "count-failure-reports",
         Question::CountFailureReports,
@@ -67,12 +68,16 @@ const SUBCOMMANDS: &[(&str, Question, &[&str])] = &[
     ("delslots", Question::Order, &[]),
     ("delslotsrange", Question::Order, &[]),
     ("failover", Question::Order, &[]),
+    ("flushslot", Question::Order, &[]),
     ("flushslots", Question::Order, &[]),
     ("forget", Question::Order, &[]),
     ("getkeysinslot", Question::Keys, &["<slot> <count>", "Return key names stored by current node in a slot."]),
+    ("getslotmigrations", Question::Order, &[]),
     ("info", Question::Info, &["", "Return information about the cluster."]),
     ("keyslot", Question::KeySlot, &["<key>", "Return the hash slot for <key>."]),
     ("meet", Question::Order, &[]),
+    ("migrateslots", Question::Order, &[]),
+    ("migration", Question::Order, &[]),
     ("myid", Question::MyId, &["", "Return the node id."]),
     ("myshardid", Question::MyShardId, &["", "Return the node's shard id."]),
     (
@@ -116,6 +121,7 @@ const SUBCOMMANDS: &[(&str, Question, &[&str])] = &[
         ],
     ),
     ("help", Question::Help, &["", "Prints this help."]),
+    ("syncslots", Question::Order, &[]),
 ];
 
 const LAST: usize = SLOTS - 1;
