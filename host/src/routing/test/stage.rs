@@ -254,7 +254,7 @@ impl Stage {
 
     fn with_node<T>(&self, node: &str, act: impl FnOnce(&Single) -> T) -> T {
         match &self.upstream {
-            Upstream::Nothing => panic!("there is no server"),
+            Upstream::Nothing => unreachable!("there is no server"),
             Upstream::Single(single) => act(single),
             Upstream::Cluster(cluster) => {
                 let address = format!("{node}:1");
