@@ -49,6 +49,8 @@ fn a_group_a_consumer_and_a_stream_may_be_called_like_options_and_block_nobody_e
                 let key = WORDS[(at + number) % WORDS.len()];
                 let options = ["BLOCK 0", "COUNT 1 BLOCK 0", "block 0 count 1", "NOACK BLOCK 0"][number % 4];
                 let line = format!("XREADGROUP GROUP {group} {consumer} {options} STREAMS {key} >");
+                // What others have been told of the stream is not new to this group.
+                assert_eq!(others[0].ask(&format!("XGROUP SETID {key} {group} $")), "+OK\r\n", "{line}");
                 let mut client = proxy.client();
                 client.send(&inline(&line));
                 blocked_clients(&server, 1);
