@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use sluice::chain::{Chain, Link, Trails, Vector};
-use sluice::ids::{MessageIds, SessionId, TrailId};
+use sluice::chain::{Chain, Link, ResponsePaths, Vector};
+use sluice::ids::{MessageIds, PathId, SessionId};
 use sluice::plugin::{NoSessions, Runtime, RuntimeOptions, SessionDirectory, Site, Spec};
 use sluice::resp::{Scan, encode};
 
@@ -55,7 +55,7 @@ fn take_in(vector: &mut Vector, bytes: &[u8], ids: &mut MessageIds) {
             let first = vector.arguments_mut().len();
             let Ok((Scan::Complete(len), _)) = vector.scan(at, end) else { break };
             let command = sluice::chain::vector::lookup(&vector.arguments_at(at..at + len, first));
-            vector.push(ids.issue(), at..at + len, first, command, TrailId::NONE);
+            vector.push(ids.issue(), at..at + len, first, command, PathId::NONE);
             at += len;
         }
         vector.end_run(bytes.len());
@@ -74,7 +74,8 @@ fn turn(criterion: &mut Criterion) {
             ("1 watch-all", "watch_all.wasm", 1),
         ] {
             let mut chain = chain(component, length);
-            let (mut vector, mut trails, mut ids) = (Vector::default(), Trails::default(), MessageIds::of_worker(0));
+            let (mut vector, mut trails, mut ids) =
+                (Vector::default(), ResponsePaths::default(), MessageIds::of_worker(0));
             group.bench_function(BenchmarkId::new(name, format!("P={pipelined}")), |bencher| {
                 bencher.iter(|| {
                     take_in(&mut vector, &bytes, &mut ids);

@@ -65,9 +65,9 @@ pub type Sequence = u64;
 
 /// The trail of a request: what must happen to its response, as its chain has written it down. Most requests have none.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct TrailId(u32);
+pub struct PathId(u32);
 
-impl TrailId {
+impl PathId {
     /// Nothing: the response goes straight to its session.
     pub const NONE: Self = Self(0);
 

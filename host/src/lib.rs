@@ -30,7 +30,7 @@
 //! | [`net`] | listeners, addresses, TLS, the PROXY protocol, and the stream that a connection is | |
 //! | [`resp`] | where frames begin and end | |
 //! | `yaml` | YAML files, read strictly | [`net`]'s addresses |
-//! | [`buffer`], [`ids`], [`bell`] | bytes in and out, the numbers of things, what wakes the turn | |
+//! | [`buffer`], [`ids`], [`turn_waker`] | bytes in and out, the numbers of things, what wakes the turn | |
 //!
 //! A request, step by step: [`worker`] reads it into the arena of a [`chain::Vector`] and gives it a [`ids::MessageId`]. The
 //! [`chain::Chain`] lets each transform say what becomes of it; what its response must pass through on the way back is written down in
@@ -38,7 +38,7 @@
 //! back for that ticket is released when all earlier requests of its session are answered.
 
 pub mod admin;
-pub mod bell;
+
 pub mod buffer;
 pub mod cases;
 pub mod chain;
@@ -52,6 +52,7 @@ pub mod resp;
 pub mod routing;
 pub mod topology;
 pub mod traffic;
+pub mod turn_waker;
 pub mod upstream;
 pub mod worker;
 mod yaml;

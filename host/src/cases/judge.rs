@@ -8,7 +8,7 @@ use super::outcome::Difference;
 use super::reply::Reply;
 use super::verdict::{Action, Verdict};
 use crate::chain::Outcome;
-use crate::ids::{MessageId, TrailId};
+use crate::ids::{MessageId, PathId};
 use crate::plugin::Fault;
 use crate::resp::encode;
 
@@ -28,7 +28,7 @@ pub(super) struct Sent<'a> {
 /// A request behind the chain.
 pub(super) struct Part {
     pub(super) id: MessageId,
-    pub(super) trail: TrailId,
+    pub(super) trail: PathId,
     /// `None`: it goes to the server.
     pub(super) outcome: Option<Outcome>,
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::sessions::Sessions;
 use super::verdict::{Action, Given};
 use super::words::{Words, quote};
-use crate::chain::Witness;
+use crate::chain::Observer;
 use crate::ids::MessageId;
 use crate::plugin::{self, Argument, Arguments, Changes, Fault, KEY, NOT_SHOWN, RequestBatch, ResponseBatch, Verdicts};
 use crate::resp::downgrade;
@@ -94,7 +94,7 @@ impl Notes {
     }
 }
 
-impl Witness for Notes {
+impl Observer for Notes {
     fn requests(&self, batch: &RequestBatch<'_>, answer: Result<&Verdicts, &Fault>) {
         self.has_started.set(true);
         let mut seen = self.seen.borrow_mut();

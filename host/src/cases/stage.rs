@@ -15,8 +15,8 @@ use super::sessions::Sessions;
 use super::verdict::Action;
 use crate::buffer::LARGE;
 use crate::chain::vector::{Request, lookup};
-use crate::chain::{Answer, Chain, Kind, Link, Outcome, Responses, Trails, Vector, Witness};
-use crate::ids::{MessageId, MessageIds, SessionId, TrailId};
+use crate::chain::{Answer, Chain, Kind, Link, Observer, Outcome, ResponsePaths, Responses, Vector};
+use crate::ids::{MessageId, MessageIds, PathId, SessionId};
 use crate::plugin::{SessionDirectory, SessionInfo, Transform};
 use crate::resp::downgrade;
 use crate::resp::request::Form;
@@ -27,7 +27,7 @@ pub(super) struct Stage {
     notes: Rc<Notes>,
     chain: Chain,
     vector: Vector,
-    trails: Trails,
+    trails: ResponsePaths,
     responses: Responses,
     ids: MessageIds,
 }
@@ -39,13 +39,13 @@ impl Stage {
         let spec = transform.spec();
         let link = Link { name: spec.name.as_str().into(), on_fault: spec.on_fault, transform };
         let directory: Rc<dyn SessionDirectory> = sessions.clone();
-        let witness: Rc<dyn Witness> = notes.clone();
+        let observer: Rc<dyn Observer> = notes.clone();
         Self {
             sessions,
             notes,
-            chain: Chain::new(&[link], &directory).witnessed(&witness),
+            chain: Chain::new(&[link], &directory).observed(&observer),
             vector: Vector::default(),
-            trails: Trails::default(),
+            trails: ResponsePaths::default(),
             responses: Responses::default(),
             ids: MessageIds::of_worker(0),
         }
@@ -108,9 +108,9 @@ impl Stage {
             Ok((_, Form::Array)) => {
                 let command = lookup(&self.vector.arguments_at(range.clone(), first));
                 if frame.len() < LARGE {
-                    self.vector.push(id, range, first, command, TrailId::NONE);
+                    self.vector.push(id, range, first, command, PathId::NONE);
                 } else {
-                    self.vector.push_large(id, Bytes::copy_from_slice(frame), first, command, TrailId::NONE);
+                    self.vector.push_large(id, Bytes::copy_from_slice(frame), first, command, PathId::NONE);
                 }
             }
             _ => {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-/// A chain's own mark. Trails keep a copy for every step that its transforms wait for; when none is left but the chain's, nothing
+/// A chain's own mark. ResponsePaths keep a copy for every step that its transforms wait for; when none is left but the chain's, nothing
 /// will come back through it any more.
 #[derive(Clone, Debug, Default)]
 pub struct Generation(Rc<()>);

@@ -4,11 +4,11 @@
 //!            requests: one crossing a transform                       responses: watched ones only
 //!  Vector ─► Columns ─► transform 0 ─► apply ─► … ─► transform n      Responses ─► transform n ─► … ─► transform 0 ─► sessions
 //!                         │ watch, fan out                                             ▲ steps, last one first
-//!                         └────────────► Trails ───────────────────────────────────────┘
+//!                         └────────────► ResponsePaths ───────────────────────────────────────┘
 //! ```
 //!
 //! A chain never waits: a crossing is a call, so a vector is through before the turn goes on. What a request passed is written
-//! down in its trail ([`trail`]), step by step, and its response takes the same steps in reverse. A transform that faults
+//! down in its trail ([`response_path`]), step by step, and its response takes the same steps in reverse. A transform that faults
 //! costs its own requests what its plugin's `on_fault` says; see `requests`.
 //!
 //! A chain can be succeeded by another between two turns. What a request began with it ends with: its trail remembers the chain's
@@ -16,24 +16,24 @@
 
 mod columns;
 mod generation;
+mod observer;
 mod requests;
+pub mod response_path;
 mod responses;
 mod returns;
 #[cfg(test)]
 mod succession_test;
-pub mod trail;
 pub mod vector;
-mod witness;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
 pub use generation::{Generation, Place};
+pub use observer::Observer;
+pub use response_path::{ResponsePaths, Step};
 pub use responses::{Kind, Response, Responses};
-pub use trail::{Step, Trails};
 pub use vector::{Answer, Frame, Outcome, Vector};
-pub use witness::Witness;
 
 use crate::plugin::{Changes, Fault, Instance, Interest, OnFault, SessionDirectory, Transform, Verdicts};
 
@@ -65,7 +65,7 @@ struct Station {
     instance: Instance,
     interest: Interest,
     on_fault: OnFault,
-    witness: Option<Rc<dyn Witness>>,
+    observer: Option<Rc<dyn Observer>>,
     /// Whether it may ask who a session is.
     asks_sessions: bool,
 }
@@ -100,8 +100,8 @@ impl Chain {
 
     /// Let somebody look on at the crossings of all its transforms.
     #[must_use]
-    pub fn witnessed(self, witness: &Rc<dyn Witness>) -> Self {
-        self.stations.iter().for_each(|station| station.borrow_mut().witness = Some(witness.clone()));
+    pub fn observed(self, observer: &Rc<dyn Observer>) -> Self {
+        self.stations.iter().for_each(|station| station.borrow_mut().observer = Some(observer.clone()));
         self
     }
 
@@ -141,7 +141,7 @@ impl Station {
             instance: link.transform.instantiate(sessions.clone()),
             interest: link.transform.interest().clone(),
             on_fault: link.on_fault,
-            witness: None,
+            observer: None,
             asks_sessions: link.transform.plugin().imports().iter().any(|name| name.contains(SESSIONS)),
         }))
     }

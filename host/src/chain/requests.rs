@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::columns::Columns;
 use super::generation::{Generation, Place};
-use super::trail::{Step, Trails};
+use super::response_path::{ResponsePaths, Step};
 use super::vector::{Answer, NewArgument, Outcome, Request, Vector};
 use super::{Chain, Station};
 use crate::ids::MessageIds;
@@ -17,7 +17,7 @@ use crate::plugin::{Action, Argument, Arguments, Fault, OnFault, Phase, Suspende
 
 impl Chain {
     /// Carry a vector through all transforms. Requests that end on the way have an outcome afterwards.
-    pub fn requests(&mut self, vector: &mut Vector, trails: &mut Trails, ids: &mut MessageIds) {
+    pub fn requests(&mut self, vector: &mut Vector, trails: &mut ResponsePaths, ids: &mut MessageIds) {
         self.columns.invalidate();
         for (position, station) in self.stations.iter().enumerate() {
             let station = &mut *station.borrow_mut();
@@ -46,7 +46,7 @@ struct Passage<'a> {
     position: usize,
     verdicts: &'a mut Verdicts,
     vector: &'a mut Vector,
-    trails: &'a mut Trails,
+    trails: &'a mut ResponsePaths,
     ids: &'a mut MessageIds,
 }
 
@@ -66,8 +66,8 @@ impl Station {
     fn cross_once(&mut self, columns: &Columns, vector: &Vector, verdicts: &mut Verdicts) -> Result<(), Fault> {
         let batch = columns.batch(vector);
         let answer = self.instance.requests(&batch, verdicts);
-        if let Some(witness) = &self.witness {
-            witness.requests(&batch, answer.as_ref().map(|()| &*verdicts));
+        if let Some(observer) = &self.observer {
+            observer.requests(&batch, answer.as_ref().map(|()| &*verdicts));
         }
         answer
     }
@@ -82,8 +82,8 @@ impl Station {
         passage: &mut Passage<'_>,
     ) -> bool {
         part.build_part(passage.vector, &self.interest, all, |session| suspended.contains(session));
-        if let Some(witness) = &self.witness {
-            witness.requests(&part.batch(passage.vector), Err(suspended.fault()));
+        if let Some(observer) = &self.observer {
+            observer.requests(&part.batch(passage.vector), Err(suspended.fault()));
         }
         let mut changed = self.apply_fault(suspended.fault(), part, passage.vector);
         let mut rest = Columns::default();

@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use crate::buffer::{Arena, LARGE};
-use crate::ids::{MessageId, SessionId, TrailId};
+use crate::ids::{MessageId, PathId, SessionId};
 
 /// Responses that cannot go straight to their sessions, because a transform watches them or because they come after one that it
 /// does. Those of one session stand in the order of their requests.
@@ -23,7 +23,7 @@ pub struct Response {
     /// The message ID of its request.
     pub id: MessageId,
     /// The steps that it still takes.
-    pub trail: TrailId,
+    pub trail: PathId,
     /// What it is.
     pub kind: Kind,
     /// Whether a transform made it: it may speak another protocol than the session.
@@ -69,7 +69,7 @@ impl Responses {
     }
 
     /// Add a response.
-    pub fn push(&mut self, session: SessionId, id: MessageId, trail: TrailId, kind: Kind, foreign: bool, bytes: &[u8]) {
+    pub fn push(&mut self, session: SessionId, id: MessageId, trail: PathId, kind: Kind, foreign: bool, bytes: &[u8]) {
         let body = self.keep(bytes);
         self.list.push(Response { session, id, trail, kind, foreign, body });
     }
@@ -79,7 +79,7 @@ impl Responses {
         &mut self,
         session: SessionId,
         id: MessageId,
-        trail: TrailId,
+        trail: PathId,
         kind: Kind,
         foreign: bool,
         bytes: Bytes,

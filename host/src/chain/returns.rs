@@ -1,8 +1,8 @@
 //! The way back: watched responses through the transforms, and fanned-out replies gathered.
 
 use super::generation::Place;
+use super::response_path::{ResponsePaths, Step};
 use super::responses::{Kind, Responses};
-use super::trail::{Step, Trails};
 use super::{Chain, Station};
 use crate::plugin::{Changes, Fault, OnFault, Phase, ResponseBatch, Suspended};
 use crate::traffic::By;
@@ -71,7 +71,7 @@ impl Chain {
     /// Carry responses back through the transforms that wait for them. Afterwards the trails of those whose requests went through this
     /// chain hold only what concerns their sessions ([`Step::Silence`], [`Step::Log`]), and those that became a part of another one are
     /// [`Kind::Consumed`]. Those of another generation stay as they are.
-    pub fn responses(&mut self, responses: &mut Responses, trails: &mut Trails) {
+    pub fn responses(&mut self, responses: &mut Responses, trails: &mut ResponsePaths) {
         for position in (0..self.stations.len()).rev() {
             let here = self.place(position);
             self.returns.clear();
@@ -92,7 +92,7 @@ impl Chain {
 
 impl Chain {
     /// Let the responses that were collected cross, if there are any.
-    fn cross(&mut self, position: usize, responses: &mut Responses, trails: &mut Trails) {
+    fn cross(&mut self, position: usize, responses: &mut Responses, trails: &mut ResponsePaths) {
         if !self.returns.positions.is_empty() {
             self.stations[position].borrow_mut().watched(&self.returns, &mut self.changes, responses, trails);
             self.returns.clear();
@@ -101,7 +101,7 @@ impl Chain {
 }
 
 /// If the response at `at` is a part of what the transform `here` fanned out, put it to the others.
-fn gather(at: usize, here: &Place, responses: &mut Responses, trails: &mut Trails) {
+fn gather(at: usize, here: &Place, responses: &mut Responses, trails: &mut ResponsePaths) {
     let response = &responses.list()[at];
     let Some(Step::Gather { place, group }) = trails.peek(response.trail) else { return };
     if place != here {
@@ -124,7 +124,7 @@ fn gather(at: usize, here: &Place, responses: &mut Responses, trails: &mut Trail
 }
 
 /// If the transform `here` watches the response at `at`, take that step off its trail and give the tag.
-fn take_watch(at: usize, here: &Place, responses: &mut Responses, trails: &mut Trails) -> Option<u64> {
+fn take_watch(at: usize, here: &Place, responses: &mut Responses, trails: &mut ResponsePaths) -> Option<u64> {
     let response = &mut responses.list_mut()[at];
     let Some(Step::Watch { place, tag }) = trails.peek(response.trail) else { return None };
     if place != here {
@@ -137,7 +137,7 @@ fn take_watch(at: usize, here: &Place, responses: &mut Responses, trails: &mut T
 }
 
 impl Station {
-    fn watched(&mut self, batch: &Batch, changes: &mut Changes, responses: &mut Responses, trails: &mut Trails) {
+    fn watched(&mut self, batch: &Batch, changes: &mut Changes, responses: &mut Responses, trails: &mut ResponsePaths) {
         match self.instance.suspended(Phase::Responses, &batch.sessions) {
             None => self.watched_together(batch, changes, responses, trails),
             Some(suspended) => self.watched_without(&suspended, batch, changes, responses, trails),
@@ -152,12 +152,12 @@ impl Station {
         batch: &Batch,
         changes: &mut Changes,
         responses: &mut Responses,
-        trails: &mut Trails,
+        trails: &mut ResponsePaths,
     ) {
         let mut part = Batch::default();
         part.build_part(batch, responses, |session| suspended.contains(session));
-        if let Some(witness) = &self.witness {
-            witness.responses(&part.columns(), Err(suspended.fault()));
+        if let Some(observer) = &self.observer {
+            observer.responses(&part.columns(), Err(suspended.fault()));
         }
         self.apply_return_fault(suspended.fault(), &part, responses, trails);
         part.build_part(batch, responses, |session| !suspended.contains(session));
@@ -169,8 +169,8 @@ impl Station {
     /// One crossing.
     fn return_once(&mut self, batch: &Batch, changes: &mut Changes) -> Result<(), Fault> {
         let answer = self.instance.responses(&batch.columns(), changes);
-        if let Some(witness) = &self.witness {
-            witness.responses(&batch.columns(), answer.as_ref().map(|()| &*changes));
+        if let Some(observer) = &self.observer {
+            observer.responses(&batch.columns(), answer.as_ref().map(|()| &*changes));
         }
         answer
     }
@@ -180,7 +180,7 @@ impl Station {
         batch: &Batch,
         changes: &mut Changes,
         responses: &mut Responses,
-        trails: &mut Trails,
+        trails: &mut ResponsePaths,
     ) {
         match self.return_once(batch, changes) {
             Ok(()) => apply(batch, changes, responses),
@@ -196,7 +196,7 @@ impl Station {
         batch: &Batch,
         changes: &mut Changes,
         responses: &mut Responses,
-        trails: &mut Trails,
+        trails: &mut ResponsePaths,
     ) {
         let mut sessions = batch.sessions.clone();
         sessions.sort_unstable();
@@ -214,7 +214,7 @@ impl Station {
         }
     }
 
-    fn apply_return_fault(&self, fault: &Fault, batch: &Batch, responses: &mut Responses, trails: &mut Trails) {
+    fn apply_return_fault(&self, fault: &Fault, batch: &Batch, responses: &mut Responses, trails: &mut ResponsePaths) {
         if self.on_fault == OnFault::Bypass {
             return;
         }

@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use serde_json::json;
 
-use super::{Chain, Kind, Link, Outcome, Responses, Trails, Vector, vector};
-use crate::ids::{MessageId, MessageIds, SessionId, TrailId};
+use super::{Chain, Kind, Link, Outcome, ResponsePaths, Responses, Vector, vector};
+use crate::ids::{MessageId, MessageIds, PathId, SessionId};
 use crate::plugin::tests::guest::Guest;
 use crate::plugin::{NoSessions, OnFault, Runtime, RuntimeOptions, SessionDirectory, Site, Spec};
 use crate::resp::{Scan, encode};
@@ -47,7 +47,7 @@ fn nobody() -> Rc<dyn SessionDirectory> {
 
 /// What a worker has besides its chains.
 struct Bench {
-    trails: Trails,
+    trails: ResponsePaths,
     ids: MessageIds,
 }
 
@@ -55,7 +55,7 @@ const SESSION: SessionId = SessionId(1);
 
 impl Bench {
     fn new() -> Self {
-        Self { trails: Trails::default(), ids: MessageIds::of_worker(0) }
+        Self { trails: ResponsePaths::default(), ids: MessageIds::of_worker(0) }
     }
 
     /// Carries one request through a chain.
@@ -67,14 +67,14 @@ impl Bench {
         vector.begin_run(SESSION);
         let Ok((Scan::Complete(len), _)) = vector.scan(at, at + frame.len()) else { panic!() };
         let command = vector::lookup(&vector.arguments_at(at..at + len, 0));
-        vector.push(self.ids.issue(), at..at + len, 0, command, TrailId::NONE);
+        vector.push(self.ids.issue(), at..at + len, 0, command, PathId::NONE);
         vector.end_run(len);
         chain.requests(&mut vector, &mut self.trails, &mut self.ids);
         vector
     }
 
     /// Carries responses with these trails back through some chains, in this order, and gives what becomes of each.
-    fn answer(&mut self, chains: &mut [&mut Chain], trails: &[TrailId]) -> Vec<Option<String>> {
+    fn answer(&mut self, chains: &mut [&mut Chain], trails: &[PathId]) -> Vec<Option<String>> {
         let mut responses = Responses::default();
         for trail in trails {
             responses.push(SESSION, MessageId(1), *trail, Kind::Single, false, b"+sent\r\n");
@@ -92,7 +92,7 @@ impl Bench {
 }
 
 /// The trails of the requests that are on their way.
-fn trails(vector: &Vector) -> Vec<TrailId> {
+fn trails(vector: &Vector) -> Vec<PathId> {
     let positions = vector.runs().iter().flat_map(|run| run.requests.clone());
     positions.map(|at| vector.request(at as usize).trail).collect()
 }
@@ -121,7 +121,7 @@ fn positions_of_different_chains_are_not_taken_for_each_other() {
     let first = trails(&bench.ask(&mut old));
     let mut new = old.succeeded_by(&[], &nobody());
     let second = trails(&bench.ask(&mut new));
-    assert_eq!(second, [TrailId::NONE]);
+    assert_eq!(second, [PathId::NONE]);
     assert!(old.is_awaited() && !new.is_awaited());
     assert_eq!(bench.answer(&mut [&mut new, &mut old], &[first, second].concat()), [text("+A"), text("+sent")]);
 }

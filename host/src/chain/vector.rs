@@ -8,7 +8,7 @@ use bytes::Bytes;
 use sluice_commands::CommandId;
 
 use crate::buffer::{Arena, LARGE};
-use crate::ids::{MessageId, MessageIds, SessionId, TrailId};
+use crate::ids::{MessageId, MessageIds, PathId, SessionId};
 use crate::resp::request::{Form, RequestScanner};
 use crate::resp::{ProtocolError, Scan, Span, encode};
 
@@ -63,7 +63,7 @@ pub struct Request {
     body: Body,
     arguments: (u32, u32),
     /// What must happen to its response.
-    pub trail: TrailId,
+    pub trail: PathId,
     /// Its command, as it is now.
     pub command: CommandId,
     /// 0 while it travels; otherwise 1 + its position in `outcomes`.
@@ -235,7 +235,7 @@ impl Vector {
         frame: Range<usize>,
         first_argument: usize,
         command: CommandId,
-        trail: TrailId,
+        trail: PathId,
     ) {
         let body = Body::Arena { start: frame.start as u32, len: frame.len() as u32 };
         self.push_body(id, body, first_argument, command, trail);
@@ -248,7 +248,7 @@ impl Vector {
         frame: Bytes,
         first_argument: usize,
         command: CommandId,
-        trail: TrailId,
+        trail: PathId,
     ) {
         let body = self.keep_large(frame);
         self.push_body(id, body, first_argument, command, trail);
@@ -261,7 +261,7 @@ impl Vector {
             id,
             body: Body::Arena { start: 0, len: 0 },
             arguments: (first_argument as u32, 0),
-            trail: TrailId::NONE,
+            trail: PathId::NONE,
             command: CommandId::UNKNOWN,
             outcome: 0,
         };
@@ -273,13 +273,13 @@ impl Vector {
     }
 
     /// Add a request that has ended already: it does not travel.
-    pub fn push_ended(&mut self, id: MessageId, outcome: Outcome, trail: TrailId) {
+    pub fn push_ended(&mut self, id: MessageId, outcome: Outcome, trail: PathId) {
         self.push(id, 0..0, self.arguments.len(), CommandId::UNKNOWN, trail);
         self.end(self.requests.len() - 1, outcome);
     }
 
     #[inline]
-    fn push_body(&mut self, id: MessageId, body: Body, first_argument: usize, command: CommandId, trail: TrailId) {
+    fn push_body(&mut self, id: MessageId, body: Body, first_argument: usize, command: CommandId, trail: PathId) {
         let arguments = (first_argument as u32, (self.arguments.len() - first_argument) as u32);
         self.requests.push(Request { id, body, arguments, trail, command, outcome: 0 });
     }

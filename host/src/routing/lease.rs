@@ -3,7 +3,7 @@
 use sluice_commands::ConnectionNeed;
 
 use super::session_state::{SessionState, StateChange};
-use crate::ids::{Sequence, TrailId};
+use crate::ids::{PathId, Sequence};
 use crate::upstream::ConnectionRef;
 
 /// A private connection that a session has been lent.
@@ -58,7 +58,7 @@ impl Lease {
     }
 
     /// The session needs it no longer. Returns the trails of what was in flight.
-    pub(super) fn give_back(&self) -> Vec<TrailId> {
+    pub(super) fn give_back(&self) -> Vec<PathId> {
         let mut connection = self.connection.borrow_mut();
         if self.tainted { connection.close().collect() } else { connection.give_back(self.labelled).collect() }
     }

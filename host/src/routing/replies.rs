@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use crate::chain::{Answer, Kind, Place};
-use crate::ids::{MessageId, Sequence, SessionId, TrailId};
+use crate::ids::{MessageId, PathId, Sequence, SessionId};
 use crate::upstream::{Payload, Ticket};
 
 /// All that routing asks of the worker.
@@ -29,10 +29,10 @@ pub(crate) trait Replies {
     fn skip(&mut self, ticket: &Ticket);
 
     /// Forgets what must happen to a response that will not come.
-    fn discard(&mut self, trail: TrailId);
+    fn discard(&mut self, trail: PathId);
 
     /// The transforms that watch the response with this trail, each with its tag.
-    fn watches(&self, trail: TrailId) -> Vec<(Place, u64)>;
+    fn watches(&self, trail: PathId) -> Vec<(Place, u64)>;
 
     /// Reads no more from a session. Its requests in flight are still answered.
     fn end(&mut self, id: SessionId);

@@ -242,7 +242,7 @@ impl<R: Replies> Dispatch<'_, R> {
             identity: &setup.identity,
             profile: &state.profile,
             ids: &self.route.flow.client.servers,
-            whatever: setup.ignore_handshake_errors,
+            ignore_handshake_errors: setup.ignore_handshake_errors,
             opening: Opening::Request,
         };
         let lent = if first { self.single.try_lend(introduction, None) } else { None };
@@ -318,7 +318,7 @@ impl<R: Replies> Dispatch<'_, R> {
             identity: &state.identity,
             profile: &state.profile,
             ids: &self.route.flow.client.servers,
-            whatever: false,
+            ignore_handshake_errors: false,
             opening: Opening::Request,
         };
         self.single.try_lend(of, Some(subscriptions)).map(|lent| Lease::new(lent, false, &state))

@@ -12,10 +12,10 @@ use super::flow::{Links, Route};
 use super::replies::Replies;
 use super::request::Outgoing;
 use super::routes::Router;
-use crate::bell::Bell;
 use crate::chain::{Answer, Kind};
 use crate::ids::SessionId;
 use crate::net::Remote;
+use crate::turn_waker::TurnWaker;
 use crate::upstream::{
     Cause, Cluster, ClusterPlan, Failure, Identity, Lost, NodeView, Payload, Ready, ServerCommands, Single, SinglePlan,
     Ticket,
@@ -55,11 +55,11 @@ impl SinkPlan {
 }
 
 /// The sink that `plan` asks for; must be called inside of the worker's runtime.
-pub(crate) fn sink<R: Replies>(plan: &SinkPlan, ready: &Rc<Ready>, bell: &Rc<Bell>) -> Rc<dyn Sink<R>> {
+pub(crate) fn sink<R: Replies>(plan: &SinkPlan, ready: &Rc<Ready>, turn_waker: &Rc<TurnWaker>) -> Rc<dyn Sink<R>> {
     match plan {
         SinkPlan::Null => Rc::new(NullSink),
         SinkPlan::Single(plan) | SinkPlan::Direct(plan) => Rc::new(Single::new(plan, ready)),
-        SinkPlan::Cluster(plan) => Rc::new(Cluster::new(plan, ready, bell)),
+        SinkPlan::Cluster(plan) => Rc::new(Cluster::new(plan, ready, turn_waker)),
     }
 }
 

@@ -14,18 +14,18 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 
-use super::exchange::{Exchange, Expect};
+use super::disconnect::{Loss, Lost};
 use super::failure::Failure;
-use super::gate::{Gate, Load, Waiting};
+use super::health::Health;
 use super::identity::Greeting;
-use super::kept::Kept;
-use super::loss::{Loss, Lost};
 use super::pending::Pending;
-use super::pulse::Pulse;
+use super::pipeline_limit::{Load, PipelineLimit, Waiting};
+use super::replay_buffer::ReplayBuffer;
+use super::reply_matching::{Expect, ReplyMatching};
 use super::server_ids::ServerIds;
 use super::ticket::Ticket;
 use crate::buffer::{Flush, Outbox};
-use crate::ids::{SessionId, TrailId};
+use crate::ids::{PathId, SessionId};
 use crate::net::{ReadHalf, WriteHalf};
 use crate::resp::reply::ReplyScanner;
 
@@ -130,7 +130,7 @@ pub enum Phase {
 pub(super) struct Private {
     /// Whose it is at the moment.
     pub(super) owner: Option<SessionId>,
-    pub(super) exchange: Exchange,
+    pub(super) exchange: ReplyMatching,
     /// Where its owner keeps the IDs that servers know it by.
     pub(super) ids: Option<Arc<ServerIds>>,
 }
@@ -141,9 +141,9 @@ pub struct Connection {
     pub(super) server: Rc<str>,
     pub(super) phase: Phase,
     pub(super) socket: Option<WriteHalf>,
-    pub(super) gate: Gate,
+    pub(super) pipeline_limit: PipelineLimit,
     /// What is not answered, where the server may send it elsewhere.
-    pub(super) kept: Option<Kept>,
+    pub(super) kept: Option<ReplayBuffer>,
     /// What the next [`Phase::Dependencies`] says.
     pub(super) greeting: Greeting,
     pub(super) out: Outbox,
@@ -167,7 +167,7 @@ pub struct Connection {
     finishing: bool,
     /// Whether the server may take it for that of some library still.
     pub(super) labelled: bool,
-    pub(super) pulse: Pulse,
+    pub(super) health: Health,
     /// Why it was lost, until the turn has told the requests.
     pub(super) lost: Option<Loss>,
     /// Whether the server did not accept the greeting when it was last said.
@@ -181,8 +181,8 @@ impl Connection {
     /// one session has it to itself.
     pub(super) fn new(
         server: Rc<str>,
-        gate: Gate,
-        kept: Option<Kept>,
+        pipeline_limit: PipelineLimit,
+        kept: Option<ReplayBuffer>,
         greeting: Greeting,
         private: Option<Private>,
     ) -> Self {
@@ -190,7 +190,7 @@ impl Connection {
             server,
             phase: Phase::Connecting,
             socket: None,
-            gate,
+            pipeline_limit,
             kept,
             greeting,
             out: if private.is_some() { Outbox::default() } else { Outbox::keeping(KEEP) },
@@ -207,7 +207,7 @@ impl Connection {
             server_id: None,
             finishing: false,
             labelled: false,
-            pulse: Pulse::default(),
+            health: Health::default(),
             lost: None,
             refused: false,
             task: None,
@@ -221,12 +221,12 @@ impl Connection {
 
     /// How many bytes wait to be written.
     pub fn backlog(&self) -> usize {
-        self.out.len() + self.gate.size()
+        self.out.len() + self.pipeline_limit.size()
     }
 
     /// Whether requests wait for replies.
     pub fn is_busy(&self) -> bool {
-        !self.pending.is_empty() || !self.gate.is_empty()
+        !self.pending.is_empty() || !self.pipeline_limit.is_empty()
     }
 
     /// Whether the server does not accept what it is told of the sessions of this connection.
@@ -246,14 +246,14 @@ impl Connection {
     /// The failure to answer them with, where the server cannot be reached at the moment. Nothing was queued.
     pub fn send(&mut self, ticket: Ticket, bytes: &[u8], expect: Expect, now: Instant) -> Result<(), Failure> {
         self.check()?;
-        if self.gate.admits(&ticket, Load::of(&self.pending, self.in_flight, self.queued)) {
+        if self.pipeline_limit.admits(&ticket, Load::of(&self.pending, self.in_flight, self.queued)) {
             self.admit(ticket, bytes.len(), expect, now);
             if let Some(kept) = &mut self.kept {
                 kept.push(bytes);
             }
             self.out.push(bytes);
         } else {
-            self.gate.wait(Waiting { ticket, bytes: Bytes::copy_from_slice(bytes), expect });
+            self.pipeline_limit.wait(Waiting { ticket, bytes: Bytes::copy_from_slice(bytes), expect });
         }
         Ok(())
     }
@@ -265,11 +265,11 @@ impl Connection {
     /// As [`Connection::send`].
     pub fn send_bytes(&mut self, ticket: Ticket, bytes: Bytes, expect: Expect, now: Instant) -> Result<(), Failure> {
         self.check()?;
-        if self.gate.admits(&ticket, Load::of(&self.pending, self.in_flight, self.queued)) {
+        if self.pipeline_limit.admits(&ticket, Load::of(&self.pending, self.in_flight, self.queued)) {
             self.admit(ticket, bytes.len(), expect, now);
             self.push_bytes(bytes);
         } else {
-            self.gate.wait(Waiting { ticket, bytes, expect });
+            self.pipeline_limit.wait(Waiting { ticket, bytes, expect });
         }
         Ok(())
     }
@@ -304,13 +304,13 @@ impl Connection {
     /// Let what waits go on, as far as the gate allows.
     #[inline]
     pub(super) fn let_pass(&mut self) {
-        if self.gate.is_empty() {
+        if self.pipeline_limit.is_empty() {
             return;
         }
         let now = Instant::now();
         loop {
             let load = Load::of(&self.pending, self.in_flight, self.queued);
-            let Some(Waiting { ticket, bytes, expect }) = self.gate.next(load) else { break };
+            let Some(Waiting { ticket, bytes, expect }) = self.pipeline_limit.next(load) else { break };
             self.admit(ticket, bytes.len(), expect, now);
             self.push_bytes(bytes);
         }
@@ -368,18 +368,18 @@ impl Connection {
     }
 
     /// Nobody needs it any more: it is closed, and what is in flight forgotten. Returns the trails of what was.
-    pub fn close(&mut self) -> impl Iterator<Item = TrailId> + use<> {
+    pub fn close(&mut self) -> impl Iterator<Item = PathId> + use<> {
         self.phase = Phase::Closed;
         self.socket = None;
         self.disown();
         self.wake();
-        let waiting = self.gate.take().into_iter().map(|waiting| waiting.ticket.trail);
+        let waiting = self.pipeline_limit.take().into_iter().map(|waiting| waiting.ticket.trail);
         std::mem::take(&mut self.pending).into_iter().map(|pending| pending.ticket.trail).chain(waiting)
     }
 
     /// Its session needs it no longer. It is reset for the next one where nothing is in flight, and closed otherwise. `labelled`:
     /// whether the server was told the session's library, which RESET leaves. Returns the trails of what was in flight.
-    pub fn give_back(&mut self, labelled: bool) -> impl Iterator<Item = TrailId> + use<> {
+    pub fn give_back(&mut self, labelled: bool) -> impl Iterator<Item = PathId> + use<> {
         let reusable = self.phase == Phase::Ready
             && self.lost.is_none()
             && !self.is_busy()
@@ -396,7 +396,7 @@ impl Connection {
         self.labelled |= labelled;
         if let Some(private) = &mut self.private {
             private.owner = None;
-            private.exchange = Exchange::default();
+            private.exchange = ReplyMatching::default();
         }
         self.wake();
         None.into_iter().flatten()
@@ -471,7 +471,7 @@ impl Connection {
         if let (Some(ids), Some(id)) = (ids, self.server_id) {
             ids.add(&self.server, id);
         }
-        self.pulse.begin();
+        self.health.begin();
         self.refused = false;
         self.input.extend_from_slice(heard);
         self.let_pass();
@@ -544,7 +544,7 @@ impl Connection {
                 }
                 Poll::Ready(Ok(count)) => {
                     read += count;
-                    self.pulse.read += count as u64;
+                    self.health.read += count as u64;
                     if read >= READ_PER_TURN {
                         context.waker().wake_by_ref();
                         return Poll::Ready(Ok(()));

@@ -10,14 +10,14 @@ use bytes::BytesMut;
 
 use super::back_off::BackOff;
 use super::connection::{ConnectionRef, Phase};
-use super::greet::{self, Greeted, Trouble, greet, reset};
+use super::disconnect::Loss;
+use super::handshake::{self, Greeted, Trouble, greet, reset};
 use super::identity::{Greeting, Identity};
-use super::kept::Kept;
-use super::loss::Loss;
+use super::replay_buffer::ReplayBuffer;
 use super::server_commands::{COMMAND, ServerCommands};
 use super::single::SinglePlan;
-use crate::bell::Bell;
 use crate::net::{ReadHalf, Remote, Stream};
+use crate::turn_waker::TurnWaker;
 
 /// The servers behind a sink: any of them can do the work, and one does at a time.
 #[derive(Debug)]
@@ -46,14 +46,14 @@ const IDLE: Duration = Duration::from_secs(60);
 /// The connections that have brought something, for the turn.
 #[derive(Debug, Default)]
 pub struct Ready {
-    bell: Rc<Bell>,
+    turn_waker: Rc<TurnWaker>,
     connections: RefCell<Vec<ConnectionRef>>,
 }
 
 impl Ready {
-    /// A list that rings `bell`.
-    pub fn new(bell: Rc<Bell>) -> Self {
-        Self { bell, connections: RefCell::default() }
+    /// A list that rings `turn_waker`.
+    pub fn new(turn_waker: Rc<TurnWaker>) -> Self {
+        Self { turn_waker, connections: RefCell::default() }
     }
 
     /// This one has.
@@ -62,7 +62,7 @@ impl Ready {
         if !connections.last().is_some_and(|last| Rc::ptr_eq(last, connection)) {
             connections.push(connection.clone());
         }
-        self.bell.ring();
+        self.turn_waker.wake();
     }
 
     /// Move them to `to`, which is empty.
@@ -105,8 +105,8 @@ impl Servers {
     }
 
     /// Where the requests of a connection to them are kept until they are answered.
-    pub(super) fn kept(&self) -> Option<Kept> {
-        self.redirect.then(|| Kept::counting(self.sent.clone()))
+    pub(super) fn kept(&self) -> Option<ReplayBuffer> {
+        self.redirect.then(|| ReplayBuffer::counting(self.sent.clone()))
     }
 
     /// The name of the one that does the work.
@@ -177,7 +177,7 @@ pub(super) async fn ask(
     let attempt = async {
         let (mut reader, writer) = remote.connect().await.map_err(Trouble::Lost)?.split();
         greet(&mut reader, &writer, commands, &Greeting::shared(identity)).await?;
-        greet::ask(&mut reader, &writer, commands, question, ANSWER).await
+        handshake::ask(&mut reader, &writer, commands, question, ANSWER).await
     };
     within(limit, attempt).await.map_err(Trouble::into_reason)
 }
@@ -188,7 +188,7 @@ pub(super) async fn learn_commands(servers: Rc<Servers>, greeting: Greeting) {
     let attempt = async {
         let (mut reader, writer) = remote.connect().await.map_err(Trouble::Lost)?.split();
         greet(&mut reader, &writer, &servers.commands, &greeting).await?;
-        greet::ask(&mut reader, &writer, &servers.commands, COMMAND, ANSWER).await
+        handshake::ask(&mut reader, &writer, &servers.commands, COMMAND, ANSWER).await
     };
     match within(servers.timeout, attempt).await {
         Ok(answer) => servers.commands.learn(&answer),

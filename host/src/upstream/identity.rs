@@ -6,7 +6,7 @@
 use std::fmt;
 use std::rc::Rc;
 
-use super::exchange::{Expect, Subscriptions};
+use super::reply_matching::{Expect, Subscriptions};
 use crate::resp::{Protocol, encode};
 
 /// The state of a connection that decides what its commands do. Sessions of the same identity share connections.

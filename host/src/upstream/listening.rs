@@ -1,7 +1,7 @@
 //! What a private connection is subscribed to.
 
 use super::connection::Connection;
-use super::exchange::Subscriptions;
+use super::reply_matching::Subscriptions;
 
 impl Connection {
     /// How many channels of shards it is subscribed to.

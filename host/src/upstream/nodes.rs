@@ -13,10 +13,10 @@ use super::identity::Identity;
 use super::node_view::{ClusterNode, NodeView, ReadFrom};
 use super::server_commands::ServerCommands;
 use super::single::{Single, SinglePlan};
-use crate::bell::Bell;
 use crate::cluster::Redirect;
 use crate::ids::SessionId;
 use crate::net::Remote;
+use crate::turn_waker::TurnWaker;
 
 /// What is configured of a `ValkeySinkCluster`.
 #[derive(Clone, Debug)]
@@ -48,7 +48,7 @@ pub struct Cluster {
     plan: ClusterPlan,
     contacts: Arc<Contacts>,
     ready: Rc<Ready>,
-    bell: Rc<Bell>,
+    turn_waker: Rc<TurnWaker>,
     identity: RefCell<Rc<Identity>>,
     version: Cell<u64>,
     view: RefCell<Option<Rc<NodeView>>>,
@@ -62,14 +62,14 @@ pub struct Cluster {
 
 impl Cluster {
     /// Learn about the cluster and connect to it; must be called inside of the worker's runtime.
-    pub fn new(plan: &ClusterPlan, ready: &Rc<Ready>, bell: &Rc<Bell>) -> Self {
+    pub fn new(plan: &ClusterPlan, ready: &Rc<Ready>, turn_waker: &Rc<TurnWaker>) -> Self {
         let commands = plan.node.commands.clone();
         let contacts = Contacts { points: plan.contacts.clone(), timeout: plan.node.connect_timeout, commands };
         let cluster = Self {
             plan: plan.clone(),
             contacts: Arc::new(contacts),
             ready: ready.clone(),
-            bell: bell.clone(),
+            turn_waker: turn_waker.clone(),
             identity: RefCell::new(Rc::new(plan.node.identity())),
             version: Cell::new(0),
             view: RefCell::default(),
@@ -92,7 +92,7 @@ impl Cluster {
 
     /// Whether connections must be given requests one by one, however they came.
     pub fn sends_one_by_one(&self) -> bool {
-        self.plan.node.pipelining == super::gate::Pipelining::Off
+        self.plan.node.pipelining == super::pipeline_limit::Pipelining::Off
     }
 
     /// For how long a request is tried again.
@@ -203,11 +203,11 @@ impl Cluster {
 
     /// Have the turn look at a session after `pause`, as one of [`Cluster::take_due`].
     pub fn wake_in(&self, pause: Duration, session: SessionId) {
-        let (due, bell) = (self.due.clone(), self.bell.clone());
+        let (due, turn_waker) = (self.due.clone(), self.turn_waker.clone());
         tokio::task::spawn_local(async move {
             tokio::time::sleep(pause).await;
             due.borrow_mut().push(session);
-            bell.ring();
+            turn_waker.wake();
         });
     }
 

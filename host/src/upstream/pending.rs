@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::exchange::Expect;
-use super::gate::Load;
-use super::kept::Kept;
+use super::pipeline_limit::Load;
+use super::replay_buffer::ReplayBuffer;
+use super::reply_matching::Expect;
 use super::ticket::Ticket;
 
 /// Requests of one ticket that wait for their replies.
@@ -32,7 +32,7 @@ impl Pending {
     }
 
     /// The bytes of its first request that is not answered. Those before it are let go, so that it is not searched for twice.
-    pub(super) fn request(&mut self, kept: Option<&Kept>) -> Option<Bytes> {
+    pub(super) fn request(&mut self, kept: Option<&ReplayBuffer>) -> Option<Bytes> {
         let (behind, request) = kept?.from(self.begins).nth(self.done as usize)?;
         self.begins = behind - request.len() as u64;
         self.done = 0;

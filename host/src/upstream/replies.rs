@@ -3,7 +3,7 @@
 use bytes::{Buf, BytesMut};
 
 use super::connection::{Cause, Connection, Payload, Private, Receiver};
-use super::exchange::{Belongs, Expect};
+use super::reply_matching::{Belongs, Expect};
 use crate::buffer::LARGE;
 use crate::cluster::Redirect;
 use crate::resp::Scan;
@@ -187,7 +187,7 @@ impl Connection {
                 Belongs::Finally => {
                     let Some(oldest) = self.pending.front_mut() else { continue };
                     if oldest.expect.is_patient() {
-                        self.pulse.begin();
+                        self.health.begin();
                     }
                     let redirected = self.kept.is_some() && self.parts.is_empty() && Redirect::of(&frame).is_some();
                     let request = if redirected { oldest.request(self.kept.as_ref()) } else { None };

@@ -6,9 +6,9 @@
 use std::str::from_utf8;
 
 use super::connection::{Connection, ConnectionRef, Phase};
+use super::disconnect::Loss;
 use super::discovery::Discovery;
 use super::identity::Own;
-use super::loss::Loss;
 use super::single::Single;
 use crate::chain::vector::Arguments;
 use crate::cluster::SlotMap;
@@ -40,7 +40,7 @@ impl Connection {
     /// The server sends these bytes.
     pub(crate) fn feed(&mut self, bytes: &[u8]) {
         self.input.extend_from_slice(bytes);
-        self.pulse.read += bytes.len() as u64;
+        self.health.read += bytes.len() as u64;
     }
 
     /// The socket breaks.

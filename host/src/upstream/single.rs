@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use super::connection::{ConnectionRef, Receiver};
 use super::dial::{Ready, Servers, learn_commands};
-use super::exchange::Subscriptions;
-use super::gate::{InFlight, Pipelining};
+use super::exclusive_pool::{ExclusivePool, Introduction, PrivateLimits};
 use super::identity::{Greeting, Identity};
-use super::private::{Introduction, PrivateLimits, Privates};
+use super::pipeline_limit::{InFlight, Pipelining};
+use super::reply_matching::Subscriptions;
 use super::server_commands::ServerCommands;
-use super::shared::{Shared, Sharing};
+use super::shared_pool::{Shared, Sharing};
 use crate::cluster::Rewrite;
 use crate::ids::SessionId;
 use crate::net::Remote;
@@ -71,7 +71,7 @@ pub struct Single {
     /// Whether it is connected to before anything is to be sent.
     stays: Cell<bool>,
     shared: Shared,
-    privates: Privates,
+    privates: ExclusivePool,
     request_timeout: Option<Duration>,
     health_interval: Option<Duration>,
     one_by_one: bool,
@@ -104,7 +104,7 @@ impl Single {
             identity: RefCell::new(Rc::new(plan.identity())),
             stays: Cell::new(false),
             shared: Shared::new(servers.clone(), ready.clone(), sharing),
-            privates: Privates::new(servers.clone(), ready.clone(), plan.private),
+            privates: ExclusivePool::new(servers.clone(), ready.clone(), plan.private),
             servers,
             request_timeout: plan.request_timeout,
             health_interval: plan.health_interval,

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::ids::{MessageId, Sequence, SessionId, TrailId};
+use crate::ids::{MessageId, PathId, Sequence, SessionId};
 
 /// The requests that a reply belongs to: one, or several of one session that follow each other.
 #[derive(Clone, Copy, Debug)]
@@ -16,7 +16,7 @@ pub struct Ticket {
     /// How many there are. More than one only without a trail.
     pub count: u32,
     /// What must happen to the response.
-    pub trail: TrailId,
+    pub trail: PathId,
     /// When the turn that carried them began.
     pub since: Instant,
     /// 0, or which part of a request this is that was taken apart, counted from 1.

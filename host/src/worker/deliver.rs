@@ -5,13 +5,13 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::meter::Meter;
-use super::order::{Parked, Stored};
+use super::metrics::WorkerMetrics;
+use super::reply_queue::{Parked, Stored};
 use super::session::{Life, Session};
 use super::sessions::Sessions;
 use crate::buffer::LARGE;
-use crate::chain::{Answer, Kind, Place, Responses, Step, Trails};
-use crate::ids::{MessageId, Sequence, SessionId, TrailId};
+use crate::chain::{Answer, Kind, Place, ResponsePaths, Responses, Step};
+use crate::ids::{MessageId, PathId, Sequence, SessionId};
 use crate::resp::{Protocol, downgrade};
 use crate::routing::{Progress, Pushes, Replies};
 use crate::traffic::By;
@@ -20,8 +20,8 @@ use crate::upstream::{Payload, Ticket};
 /// The parts of a worker that responses are delivered with.
 pub(super) struct Delivery {
     pub(super) sessions: Sessions,
-    pub(super) trails: Trails,
-    pub(super) meter: Meter,
+    pub(super) trails: ResponsePaths,
+    pub(super) metrics: WorkerMetrics,
     /// Responses that go through the chain before they are released, by source.
     pub(super) responses: Vec<Responses>,
     /// When this turn began.
@@ -51,7 +51,7 @@ impl Replies for Delivery {
     }
 
     fn failed(&mut self, count: u32) {
-        self.meter.failed(count);
+        self.metrics.failed(count);
     }
 
     fn push(&mut self, id: SessionId, frame: &[u8], pushes: Option<&Pushes>) {
@@ -60,15 +60,15 @@ impl Replies for Delivery {
         match pushes {
             Some(pushes) => {
                 let trail = self.trails.watched_by(&pushes.watches);
-                session.order.staged = true;
+                session.reply_queue.staged = true;
                 responses.push(id, pushes.id, trail, Kind::Unasked, false, frame);
             }
-            None if session.order.staged => {
-                responses.push(id, MessageId(0), TrailId::NONE, Kind::Several, false, frame);
+            None if session.reply_queue.staged => {
+                responses.push(id, MessageId(0), PathId::NONE, Kind::Several, false, frame);
             }
             None => emit(session, &Body::Seen(frame), Kind::Several, false),
         }
-        self.sessions.note(id);
+        self.sessions.mark_ready(id);
     }
 
     fn stream(&mut self, id: SessionId, bytes: &[u8]) {
@@ -78,16 +78,16 @@ impl Replies for Delivery {
     fn skip(&mut self, ticket: &Ticket) {
         self.trails.discard(ticket.trail);
         if let Some(session) = self.sessions.get(ticket.session) {
-            session.order.release(ticket.count);
+            session.reply_queue.release(ticket.count);
         }
         self.release_parked(ticket.session);
     }
 
-    fn discard(&mut self, trail: TrailId) {
+    fn discard(&mut self, trail: PathId) {
         self.trails.discard(trail);
     }
 
-    fn watches(&self, trail: TrailId) -> Vec<(Place, u64)> {
+    fn watches(&self, trail: PathId) -> Vec<(Place, u64)> {
         self.trails.watches(trail)
     }
 
@@ -101,11 +101,11 @@ impl Replies for Delivery {
         if let Some(session) = self.sessions.get(id) {
             session.life = Life::Gone;
         }
-        self.sessions.note(id);
+        self.sessions.mark_ready(id);
     }
 
     fn wake(&mut self, id: SessionId) {
-        self.sessions.note(id);
+        self.sessions.mark_ready(id);
     }
 
     fn resubscribe_later(&mut self, id: SessionId) {
@@ -114,12 +114,12 @@ impl Replies for Delivery {
 
     #[inline]
     fn issue(&mut self, id: SessionId, count: u32) -> Sequence {
-        self.sessions.get(id).map_or(0, |session| session.order.issue(count))
+        self.sessions.get(id).map_or(0, |session| session.reply_queue.issue(count))
     }
 
     #[inline]
     fn progress(&self, id: SessionId) -> Progress {
-        self.sessions.peek(id).map_or_else(Progress::default, |session| session.order.progress())
+        self.sessions.peek(id).map_or_else(Progress::default, |session| session.reply_queue.progress())
     }
 
     fn found_at(&self, id: SessionId) -> Option<SocketAddr> {
@@ -137,16 +137,16 @@ impl Delivery {
             // No session waits for it any more.
             return self.trails.discard(ticket.trail);
         };
-        let head = session.order.head();
+        let head = session.reply_queue.head();
         if head != ticket.sequence {
             // One that was answered before is answered once.
             if ticket.sequence > head {
-                let bytes = session.order.store(body.bytes(), body.kept());
-                session.order.park(Parked { ticket: *ticket, bytes, kind, foreign });
+                let bytes = session.reply_queue.store(body.bytes(), body.kept());
+                session.reply_queue.park(Parked { ticket: *ticket, bytes, kind, foreign });
             }
             return;
         }
-        self.meter.answered(session.source, ticket.count, self.now - ticket.since);
+        self.metrics.answered(session.source, ticket.count, self.now - ticket.since);
         release(session, &mut self.responses[session.source], ticket, body, kind, foreign);
         self.release_parked(ticket.session);
     }
@@ -155,10 +155,10 @@ impl Delivery {
     fn release_parked(&mut self, session: SessionId) {
         let Some(session) = self.sessions.get(session) else { return };
         let mut stash = None;
-        while let Some(parked) = session.order.unpark() {
-            self.meter.answered(session.source, parked.ticket.count, self.now - parked.ticket.since);
+        while let Some(parked) = session.reply_queue.unpark() {
+            self.metrics.answered(session.source, parked.ticket.count, self.now - parked.ticket.since);
             let responses = &mut self.responses[session.source];
-            let stash = stash.get_or_insert_with(|| session.order.take_stash());
+            let stash = stash.get_or_insert_with(|| session.reply_queue.take_stash());
             let body = match &parked.bytes {
                 Stored::Stash(range) => Body::Seen(stash.get(range.clone()).unwrap_or_default()),
                 Stored::Kept(bytes) => Body::Kept(bytes),
@@ -166,10 +166,10 @@ impl Delivery {
             release(session, responses, &parked.ticket, &body, parked.kind, parked.foreign);
         }
         if let Some(stash) = stash {
-            session.order.give_back(stash);
+            session.reply_queue.give_back(stash);
         }
         let id = session.id;
-        self.sessions.note(id);
+        self.sessions.mark_ready(id);
     }
 
     /// Puts what has come back through the transforms of a source behind what waits to be written.
@@ -181,7 +181,7 @@ impl Delivery {
                 trails.discard(response.trail);
                 continue;
             };
-            session.order.staged = false;
+            session.reply_queue.staged = false;
             if response.kind == Kind::Consumed {
                 continue;
             }
@@ -203,7 +203,7 @@ impl Delivery {
 
 /// Takes the steps that are left of a trail behind the transforms. Returns whether the client does
 /// not want the response.
-fn takes_last_steps(trails: &mut Trails, mut trail: TrailId, bytes: &[u8], foreign: bool) -> bool {
+fn takes_last_steps(trails: &mut ResponsePaths, mut trail: PathId, bytes: &[u8], foreign: bool) -> bool {
     let mut silent = false;
     while let Some((step, below)) = trails.pop(trail) {
         trail = below;
@@ -248,11 +248,11 @@ fn release(
     kind: Kind,
     foreign: bool,
 ) {
-    session.order.release(ticket.count);
-    if ticket.trail.is_none() && !session.order.staged {
+    session.reply_queue.release(ticket.count);
+    if ticket.trail.is_none() && !session.reply_queue.staged {
         return emit(session, body, kind, foreign);
     }
-    session.order.staged = true;
+    session.reply_queue.staged = true;
     // A ticket of several requests has no trail: together they only wait for what is before them.
     let kind = if ticket.count > 1 && kind != Kind::Last { Kind::Several } else { kind };
     match body {

@@ -5,8 +5,8 @@ use sluice_commands::{CommandId, ConnectionNeed, Sets};
 use super::session::{Life, Partial, ReplyMode, Session};
 use crate::buffer::LARGE;
 use crate::chain::vector::Arguments;
-use crate::chain::{Answer, Outcome, Step, Trails, Vector};
-use crate::ids::{MessageId, MessageIds, SessionId, TrailId};
+use crate::chain::{Answer, Outcome, ResponsePaths, Step, Vector};
+use crate::ids::{MessageId, MessageIds, PathId, SessionId};
 use crate::resp::request::Form;
 use crate::resp::{ProtocolError, Scan, inline};
 use crate::traffic::Tap;
@@ -14,7 +14,7 @@ use crate::traffic::Tap;
 /// The parts of a worker that requests are taken in with.
 pub(super) struct Intake<'a> {
     pub(super) vector: &'a mut Vector,
-    pub(super) trails: &'a mut Trails,
+    pub(super) trails: &'a mut ResponsePaths,
     pub(super) ids: &'a mut MessageIds,
     /// Where there is a traffic log.
     pub(super) tap: Option<&'a mut Tap>,
@@ -158,7 +158,7 @@ impl Intake<'_> {
     fn refuse(&mut self, session: &mut Session, error: ProtocolError) {
         tracing::debug!(session = %session.id, %error, "protocol error");
         let answer = Answer::error(&format!("ERR {error}"));
-        self.vector.push_ended(self.ids.issue(), Outcome::Close(Some(answer)), TrailId::NONE);
+        self.vector.push_ended(self.ids.issue(), Outcome::Close(Some(answer)), PathId::NONE);
         session.end();
     }
 
@@ -173,7 +173,7 @@ impl Intake<'_> {
         look.settles
     }
 
-    fn trail(&mut self, below: TrailId, silent: bool) -> TrailId {
+    fn trail(&mut self, below: PathId, silent: bool) -> PathId {
         if silent { self.trails.push(below, Step::Silence) } else { below }
     }
 }
@@ -182,16 +182,16 @@ impl Intake<'_> {
 #[inline]
 fn log(
     tap: &mut Option<&mut Tap>,
-    trails: &mut Trails,
+    trails: &mut ResponsePaths,
     session: SessionId,
     id: MessageId,
     command: CommandId,
     arguments: &Arguments<'_>,
     bytes: usize,
-) -> TrailId {
+) -> PathId {
     match tap.as_mut().and_then(|tap| tap.choose(session, id, command, arguments, bytes)) {
-        None => TrailId::NONE,
-        Some(entry) => trails.push(TrailId::NONE, Step::Log(entry)),
+        None => PathId::NONE,
+        Some(entry) => trails.push(PathId::NONE, Step::Log(entry)),
     }
 }
 

@@ -7,18 +7,18 @@
 //! ```
 //!
 //! The task of a session reads its socket, finds the requests and adds them to the vector of its source. The first to do so rings the
-//! bell, which puts the turn at the end of the run queue: it runs when all sessions that were ready have read. The turn never waits
+//! turn_waker, which puts the turn at the end of the run queue: it runs when all sessions that were ready have read. The turn never waits
 //! and never leaves anything half done, so no other task ever sees a worker in the middle of one.
 
+mod connection_counts;
 mod deliver;
 mod directory;
 mod intake;
-mod meter;
-mod order;
+mod metrics;
 mod plan;
-mod population;
 mod proxy;
 mod reader;
+mod reply_queue;
 mod session;
 mod sessions;
 mod swap;
@@ -36,18 +36,18 @@ pub use plan::{ChainPlan, OutputLimits, SessionLimits, SourcePlan};
 pub use proxy::{Proxy, StartError};
 pub use swap::Swapper;
 
-use crate::bell::Bell;
-use crate::chain::{Chain, Responses, Trails, Vector};
+use crate::chain::{Chain, ResponsePaths, Responses, Vector};
 use crate::ids::{MessageIds, SessionId};
 use crate::net::{Client, Incoming, ListenPlan, Peer, Refusal};
 use crate::plugin::SessionDirectory;
 use crate::routing::{self, Clients, Routes};
 use crate::traffic::{Log, Tap};
+use crate::turn_waker::TurnWaker;
 use crate::upstream::{ConnectionRef, Ready};
+use connection_counts::ConnectionCounts;
 use deliver::Delivery;
 use directory::Directory;
-use meter::Meter;
-use population::Population;
+use metrics::WorkerMetrics;
 use reader::Reader;
 use session::Session;
 use sessions::Sessions;
@@ -65,7 +65,7 @@ pub(crate) struct Worker {
     delivery: Delivery,
     ids: MessageIds,
     directory: Rc<Directory>,
-    bell: Rc<Bell>,
+    turn_waker: Rc<TurnWaker>,
     ready: Rc<Ready>,
     /// The memory of the list of connections that have brought something.
     received: Vec<ConnectionRef>,
@@ -74,7 +74,7 @@ pub(crate) struct Worker {
     /// Counts ticks.
     ticks: u32,
     /// Where it is told what to do.
-    orders: WeakUnboundedSender<Order>,
+    commands: WeakUnboundedSender<WorkerCommand>,
     /// Once it drains: to be told when no session is left.
     drained: Option<Arc<tokio::sync::Notify>>,
 }
@@ -84,7 +84,7 @@ struct Source {
     name: Arc<str>,
     listen: Arc<ListenPlan>,
     limits: Rc<SessionLimits>,
-    sessions: Arc<Population>,
+    sessions: Arc<ConnectionCounts>,
     /// What clients have sent and the next turn will carry.
     inbox: Vector,
     chain: Chain,
@@ -97,7 +97,7 @@ struct Source {
 }
 
 /// What a worker is told.
-enum Order {
+enum WorkerCommand {
     /// A client has connected to the source at this position.
     Serve(Incoming, usize),
     /// Disconnect a client.
@@ -113,25 +113,25 @@ enum Order {
 /// What a worker is made of.
 struct WorkerPlan {
     index: usize,
-    sources: Vec<(SourcePlan, Arc<Population>)>,
+    sources: Vec<(SourcePlan, Arc<ConnectionCounts>)>,
     /// The traffic log of each source.
     logs: Vec<Option<Log>>,
     /// The clients of all workers.
     clients: Arc<Clients>,
     /// Where it is told what to do.
-    orders: WeakUnboundedSender<Order>,
+    commands: WeakUnboundedSender<WorkerCommand>,
 }
 
 impl Worker {
     /// Make a worker; must be called inside of its runtime.
     fn new(plan: WorkerPlan) -> Self {
-        let bell = Rc::new(Bell::default());
-        let ready = Rc::new(Ready::new(bell.clone()));
+        let turn_waker = Rc::new(TurnWaker::default());
+        let ready = Rc::new(Ready::new(turn_waker.clone()));
         let directory = Rc::new(Directory::default());
         let number = plan.index as u8;
-        let meter = Meter::new(number, plan.sources.iter().map(|(source, _)| source.name.clone()));
+        let metrics = WorkerMetrics::new(number, plan.sources.iter().map(|(source, _)| source.name.clone()));
         let visible: Rc<dyn SessionDirectory> = directory.clone();
-        let sinks = plan.sources.iter().map(|(source, _)| routing::sink(&source.sink, &ready, &bell)).collect();
+        let sinks = plan.sources.iter().map(|(source, _)| routing::sink(&source.sink, &ready, &turn_waker)).collect();
         let responses = plan.sources.iter().map(|_| Responses::default()).collect();
         let sessions = Sessions::of_worker(number);
         let sources = plan
@@ -161,11 +161,11 @@ impl Worker {
             index: plan.index,
             sources,
             routes: Routes::new(sinks, plan.clients),
-            orders: plan.orders,
-            delivery: Delivery { sessions, trails: Trails::default(), meter, responses, now: Instant::now() },
+            commands: plan.commands,
+            delivery: Delivery { sessions, trails: ResponsePaths::default(), metrics, responses, now: Instant::now() },
             ids: MessageIds::of_worker(number),
             directory,
-            bell,
+            turn_waker,
             ready,
             received: Vec::new(),
             congested: false,
@@ -175,14 +175,14 @@ impl Worker {
     }
 
     /// Do as told until there is nothing left to do.
-    async fn run(plan: WorkerPlan, mut orders: UnboundedReceiver<Order>) {
+    async fn run(plan: WorkerPlan, mut commands: UnboundedReceiver<WorkerCommand>) {
         let worker = Rc::new(RefCell::new(Self::new(plan)));
-        let bell = worker.borrow().bell.clone();
+        let turn_waker = worker.borrow().turn_waker.clone();
         let mut turns = tokio::task::spawn_local({
             let worker = worker.clone();
             async move {
                 loop {
-                    poll_fn(|context| bell.poll_heard(context)).await;
+                    poll_fn(|context| turn_waker.poll_woken(context)).await;
                     // One more look at the sockets before the turn: what has arrived meanwhile shares its writes and its crossings, which
                     // cost more than the look.
                     tokio::task::yield_now().await;
@@ -201,12 +201,12 @@ impl Worker {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                order = orders.recv() => match order {
-                    Some(Order::Serve(incoming, source)) => Self::serve(&worker, incoming, source),
-                    Some(Order::HangUp(id)) => worker.borrow_mut().hang_up(id),
-                    Some(Order::Swap(swap)) => worker.borrow_mut().swap(&swap),
-                    Some(Order::Drain) => worker.borrow_mut().drain(drained.clone()),
-                    Some(Order::Stop) | None => break,
+                command = commands.recv() => match command {
+                    Some(WorkerCommand::Serve(incoming, source)) => Self::serve(&worker, incoming, source),
+                    Some(WorkerCommand::HangUp(id)) => worker.borrow_mut().hang_up(id),
+                    Some(WorkerCommand::Swap(swap)) => worker.borrow_mut().swap(&swap),
+                    Some(WorkerCommand::Drain) => worker.borrow_mut().drain(drained.clone()),
+                    Some(WorkerCommand::Stop) | None => break,
                 },
                 () = drained.notified() => break,
                 // It never ends by itself: the worker has failed, and says so by ending with it.
@@ -239,12 +239,12 @@ impl Worker {
         let source = &this.sources[at];
         let (reader, writer) = client.stream.split();
         let (limits, routes) = (source.limits.clone(), &mut this.routes);
-        let orders = this.orders.clone();
+        let commands = this.commands.clone();
         let id = this.delivery.sessions.add(|id| {
             let hang_up = move || {
-                if let Some(orders) = orders.upgrade() {
+                if let Some(commands) = commands.upgrade() {
                     // A worker that has ended has no clients.
-                    let _ = orders.send(Order::HangUp(id));
+                    let _ = commands.send(WorkerCommand::HangUp(id));
                 }
             };
             Session::new(id, at, limits, writer, routes.add(id, at, Box::new(hang_up)))
@@ -254,7 +254,7 @@ impl Worker {
         }
         if this.drained.is_some() {
             this.end(id);
-            this.bell.ring();
+            this.turn_waker.wake();
         }
         Reader::new(worker.clone(), id, reader)
     }
@@ -276,7 +276,7 @@ impl Worker {
         for id in self.delivery.sessions.ids() {
             self.end(id);
         }
-        self.bell.ring();
+        self.turn_waker.wake();
     }
 
     /// Disconnects a client, whatever is in flight.
@@ -284,14 +284,14 @@ impl Worker {
         if let Some(session) = self.delivery.sessions.get(id) {
             session.life = session::Life::Gone;
         }
-        self.delivery.sessions.note(id);
-        self.bell.ring();
+        self.delivery.sessions.mark_ready(id);
+        self.turn_waker.wake();
     }
 
     fn end(&mut self, id: SessionId) {
         if let Some(session) = self.delivery.sessions.get(id) {
             session.end();
         }
-        self.delivery.sessions.note(id);
+        self.delivery.sessions.mark_ready(id);
     }
 }

@@ -9,16 +9,16 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc::{UnboundedSender, WeakUnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
-use super::population::{Population, Workers};
+use super::connection_counts::{ConnectionCounts, Workers};
 use super::swap::Swapper;
-use super::{Order, SourcePlan, Worker, WorkerPlan};
+use super::{SourcePlan, Worker, WorkerCommand, WorkerPlan};
 use crate::net::{Address, Incoming, Listener};
 use crate::routing::Clients;
 use crate::traffic::{OpenError, Writers};
 
 /// A running proxy. Dropping it ends it at once; [`Proxy::shutdown`] lets it finish.
 pub struct Proxy {
-    workers: Vec<(UnboundedSender<Order>, JoinHandle<()>)>,
+    workers: Vec<(UnboundedSender<WorkerCommand>, JoinHandle<()>)>,
     /// Told when no more clients are to be accepted.
     closing: watch::Sender<bool>,
     acceptor: Option<JoinHandle<()>>,
@@ -59,9 +59,9 @@ const MOST_WORKERS: usize = 256;
 const TASKS_BEFORE_EVENTS: u32 = 256;
 
 /// What the acceptor knows of a source.
-struct Gate {
-    source: usize,
-    population: Arc<Population>,
+struct SourceHandle {
+    position: usize,
+    counts: Arc<ConnectionCounts>,
     name: Arc<str>,
 }
 
@@ -86,24 +86,24 @@ impl Proxy {
             })?;
             let log = source.traffic_log.as_ref().map(|plan| traffic.open(plan)).transpose();
             logs.push(log.map_err(|error| StartError::TrafficLog { source_name: source.name.to_string(), error })?);
-            let population = Population::new(&source.name, source.connection_limit, &everybody);
-            let gate = Gate { source: at, population: population.clone(), name: source.name.clone() };
-            listeners.push((socket, gate));
-            plans.push((source, population));
+            let counts = ConnectionCounts::new(&source.name, source.connection_limit, &everybody);
+            let handle = SourceHandle { position: at, counts: counts.clone(), name: source.name.clone() };
+            listeners.push((socket, handle));
+            plans.push((source, counts));
         }
         let (closing, closed) = watch::channel(false);
         let mut proxy = Self { workers: Vec::new(), closing, acceptor: None, traffic };
         let clients = Arc::new(Clients::default());
         for index in 0..count {
             let (sources, logs, clients) = (plans.clone(), logs.clone(), clients.clone());
-            let worker = start_worker(|orders| WorkerPlan { index, sources, logs, clients, orders })?;
+            let worker = start_worker(|commands| WorkerPlan { index, sources, logs, clients, commands })?;
             proxy.workers.push(worker);
         }
-        for (listener, gate) in &listeners {
-            tracing::info!(source = &*gate.name, address = %listener.address(), "listening");
+        for (listener, source) in &listeners {
+            tracing::info!(source = &*source.name, address = %listener.address(), "listening");
         }
-        let orders = proxy.workers.iter().map(|(orders, _)| orders.clone()).collect();
-        proxy.acceptor = Some(start_acceptor(listeners, orders, closed)?);
+        let commands = proxy.workers.iter().map(|(commands, _)| commands.clone()).collect();
+        proxy.acceptor = Some(start_acceptor(listeners, commands, closed)?);
         Ok(proxy)
     }
 
@@ -115,15 +115,15 @@ impl Proxy {
         if let Some(acceptor) = self.acceptor.take() {
             let _ = acceptor.join();
         }
-        for (orders, _) in &self.workers {
-            let _ = orders.send(Order::Drain);
+        for (commands, _) in &self.workers {
+            let _ = commands.send(WorkerCommand::Drain);
         }
         while Instant::now() < deadline && !self.workers.iter().all(|(_, thread)| thread.is_finished()) {
             std::thread::sleep(Duration::from_millis(5));
         }
         let answered = self.workers.iter().all(|(_, thread)| thread.is_finished());
-        for (orders, _) in &self.workers {
-            let _ = orders.send(Order::Stop);
+        for (commands, _) in &self.workers {
+            let _ = commands.send(WorkerCommand::Stop);
         }
         for (_, thread) in self.workers.drain(..) {
             let _ = thread.join();
@@ -133,7 +133,7 @@ impl Proxy {
 
     /// What gives its sources other chains while they run. It does not keep the proxy alive.
     pub fn swapper(&self) -> Swapper {
-        Swapper::new(self.workers.iter().map(|(orders, _)| orders.downgrade()).collect())
+        Swapper::new(self.workers.iter().map(|(commands, _)| commands.downgrade()).collect())
     }
 
     /// Open the files of traffic logs again, after they have been moved away.
@@ -149,9 +149,9 @@ impl Proxy {
 
 /// Starts a worker. `plan`: what it is made of, given where it is told what to do.
 fn start_worker(
-    plan: impl FnOnce(WeakUnboundedSender<Order>) -> WorkerPlan,
-) -> io::Result<(UnboundedSender<Order>, JoinHandle<()>)> {
-    let (sender, orders) = unbounded_channel();
+    plan: impl FnOnce(WeakUnboundedSender<WorkerCommand>) -> WorkerPlan,
+) -> io::Result<(UnboundedSender<WorkerCommand>, JoinHandle<()>)> {
+    let (sender, commands) = unbounded_channel();
     let plan = plan(sender.downgrade());
     // The runtime stays on the thread that it is made on; whether it could be made is what the caller waits for.
     let (made, result) = std::sync::mpsc::sync_channel(1);
@@ -163,7 +163,7 @@ fn start_worker(
         match runtime {
             Ok(runtime) => {
                 let _ = made.send(Ok(()));
-                runtime.block_on(Worker::run(plan, orders));
+                runtime.block_on(Worker::run(plan, commands));
             }
             Err(error) => {
                 let _ = made.send(Err(error));
@@ -175,16 +175,16 @@ fn start_worker(
 }
 
 fn start_acceptor(
-    listeners: Vec<(Listener, Gate)>,
-    workers: Vec<UnboundedSender<Order>>,
+    listeners: Vec<(Listener, SourceHandle)>,
+    workers: Vec<UnboundedSender<WorkerCommand>>,
     closed: watch::Receiver<bool>,
 ) -> io::Result<JoinHandle<()>> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new().name("acceptor".to_owned()).spawn(move || {
         runtime.block_on(async move {
             let mut tasks = tokio::task::JoinSet::new();
-            for (listener, gate) in listeners {
-                tasks.spawn(accept(listener, gate, workers.clone(), closed.clone()));
+            for (listener, source) in listeners {
+                tasks.spawn(accept(listener, source, workers.clone(), closed.clone()));
             }
             tasks.join_all().await;
         });
@@ -193,13 +193,13 @@ fn start_acceptor(
 
 async fn accept(
     listener: Listener,
-    gate: Gate,
-    workers: Vec<UnboundedSender<Order>>,
+    source: SourceHandle,
+    workers: Vec<UnboundedSender<WorkerCommand>>,
     mut closed: watch::Receiver<bool>,
 ) {
     let acceptor = match listener.into_acceptor() {
         Ok(acceptor) => acceptor,
-        Err(error) => return tracing::error!(source = &*gate.name, %error, "cannot accept clients"),
+        Err(error) => return tracing::error!(source = &*source.name, %error, "cannot accept clients"),
     };
     loop {
         let accepted = tokio::select! {
@@ -210,25 +210,25 @@ async fn accept(
             Ok(incoming) => incoming,
             Err(error) => {
                 // Out of file descriptors, most likely: they come back when clients leave.
-                tracing::warn!(source = &*gate.name, %error, "cannot accept a client");
+                tracing::warn!(source = &*source.name, %error, "cannot accept a client");
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }
         };
-        match gate.population.enter() {
+        match source.counts.enter() {
             Some(worker) => {
-                if workers[worker].send(Order::Serve(incoming, gate.source)).is_err() {
-                    gate.population.leave(worker);
+                if workers[worker].send(WorkerCommand::Serve(incoming, source.position)).is_err() {
+                    source.counts.leave(worker);
                 }
             }
-            None => refuse(&gate, incoming),
+            None => refuse(&source, incoming),
         }
     }
 }
 
 /// There are as many clients as there may be: say so as the server does.
-fn refuse(gate: &Gate, incoming: Incoming) {
-    tracing::warn!(source = &*gate.name, peer = %incoming.peer, "refused: the source has as many clients as its connection_limit allows");
-    metrics::counter!("sluice_sessions_refused_total", "source" => gate.name.to_string()).increment(1);
+fn refuse(source: &SourceHandle, incoming: Incoming) {
+    tracing::warn!(source = &*source.name, peer = %incoming.peer, "refused: the source has as many clients as its connection_limit allows");
+    metrics::counter!("sluice_sessions_refused_total", "source" => source.name.to_string()).increment(1);
     incoming.refuse(b"-ERR max number of clients reached\r\n");
 }

@@ -49,7 +49,7 @@ impl Reader {
     /// Ready when the session is over.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let worker = &mut *self.worker.borrow_mut();
-        let Worker { delivery: Delivery { sessions, trails, .. }, sources, ids, bell, .. } = worker;
+        let Worker { delivery: Delivery { sessions, trails, .. }, sources, ids, turn_waker, .. } = worker;
         let Some(session) = sessions.get(self.session) else { return Poll::Ready(()) };
         let source = &mut sources[session.source];
         session.sleep(context.waker());
@@ -60,8 +60,8 @@ impl Reader {
                     session.flush();
                     if !session.blocked {
                         // The turn closes it or lets it be read from again, as the case may be.
-                        sessions.note(self.session);
-                        bell.ring();
+                        sessions.mark_ready(self.session);
+                        turn_waker.wake();
                         break;
                     }
                 }
@@ -82,7 +82,7 @@ impl Reader {
         if let Some(held) = session.partial.take_if(|partial| partial.needed == 0) {
             let start = intake.vector.arena_mut().append(&held.bytes);
             intake.arrived(session, start);
-            bell.ring();
+            turn_waker.wake();
             // What the socket has, after the turn.
             context.waker().wake_by_ref();
             return Poll::Pending;
@@ -101,9 +101,9 @@ impl Reader {
             Poll::Ready(Read::Broken) => session.life = Life::Gone,
         }
         if session.life != Life::Open {
-            sessions.note(self.session);
+            sessions.mark_ready(self.session);
         }
-        bell.ring();
+        turn_waker.wake();
         // If there is more, after the turn.
         if self.socket.poll_read_ready(context).is_ready() {
             context.waker().wake_by_ref();

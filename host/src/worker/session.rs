@@ -18,8 +18,8 @@ use std::time::Instant;
 
 use bytes::BytesMut;
 
-use super::order::Order;
 use super::plan::{OutputLimits, SessionLimits};
+use super::reply_queue::ReplyQueue;
 use crate::buffer::{Flush, Outbox};
 use crate::ids::{Sequence, SessionId};
 use crate::net::WriteHalf;
@@ -45,7 +45,7 @@ pub(super) struct Session {
     pub(super) life: Life,
     /// Whether its last reply has been released: nothing may follow it.
     mute: bool,
-    pub(super) order: Order,
+    pub(super) reply_queue: ReplyQueue,
     /// How many bytes each read in flight has brought, with the sequence behind its last request.
     reads: VecDeque<(Sequence, usize)>,
     /// The sum of `reads` and of what the turn has not taken yet.
@@ -63,7 +63,7 @@ pub(super) struct Session {
     /// The task that reads, while it waits for the turn to let it go on.
     task: Option<Waker>,
     /// Whether it is on the turn's list of sessions to look at.
-    pub(super) noted: bool,
+    pub(super) ready: bool,
 }
 
 /// Measures how long a session has been in a state that has a time limit.
@@ -127,7 +127,7 @@ impl Session {
             blocked: false,
             life: Life::Open,
             mute: false,
-            order: Order::default(),
+            reply_queue: ReplyQueue::default(),
             reads: VecDeque::new(),
             in_flight: 0,
             partial: None,
@@ -137,7 +137,7 @@ impl Session {
             replies: ReplyMode::On,
             watch: Stopwatch::default(),
             task: None,
-            noted: false,
+            ready: false,
         }
     }
 
@@ -156,13 +156,13 @@ impl Session {
 
     /// So many bytes of requests have been sent on: they are in flight until everything issued so far is answered.
     pub(super) fn sent(&mut self, bytes: usize) {
-        self.reads.push_back((self.order.issued(), bytes));
+        self.reads.push_back((self.reply_queue.issued(), bytes));
     }
 
     /// Take what was answered out of the count of bytes in flight.
     pub(super) fn settle_reads(&mut self) {
         while let Some(&(behind, bytes)) = self.reads.front()
-            && behind <= self.order.head()
+            && behind <= self.reply_queue.head()
         {
             self.reads.pop_front();
             self.in_flight = self.in_flight.saturating_sub(bytes);
@@ -209,17 +209,17 @@ impl Session {
             self.cut_off();
         }
         // Nobody looks at what it sends while it is not read from. One that is still being answered may have finished sending, no more.
-        let (head, ended) = (self.order.head(), !self.may_read() && self.socket.has_ended());
+        let (head, ended) = (self.reply_queue.head(), !self.may_read() && self.socket.has_ended());
         self.finished |= ended && self.watch.ended == Some(head);
         self.watch.ended = ended.then_some(head);
         // The server closes the sessions of a user that it does not know any more; these have no connection of their own that it could close.
-        if route.is_refused() && self.order.is_idle() {
+        if route.is_refused() && self.reply_queue.is_idle() {
             tracing::warn!(session = %self.id, "closed: the server does not accept its user any more");
             self.end();
         }
         let Some(idle) = self.limits.idle else { return };
-        let doing = self.order.issued() + self.partial.as_ref().map_or(0, |partial| partial.bytes.len() as u64);
-        if self.watch.done != doing || route.listens() || !self.order.is_idle() {
+        let doing = self.reply_queue.issued() + self.partial.as_ref().map_or(0, |partial| partial.bytes.len() as u64);
+        if self.watch.done != doing || route.listens() || !self.reply_queue.is_idle() {
             (self.watch.done, self.watch.idle) = (doing, None);
         } else if now - *self.watch.idle.get_or_insert(now) > idle && self.life == Life::Open {
             tracing::debug!(session = %self.id, "closed: idle for longer than idle_timeout");
@@ -246,7 +246,7 @@ impl Session {
 
     /// Goes on behind a request that may have changed who it is, once everything is answered.
     pub(super) fn settle(&mut self) {
-        self.settling &= !self.order.is_idle();
+        self.settling &= !self.reply_queue.is_idle();
     }
 
     /// Who it is.
@@ -287,7 +287,7 @@ impl Session {
     pub(super) fn is_over(&self) -> bool {
         match self.life {
             Life::Open => false,
-            Life::Ending => (self.mute || self.order.is_idle()) && self.out.is_empty(),
+            Life::Ending => (self.mute || self.reply_queue.is_idle()) && self.out.is_empty(),
             Life::Gone => true,
         }
     }

@@ -15,14 +15,14 @@ pub(super) struct Sessions {
     count: u32,
     places: Slab<Session>,
     /// Sessions to be looked at at the end of the turn: to be written to, to be read from again, or to be removed.
-    noted: Vec<SessionId>,
+    ready: Vec<SessionId>,
     /// Sessions to be subscribed again, in a while.
     later: Vec<SessionId>,
 }
 
 impl Sessions {
     pub(super) fn of_worker(worker: u8) -> Self {
-        Self { worker, count: 0, places: Slab::new(), noted: Vec::new(), later: Vec::new() }
+        Self { worker, count: 0, places: Slab::new(), ready: Vec::new(), later: Vec::new() }
     }
 
     pub(super) fn add(&mut self, make: impl FnOnce(SessionId) -> Session) -> SessionId {
@@ -59,12 +59,12 @@ impl Sessions {
 
     /// Have the turn look at a session when all else is done.
     #[inline]
-    pub(super) fn note(&mut self, id: SessionId) {
+    pub(super) fn mark_ready(&mut self, id: SessionId) {
         if let Some(session) = self.places.get_mut(id.place()).filter(|session| session.id == id)
-            && !session.noted
+            && !session.ready
         {
-            session.noted = true;
-            self.noted.push(id);
+            session.ready = true;
+            self.ready.push(id);
         }
     }
 
@@ -73,9 +73,9 @@ impl Sessions {
         for (_, session) in &mut self.places {
             let Some(route) = routes.get(session.id) else { continue };
             session.supervise(now, route);
-            if (session.life != Life::Open || session.finished) && !session.noted {
-                session.noted = true;
-                self.noted.push(session.id);
+            if (session.life != Life::Open || session.finished) && !session.ready {
+                session.ready = true;
+                self.ready.push(session.id);
             }
         }
     }
@@ -91,20 +91,20 @@ impl Sessions {
     }
 
     /// Whether there is any session to look at.
-    pub(super) fn has_noted(&self) -> bool {
-        !self.noted.is_empty()
+    pub(super) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
     }
 
-    /// The sessions that were noted. Give the list back to [`Sessions::give_back`].
-    pub(super) fn take_noted(&mut self) -> Vec<SessionId> {
-        std::mem::take(&mut self.noted)
+    /// The sessions that were ready. Give the list back to [`Sessions::give_back`].
+    pub(super) fn take_ready(&mut self) -> Vec<SessionId> {
+        std::mem::take(&mut self.ready)
     }
 
     /// Keep the memory of a list, unless another one was begun.
     pub(super) fn give_back(&mut self, mut list: Vec<SessionId>) {
-        if self.noted.is_empty() {
+        if self.ready.is_empty() {
             list.clear();
-            self.noted = list;
+            self.ready = list;
         }
     }
 }

@@ -9,13 +9,13 @@ use std::sync::mpsc;
 
 use tokio::sync::mpsc::WeakUnboundedSender;
 
-use super::{ChainPlan, Order, Worker};
+use super::{ChainPlan, Worker, WorkerCommand};
 use crate::plugin::SessionDirectory;
 
 /// Gives the sources of a running proxy other chains.
 #[derive(Clone)]
 pub struct Swapper {
-    workers: Vec<WeakUnboundedSender<Order>>,
+    workers: Vec<WeakUnboundedSender<WorkerCommand>>,
 }
 
 /// What a worker is told of other chains.
@@ -25,7 +25,7 @@ pub(super) struct Swap {
 }
 
 impl Swapper {
-    pub(super) fn new(workers: Vec<WeakUnboundedSender<Order>>) -> Self {
+    pub(super) fn new(workers: Vec<WeakUnboundedSender<WorkerCommand>>) -> Self {
         Self { workers }
     }
 
@@ -38,7 +38,7 @@ impl Swapper {
         let (done, all) = mpsc::channel();
         for worker in self.workers.iter().filter_map(WeakUnboundedSender::upgrade) {
             // One that has ended drops it, and is not counted.
-            let _ = worker.send(Order::Swap(Swap { chains: chains.clone(), done: done.clone() }));
+            let _ = worker.send(WorkerCommand::Swap(Swap { chains: chains.clone(), done: done.clone() }));
         }
         drop(done);
         all.iter().count() == self.workers.len()

@@ -15,27 +15,27 @@ impl Worker {
         let now = Instant::now();
         self.delivery.now = now;
         self.receive();
-        self.note_due();
+        self.mark_due();
         for source in 0..self.sources.len() {
             self.requests(source);
         }
         self.returns();
-        self.look_at_noted();
+        self.poll_ready();
         // Sessions may have been answered while they were looked at: that goes through the
         // transforms too.
-        while self.note_answered() {
+        while self.mark_answered() {
             self.returns();
-            self.look_at_noted();
+            self.poll_ready();
         }
-        self.delivery.meter.turn(now);
+        self.delivery.metrics.turn(now);
     }
 
     /// Has the sessions looked at whose responses are still to go through the transforms. Returns
     /// whether there are any.
-    fn note_answered(&mut self) -> bool {
+    fn mark_answered(&mut self) -> bool {
         let super::Delivery { sessions, responses, .. } = &mut self.delivery;
         let staged = responses.iter().flat_map(|responses| responses.list());
-        staged.map(|response| sessions.note(response.session)).count() > 0
+        staged.map(|response| sessions.mark_ready(response.session)).count() > 0
     }
 
     /// The routes of its sessions, with whom they answer to.
@@ -62,10 +62,10 @@ impl Worker {
     }
 
     /// Looks at the sessions that wanted to wait for a while.
-    fn note_due(&mut self) {
+    fn mark_due(&mut self) {
         for source in 0..self.sources.len() {
             let due = self.routes.sink(source).take_due();
-            due.into_iter().for_each(|session| self.delivery.sessions.note(session));
+            due.into_iter().for_each(|session| self.delivery.sessions.mark_ready(session));
         }
     }
 
@@ -84,8 +84,8 @@ impl Worker {
         if self.ticks.is_multiple_of(TICKS_A_SECOND) {
             self.delivery.sessions.supervise(now, &mut self.routes);
         }
-        if self.delivery.sessions.has_noted() {
-            self.bell.ring();
+        if self.delivery.sessions.has_ready() {
+            self.turn_waker.wake();
         }
     }
 
@@ -97,7 +97,7 @@ impl Worker {
             source.inbox.clear();
             return;
         }
-        self.delivery.meter.vector(at, source.inbox.len());
+        self.delivery.metrics.vector(at, source.inbox.len());
         source.chain.requests(&mut source.inbox, &mut self.delivery.trails, &mut self.ids);
         self.route(at);
         // Upstreams first: they have work to do while the clients are written to.
@@ -120,7 +120,7 @@ impl Worker {
             if let Some(session) = self.delivery.sessions.get(run.session) {
                 session.sent(run.bytes);
             }
-            self.delivery.sessions.note(run.session);
+            self.delivery.sessions.mark_ready(run.session);
         }
         vector.clear();
         self.sources[source].inbox = vector;
@@ -161,22 +161,22 @@ impl Worker {
     }
 
     /// Writes to the sessions for which there is something, and sees what else has become of them.
-    fn look_at_noted(&mut self) {
+    fn poll_ready(&mut self) {
         loop {
-            let noted = self.delivery.sessions.take_noted();
-            if noted.is_empty() {
-                return self.delivery.sessions.give_back(noted);
+            let ready = self.delivery.sessions.take_ready();
+            if ready.is_empty() {
+                return self.delivery.sessions.give_back(ready);
             }
-            for &id in &noted {
-                self.look_at(id);
+            for &id in &ready {
+                self.poll(id);
             }
-            self.delivery.sessions.give_back(noted);
+            self.delivery.sessions.give_back(ready);
         }
     }
 
-    fn look_at(&mut self, id: SessionId) {
+    fn poll(&mut self, id: SessionId) {
         let Some(session) = self.delivery.sessions.get(id) else { return };
-        session.noted = false;
+        session.ready = false;
         let could_read = session.may_read();
         session.settle_reads();
         session.settle();
@@ -208,7 +208,7 @@ impl Worker {
         let Some(mut session) = self.delivery.sessions.remove(id) else { return };
         session.life = Life::Gone;
         session.wake();
-        for parked in session.order.take_parked() {
+        for parked in session.reply_queue.take_parked() {
             self.delivery.trails.discard(parked.ticket.trail);
         }
         self.directory.remove(id);

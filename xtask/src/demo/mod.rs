@@ -13,7 +13,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use self::script::{SCRIPT, Step};
-use self::witness::Witness;
+use self::witness::Observer;
 use crate::daemon::{self, Daemon};
 use crate::resp::Connection;
 use crate::workspace::Workspace;
@@ -48,7 +48,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     println!("RequestLogger, KeyPrefix and MemoryStore are WebAssembly components, each in a sandbox of its own.\n");
 
     let mut connection = Connection::open(address)?;
-    let mut witness = Witness::default();
+    let mut witness = Observer::default();
     for (number, step) in SCRIPT.iter().enumerate() {
         show(step, &mut connection, &mut witness, &daemon)
             .with_context(|| format!("step {} of the demo", number + 1))?;
@@ -64,7 +64,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
 }
 
 /// One write with the step's commands, and what became of each.
-fn show(step: &Step, connection: &mut Connection, witness: &mut Witness, daemon: &Daemon) -> Result<()> {
+fn show(step: &Step, connection: &mut Connection, witness: &mut Observer, daemon: &Daemon) -> Result<()> {
     let commands: Vec<_> = step.iter().map(|line| line.command).collect();
     let replies = connection.pipeline(&commands)?;
     let seen = witness.wait_for(commands.len(), || daemon.log())?;

@@ -12,7 +12,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Reads on from where it stopped.
 #[derive(Default)]
-pub(super) struct Witness {
+pub(super) struct Observer {
     read: usize,
 }
 
@@ -25,7 +25,7 @@ pub(super) struct Seen {
     pub(super) after: String,
 }
 
-impl Witness {
+impl Observer {
     /// Wait until the log holds the next `count` requests at both loggers.
     pub(super) fn wait_for(&mut self, count: usize, log: impl Fn() -> String) -> Result<Vec<Seen>> {
         let deadline = Instant::now() + LIMIT;
@@ -89,7 +89,7 @@ mod tests {
             line(2, r#"get arguments=2 keys=1 bytes=6 values=["p:b"]"#),
         ]
         .join("\n");
-        let mut witness = Witness::default();
+        let mut witness = Observer::default();
         for key in ["a", "b"] {
             let seen = witness.wait_for(1, || log.clone()).unwrap();
             let expected = Seen { before: format!("get [\"{key}\"]"), after: format!("get [\"p:{key}\"]") };

@@ -18,7 +18,7 @@ use super::retry::{Retry, Verdict, unreachable};
 use super::route::ClusterRoute;
 use crate::chain::{Answer, Frame, Kind};
 use crate::cluster::Target;
-use crate::ids::{Sequence, SessionId, TrailId};
+use crate::ids::{PathId, Sequence, SessionId};
 use crate::upstream::{Cluster, ClusterNode, Expect, Failure, NodeView, Payload, Ticket};
 
 /// A session at work with its cluster.
@@ -260,7 +260,7 @@ impl<'a, R: Replies> Dispatch<'a, R> {
         let now = self.replies.now();
         let mut link = self.route.link(node).ok_or(Failure::NotSent)?.borrow_mut();
         if request.retry.as_ref().is_some_and(|retry| retry.asks(view)) {
-            let own = Ticket { session: SessionId::NOBODY, trail: TrailId::NONE, ..request.ticket };
+            let own = Ticket { session: SessionId::NOBODY, trail: PathId::NONE, ..request.ticket };
             link.send(own, b"*1\r\n$6\r\nASKING\r\n", Expect::One, now)?;
         }
         link.send_bytes(request.ticket, request.frame.clone(), request.info.expect, now)

@@ -80,7 +80,7 @@ impl<R: Replies> Dispatch<'_, R> {
             identity: &setup.identity,
             profile: &state.profile,
             ids: &self.flow.client.servers,
-            whatever: setup.ignore_handshake_errors,
+            ignore_handshake_errors: setup.ignore_handshake_errors,
             opening,
         };
         let first = self.granted.is_some_and(|granted| Rc::ptr_eq(granted, node));

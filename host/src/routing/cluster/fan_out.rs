@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::subscriptions::confirmations;
 use crate::cluster::{Leg, Merge, Part, Slot, Target, VirtualNode, random_key};
-use crate::ids::TrailId;
+use crate::ids::PathId;
 use crate::upstream::{NodeView, Ticket};
 
 /// A request that was taken apart.
@@ -93,7 +93,7 @@ impl FanOut {
     }
 
     /// What must happen to the response to the whole.
-    pub(super) fn trail(self) -> TrailId {
+    pub(super) fn trail(self) -> PathId {
         self.whole.trail
     }
 

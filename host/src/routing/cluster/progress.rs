@@ -15,7 +15,7 @@ use super::retry::Retry;
 use super::route::ClusterRoute;
 use super::subscriptions::Confirming;
 use crate::cluster::{Slot, Target};
-use crate::ids::{Sequence, SessionId, TrailId};
+use crate::ids::{PathId, Sequence, SessionId};
 use crate::resp::Protocol;
 use crate::upstream::{ClusterNode, Connection, Failure, NodeView, Phase, Subscriptions, Ticket, recounted};
 
@@ -209,7 +209,7 @@ impl ClusterRoute {
     }
 
     /// Gives up all exclusive connections but this one, which becomes the first.
-    pub(super) fn forget_all_but(&mut self, at: usize) -> Vec<TrailId> {
+    pub(super) fn forget_all_but(&mut self, at: usize) -> Vec<PathId> {
         self.leases.swap(0, at);
         (self.unwatched, self.watched) = (false, None);
         self.subscriptions.forget();

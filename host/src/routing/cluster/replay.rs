@@ -10,7 +10,7 @@ use super::dispatch::Dispatch;
 use super::node_lease::NodeLease;
 use super::retry::{Retry, Verdict, unreachable};
 use super::transaction::{EXEC_ABORT, Entry, null};
-use crate::ids::TrailId;
+use crate::ids::PathId;
 use crate::upstream::{Cause, Opening, Phase};
 
 impl<R: Replies> Dispatch<'_, R> {
@@ -129,7 +129,7 @@ impl<R: Replies> Dispatch<'_, R> {
         for Entry { mut ticket, frame, info } in entries {
             if ticket.sequence < head {
                 // What had to happen to its response has happened.
-                ticket.trail = TrailId::NONE;
+                ticket.trail = PathId::NONE;
             }
             if info.need == ConnectionNeed::Exec
                 && let Some(frame) = given_up.clone()

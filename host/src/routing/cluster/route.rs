@@ -13,7 +13,7 @@ use super::retry::Retry;
 use super::subscriptions::SubscriptionState;
 use super::transaction::Transaction;
 use crate::cluster::Slot;
-use crate::ids::{Sequence, SessionId, TrailId};
+use crate::ids::{PathId, Sequence, SessionId};
 use crate::upstream::{Cluster, ConnectionRef, Identity, NodeView, Phase, Ticket};
 
 /// Where the requests of a session go in a cluster.
@@ -163,10 +163,10 @@ impl ClusterRoute {
 
     /// The session is over. Returns the trails of what was in flight on connections of its own.
     /// `head`: its first request that is not answered.
-    pub(super) fn leave(&mut self, head: Sequence) -> Vec<TrailId> {
+    pub(super) fn leave(&mut self, head: Sequence) -> Vec<PathId> {
         self.leave_links();
         let transaction = self.transaction.take();
-        let mut trails: Vec<TrailId> = std::mem::take(&mut self.fan_outs).into_values().map(FanOut::trail).collect();
+        let mut trails: Vec<PathId> = std::mem::take(&mut self.fan_outs).into_values().map(FanOut::trail).collect();
         trails.extend(transaction.iter().flat_map(|transaction| transaction.trails(head)));
         let own = transaction.and_then(|transaction| transaction.into_lease());
         for trail in self.leases.drain(..).chain(own).flat_map(|lease| lease.lease.give_back()) {

@@ -107,7 +107,7 @@ impl<R: Replies> Dispatch<'_, R> {
             identity: &state.identity,
             profile: &state.profile,
             ids: &self.flow.client.servers,
-            whatever: false,
+            ignore_handshake_errors: false,
             opening: Opening::Request,
         };
         let connection = node.connections.try_lend(of, Some(subscriptions))?;

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use crate::ids::{MessageId, Sequence, SessionId, TrailId};
+use crate::ids::{MessageId, PathId, Sequence, SessionId};
 use crate::resp::reply;
 use crate::upstream::{ConnectionRef, Subscriptions, Ticket, recounted};
 
@@ -71,7 +71,7 @@ impl SubscriptionState {
             for (request, expect) in part.requests() {
                 self.count += 1;
                 let sequence = OWN_FROM + self.count;
-                let (trail, message) = (TrailId::NONE, MessageId(0));
+                let (trail, message) = (PathId::NONE, MessageId(0));
                 let ticket = Ticket { session: id, sequence, id: message, count: 1, trail, since: now, part: OWN };
                 if connection.borrow_mut().send_bytes(ticket, request.into(), expect, now).is_ok() {
                     self.asked.push(Asked { sequence, connection: connection.clone(), channels: part.clone() });

@@ -15,7 +15,7 @@ use super::subscriptions::OWN;
 use crate::chain::Kind;
 use crate::chain::vector::Arguments;
 use crate::cluster::{Cursor, Merge, Part, Target, VirtualNode, merge_rule};
-use crate::ids::TrailId;
+use crate::ids::PathId;
 use crate::resp::reply;
 use crate::upstream::{Expect, NodeView, Opening, Payload, Ticket};
 
@@ -32,7 +32,7 @@ impl<R: Replies> Dispatch<'_, R> {
         self.route.fan_outs.insert(ticket.sequence, fan_out);
         self.flow.expect_change(ticket.sequence, info.change);
         for (at, (target, frame)) in frames.into_iter().enumerate() {
-            let ticket = Ticket { trail: TrailId::NONE, part: at as u16 + 1, ..ticket };
+            let ticket = Ticket { trail: PathId::NONE, part: at as u16 + 1, ..ticket };
             let several = matches!(target, Target::To(_)) && info.several;
             let (need, expect) = (ConnectionNeed::Shared, Expect::One);
             let info = RequestInfo { command: info.command, need, change: None, expect, target, several };
@@ -126,7 +126,7 @@ impl<R: Replies> Dispatch<'_, R> {
         let mut failed = Vec::new();
         for (part, at) in (1..).zip(leases) {
             let Some(lease) = route.leases.get_mut(at) else { continue };
-            let ticket = Ticket { trail: TrailId::NONE, part, ..ticket };
+            let ticket = Ticket { trail: PathId::NONE, part, ..ticket };
             let _ = lease.lease.sent(ticket.sequence, info.need, None);
             let sent = lease.lease.connection.borrow_mut().send_bytes(ticket, frame.clone(), info.expect, now);
             failed.extend(sent.err().map(|failure| (ticket, failure)));

@@ -12,7 +12,7 @@ use super::node_lease::NodeLease;
 use super::retry::{Retry, Verdict};
 use crate::chain::Answer;
 use crate::cluster::{Slot, Target};
-use crate::ids::{Sequence, TrailId};
+use crate::ids::{PathId, Sequence};
 use crate::resp::Protocol;
 use crate::upstream::{Cause, Cluster, Failure, Ticket};
 
@@ -80,7 +80,7 @@ impl Transaction {
     }
 
     /// The trails of its requests from `head` on.
-    pub(super) fn trails(&self, head: Sequence) -> impl Iterator<Item = TrailId> + '_ {
+    pub(super) fn trails(&self, head: Sequence) -> impl Iterator<Item = PathId> + '_ {
         self.entries.iter().filter(move |entry| entry.ticket.sequence >= head).map(|entry| entry.ticket.trail)
     }
 

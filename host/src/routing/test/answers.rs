@@ -1,7 +1,7 @@
 //! Requests that end without a server's reply.
 
 use super::Stage;
-use crate::ids::TrailId;
+use crate::ids::PathId;
 
 const NOT_SENT: &str = "-ERR the upstream is unreachable; this request was not sent";
 
@@ -29,12 +29,12 @@ fn a_request_that_cannot_be_sent_is_told_so_in_the_order_of_its_session() {
 fn what_waits_behind_a_last_answer_is_forgotten_and_not_answered() {
     let mut stage = Stage::single();
     let joe = stage.join();
-    stage.send_as(joe, &[("SELECT 1", TrailId::NONE, None), ("GET a", TrailId::at(3), None)]);
+    stage.send_as(joe, &[("SELECT 1", PathId::NONE, None), ("GET a", PathId::at(3), None)]);
     let own = stage.lent();
     assert_eq!(stage.sent(&own), ["SELECT 1"]);
     stage.lose(&own);
     assert_eq!(stage.told(joe).last().map(String::as_str), Some("(end)"));
-    assert_eq!(stage.worker.discarded, [TrailId::at(3)]);
+    assert_eq!(stage.worker.discarded, [PathId::at(3)]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::Stage;
 use crate::chain::{Answer, Outcome};
-use crate::ids::TrailId;
+use crate::ids::PathId;
 
 #[test]
 fn requests_of_one_write_leave_in_order_and_are_answered_in_order() {
@@ -22,7 +22,7 @@ fn what_the_chain_answers_waits_for_the_replies_before_it() {
     let answer = Outcome::Reply(Answer { frame: "+by the chain\r\n".into(), foreign: false });
     stage.send_as(
         joe,
-        &[("GET a", TrailId::NONE, None), ("GET b", TrailId::NONE, Some(answer)), ("GET c", TrailId::NONE, None)],
+        &[("GET a", PathId::NONE, None), ("GET b", PathId::NONE, Some(answer)), ("GET c", PathId::NONE, None)],
     );
     assert_eq!(stage.sent(&server), ["GET a", "GET c"]);
     assert!(stage.told(joe).is_empty());
@@ -37,13 +37,13 @@ fn nothing_is_sent_behind_a_last_answer() {
     stage.send_as(
         joe,
         &[
-            ("GET a", TrailId::NONE, None),
-            ("GET b", TrailId::NONE, Some(Outcome::Close(None))),
-            ("GET c", TrailId::at(4), None),
+            ("GET a", PathId::NONE, None),
+            ("GET b", PathId::NONE, Some(Outcome::Close(None))),
+            ("GET c", PathId::at(4), None),
         ],
     );
     assert_eq!(stage.sent(&server), ["GET a"]);
-    assert_eq!(stage.worker.discarded, [TrailId::at(4)], "what had to happen to its response is forgotten");
+    assert_eq!(stage.worker.discarded, [PathId::at(4)], "what had to happen to its response is forgotten");
     stage.send(joe, &["GET d"]);
     assert!(stage.sent(&server).is_empty() && stage.worker.session(joe).ended);
     stage.reply(&server, &["$1|a"]);

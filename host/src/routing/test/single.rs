@@ -2,7 +2,7 @@
 
 use super::Stage;
 use super::stage::WAIT;
-use crate::ids::TrailId;
+use crate::ids::PathId;
 use crate::upstream::Phase;
 
 #[test]
@@ -167,11 +167,11 @@ fn a_session_whose_decisive_request_gets_no_connection_is_dismissed() {
     for line in ["AUTH joe secret", "SELECT 1", "RESET", "MULTI", "WATCH a"] {
         let mut stage = Stage::single_as(|plan| plan.private.limit = 0);
         let (joe, shared) = (stage.join(), stage.shared());
-        stage.send_as(joe, &[(line, TrailId::NONE, None), ("SET b 1", TrailId::at(5), None)]);
+        stage.send_as(joe, &[(line, PathId::NONE, None), ("SET b 1", PathId::at(5), None)]);
         stage.pass(2 * WAIT);
         assert_eq!(stage.told(joe), [error, "(end)"], "{line}");
         assert!(stage.sent(&shared).is_empty(), "{line}: SET would be executed as somebody else");
-        assert_eq!(stage.worker.discarded, [TrailId::at(5)], "{line}");
+        assert_eq!(stage.worker.discarded, [PathId::at(5)], "{line}");
     }
 }
 

@@ -105,7 +105,7 @@ fn a_client_that_goes_gives_everything_back() {
 fn what_was_in_flight_when_a_client_went_is_forgotten() {
     let mut stage = Stage::single();
     let joe = stage.join();
-    let trails = [1, 2, 3].map(crate::ids::TrailId::at);
+    let trails = [1, 2, 3].map(crate::ids::PathId::at);
     stage.send_as(joe, &[("BLPOP a 0", trails[0], None), ("GET b", trails[1], None)]);
     let own = stage.lent();
     assert_eq!(stage.sent(&own), ["BLPOP a 0", "GET b"]);

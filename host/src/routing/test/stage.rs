@@ -7,17 +7,17 @@ use std::time::{Duration, Instant};
 use tokio::task::{LocalEnterGuard, LocalSet};
 
 use super::worker::FakeWorker;
-use crate::bell::Bell;
 use crate::chain::vector::lookup;
 use crate::chain::{Outcome, Vector};
 use crate::cluster::Slot;
-use crate::ids::{MessageIds, SessionId, TrailId};
+use crate::ids::{MessageIds, PathId, SessionId};
 use crate::net::{Endpoint, Remote};
 use crate::resp::encode;
 use crate::routing::flow::Links;
 use crate::routing::session_state::SharedState;
 use crate::routing::sink::Sink;
 use crate::routing::{Route, Router, Routes, Run, SinkPlan, sink};
+use crate::turn_waker::TurnWaker;
 use crate::upstream::{
     Cluster, ClusterPlan, ConnectionRef, Discovery, InFlight, Phase, Pipelining, PrivateLimits, ReadFrom, Ready,
     Single, SinglePlan,
@@ -79,7 +79,7 @@ impl Stage {
 
     /// No server.
     pub(super) fn null() -> Self {
-        Self::new(|ready, bell| (Upstream::Nothing, sink(&SinkPlan::Null, ready, bell)))
+        Self::new(|ready, turn_waker| (Upstream::Nothing, sink(&SinkPlan::Null, ready, turn_waker)))
     }
 
     /// Three nodes, by [`MAP`].
@@ -106,19 +106,19 @@ impl Stage {
         };
         change(&mut plan);
         let discovery = plan.discovery.clone();
-        let stage = Self::new(|ready, bell| {
-            let cluster = Rc::new(Cluster::new(&plan, ready, bell));
+        let stage = Self::new(|ready, turn_waker| {
+            let cluster = Rc::new(Cluster::new(&plan, ready, turn_waker));
             (Upstream::Cluster(cluster.clone()), cluster)
         });
         Self { discovery, ..stage }
     }
 
-    fn new(make: impl FnOnce(&Rc<Ready>, &Rc<Bell>) -> (Upstream, Rc<dyn Sink<FakeWorker>>)) -> Self {
+    fn new(make: impl FnOnce(&Rc<Ready>, &Rc<TurnWaker>) -> (Upstream, Rc<dyn Sink<FakeWorker>>)) -> Self {
         let tasks = LocalSet::new();
         let guard = tasks.enter();
-        let bell = Rc::new(Bell::default());
-        let ready = Rc::new(Ready::new(bell.clone()));
-        let (upstream, sink) = make(&ready, &bell);
+        let turn_waker = Rc::new(TurnWaker::default());
+        let ready = Rc::new(Ready::new(turn_waker.clone()));
+        let (upstream, sink) = make(&ready, &turn_waker);
         Self {
             routes: Routes::new(vec![sink], Arc::default()),
             worker: FakeWorker::new(Instant::now()),
@@ -157,13 +157,13 @@ impl Stage {
 
     /// A client sends requests in one write, one a line.
     pub(super) fn send(&mut self, session: SessionId, lines: &[&str]) {
-        let requests: Vec<_> = lines.iter().map(|line| (*line, TrailId::NONE, None)).collect();
+        let requests: Vec<_> = lines.iter().map(|line| (*line, PathId::NONE, None)).collect();
         self.send_as(session, &requests);
     }
 
     /// A client sends requests in one write, each with the trail and the outcome that the chain has
     /// given it.
-    pub(super) fn send_as(&mut self, session: SessionId, requests: &[(&str, TrailId, Option<Outcome>)]) {
+    pub(super) fn send_as(&mut self, session: SessionId, requests: &[(&str, PathId, Option<Outcome>)]) {
         // Another turn.
         self.worker.now += Duration::from_micros(1);
         let mut vector = Vector::default();
@@ -186,7 +186,7 @@ impl Stage {
         self.look();
     }
 
-    fn push(&mut self, vector: &mut Vector, line: &str, trail: TrailId) {
+    fn push(&mut self, vector: &mut Vector, line: &str, trail: PathId) {
         let mut frame = Vec::new();
         encode::request(&mut frame, line.split(' ').map(str::as_bytes));
         let (start, first) = (vector.arena_mut().append(&frame), vector.arguments_mut().len());

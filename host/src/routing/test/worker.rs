@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::stage::text;
 use crate::chain::{Answer, Kind, Place};
-use crate::ids::{Sequence, SessionId, TrailId};
+use crate::ids::{PathId, Sequence, SessionId};
 use crate::resp::reply;
 use crate::routing::{Progress, Pushes, Replies};
 use crate::upstream::{Payload, Ticket};
@@ -21,7 +21,7 @@ pub(super) struct FakeWorker {
     /// Sessions that are to be subscribed again at the next tick.
     later: Vec<SessionId>,
     /// The trails that were forgotten.
-    pub(super) discarded: Vec<TrailId>,
+    pub(super) discarded: Vec<PathId>,
     /// The transforms that watch responses.
     pub(super) watches: Vec<Place>,
     /// How many requests no server could answer.
@@ -167,11 +167,11 @@ impl Replies for FakeWorker {
         self.note(ticket.session);
     }
 
-    fn discard(&mut self, trail: TrailId) {
+    fn discard(&mut self, trail: PathId) {
         self.discarded.extend((!trail.is_none()).then_some(trail));
     }
 
-    fn watches(&self, _: TrailId) -> Vec<(Place, u64)> {
+    fn watches(&self, _: PathId) -> Vec<(Place, u64)> {
         self.watches.iter().map(|place| (place.clone(), 7)).collect()
     }
 

@@ -1,7 +1,7 @@
 //! Connections of one session to nodes: granted, denied, lost, and given back.
 
 use super::{NO_CONNECTION, Stage, UNKNOWN, WAIT, redirect};
-use crate::ids::TrailId;
+use crate::ids::PathId;
 use crate::upstream::Phase;
 
 #[test]
@@ -55,11 +55,11 @@ fn a_session_whose_decisive_request_gets_no_connection_is_dismissed() {
     for line in ["AUTH joe secret", "RESET", "WATCH a"] {
         let mut stage = Stage::cluster_as(|plan| plan.node.private.limit = 0);
         let (joe, shared) = (stage.join(), stage.shared_at("b"));
-        stage.send_as(joe, &[(line, TrailId::NONE, None), ("SET b 1", TrailId::at(5), None)]);
+        stage.send_as(joe, &[(line, PathId::NONE, None), ("SET b 1", PathId::at(5), None)]);
         stage.pass(2 * WAIT);
         assert_eq!(stage.told(joe), [NO_CONNECTION, "(end)"], "{line}");
         assert!(stage.sent(&shared).is_empty(), "{line}");
-        assert_eq!(stage.worker.discarded, [TrailId::at(5)], "{line}");
+        assert_eq!(stage.worker.discarded, [PathId::at(5)], "{line}");
     }
 }
 

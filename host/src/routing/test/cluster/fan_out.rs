@@ -1,7 +1,7 @@
 //! Requests that go to several nodes: taken apart, put together, and what happens when a part fails.
 
 use super::{MOVED, PAUSE, Stage, TRY_AGAIN, UNKNOWN, redirect};
-use crate::ids::{SessionId, TrailId};
+use crate::ids::{PathId, SessionId};
 use crate::upstream::ConnectionRef;
 
 /// A session, and the shared connections to the nodes.
@@ -56,7 +56,7 @@ fn the_error_of_one_part_is_the_answer_to_the_whole() {
 fn a_part_that_is_lost_makes_the_whole_unknown_and_is_not_sent_again() {
     let mut stage = Stage::cluster();
     let (joe, [a, b, _]) = begun(&mut stage);
-    stage.send_as(joe, &[("DEL a b", TrailId::NONE, None)]);
+    stage.send_as(joe, &[("DEL a b", PathId::NONE, None)]);
     stage.sent(&b);
     stage.reply(&a, &[":1"]);
     stage.lose(&b);
@@ -193,11 +193,11 @@ fn info_is_that_of_the_one_node_that_there_seems_to_be() {
 fn parts_that_no_session_waits_for_any_more_are_for_nobody() {
     let mut stage = Stage::cluster();
     let (joe, [a, b, _]) = begun(&mut stage);
-    stage.send_as(joe, &[("MGET a b", TrailId::at(1), None)]);
+    stage.send_as(joe, &[("MGET a b", PathId::at(1), None)]);
     stage.reply(&a, &["*1|$1|a"]);
     stage.leave(joe);
     stage.reply(&b, &["*1|$1|b"]);
-    assert_eq!(stage.worker.discarded, [TrailId::at(1)], "once");
+    assert_eq!(stage.worker.discarded, [PathId::at(1)], "once");
 }
 
 #[test]

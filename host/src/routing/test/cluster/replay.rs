@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{PAUSE, RETRY, Stage, redirect};
-use crate::ids::TrailId;
+use crate::ids::PathId;
 use crate::upstream::Phase;
 
 const ABORTED: &str = "-EXECABORT Transaction discarded because of previous errors.";
@@ -177,7 +177,7 @@ fn a_transaction_that_waits_for_a_connection_at_its_new_node_goes_on_when_one_is
 fn what_had_to_happen_to_a_response_happens_once_however_often_its_request_is_sent() {
     let mut stage = Stage::cluster();
     let joe = stage.join();
-    stage.send_as(joe, &[("MULTI", TrailId::NONE, None), ("SET a 1", TrailId::at(1), None)]);
+    stage.send_as(joe, &[("MULTI", PathId::NONE, None), ("SET a 1", PathId::at(1), None)]);
     let first = stage.lent_at("a");
     stage.reply(&first, &["+QUEUED"]);
     stage.send(joe, &["SET a 2"]);
@@ -185,5 +185,5 @@ fn what_had_to_happen_to_a_response_happens_once_however_often_its_request_is_se
     let second = stage.lent_at("b");
     stage.sent(&second);
     stage.leave(joe);
-    assert!(!stage.worker.discarded.contains(&TrailId::at(1)), "it went with the first reply");
+    assert!(!stage.worker.discarded.contains(&PathId::at(1)), "it went with the first reply");
 }

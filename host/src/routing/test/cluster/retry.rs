@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{PAUSE, RETRY, Stage, TRY_AGAIN, UNKNOWN, redirect};
-use crate::ids::TrailId;
+use crate::ids::PathId;
 
 #[test]
 fn a_request_that_has_moved_is_sent_there_and_what_comes_after_it_waits() {
@@ -155,7 +155,7 @@ fn an_obstacle_that_lasts_is_the_answer_once_the_time_is_over() {
     {
         let mut stage = Stage::cluster();
         let (joe, a) = (stage.join(), stage.shared_at("a"));
-        stage.send_as(joe, &[("DEL {a}1 {a}2", TrailId::NONE, None)]);
+        stage.send_as(joe, &[("DEL {a}1 {a}2", PathId::NONE, None)]);
         let began = stage.worker.now;
         let mut attempts = 0;
         let told = loop {

@@ -1,7 +1,7 @@
 //! What a cluster is as a sink.
 
 use super::{Stage, UNKNOWN};
-use crate::ids::TrailId;
+use crate::ids::PathId;
 use crate::upstream::Phase;
 
 #[test]
@@ -19,9 +19,8 @@ fn a_client_that_goes_gives_back_its_connections_at_every_node() {
 fn what_a_client_that_goes_has_under_way_is_forgotten_once() {
     let mut stage = Stage::cluster();
     let joe = stage.join();
-    let trails = [1, 2, 3].map(TrailId::at);
-    stage
-        .send_as(joe, &[("MULTI", TrailId::NONE, None), ("SET a 1", trails[0], None), ("SCAN 0", TrailId::NONE, None)]);
+    let trails = [1, 2, 3].map(PathId::at);
+    stage.send_as(joe, &[("MULTI", PathId::NONE, None), ("SET a 1", trails[0], None), ("SCAN 0", PathId::NONE, None)]);
     let own = stage.lent_at("a");
     stage.sent(&own);
     stage.leave(joe);

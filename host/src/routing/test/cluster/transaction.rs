@@ -1,7 +1,7 @@
 //! Transactions, from MULTI to the reply to EXEC.
 
 use super::{NO_CONNECTION, Stage, UNKNOWN, WAIT};
-use crate::ids::{SessionId, TrailId};
+use crate::ids::{PathId, SessionId};
 use crate::upstream::{ConnectionRef, Phase};
 
 const ABORTED: &str = "-EXECABORT Transaction discarded because of previous errors.";
@@ -224,7 +224,7 @@ fn what_a_transaction_changes_of_its_session_counts_once_exec_says_so() {
     let mut stage = Stage::cluster();
     let (joe, own) = begun(&mut stage);
     let state = stage.route(joe).state().clone();
-    stage.send_as(joe, &[("AUTH joe secret", TrailId::NONE, None), ("EXEC", TrailId::NONE, None)]);
+    stage.send_as(joe, &[("AUTH joe secret", PathId::NONE, None), ("EXEC", PathId::NONE, None)]);
     stage.reply(&own, &["+QUEUED"]);
     assert_eq!(state.borrow().user(), "default");
     stage.reply(&own, &["*2|+OK|+OK"]);

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::connection::{Connection, ConnectionRef};
 use super::dial::{Ready, Servers, keep};
-use super::gate::{Gate, InFlight, Pipelining};
 use super::identity::{Greeting, Identity, Own};
+use super::pipeline_limit::{InFlight, PipelineLimit, Pipelining};
 
 /// How long the connections of an identity are kept without a session.
 const UNUSED: Duration = Duration::from_secs(30);
@@ -42,7 +42,7 @@ struct Pool {
     sessions: usize,
     /// Since when there is no session.
     unused: Option<Instant>,
-    /// Kept without sessions too.
+    /// ReplayBuffer without sessions too.
     stays: bool,
 }
 
@@ -159,7 +159,7 @@ impl Shared {
     }
 
     fn connect(&self, greeting: Greeting) -> ConnectionRef {
-        let gate = Gate::new(self.sharing.pipelining, self.sharing.in_flight);
+        let gate = PipelineLimit::new(self.sharing.pipelining, self.sharing.in_flight);
         let connection =
             Rc::new(RefCell::new(Connection::new(self.servers.current(), gate, self.servers.kept(), greeting, None)));
         tokio::task::spawn_local(keep(connection.clone(), self.servers.clone(), self.ready.clone()));

@@ -3,7 +3,7 @@
 use slab::Slab;
 
 use super::generation::Place;
-use crate::ids::TrailId;
+use crate::ids::PathId;
 use crate::traffic::{By, Entry};
 
 /// One step of a response.
@@ -36,7 +36,7 @@ pub struct GroupId(u32);
 #[derive(Debug)]
 struct Node {
     step: Step,
-    below: TrailId,
+    below: PathId,
 }
 
 #[derive(Debug)]
@@ -47,35 +47,35 @@ struct Group {
     /// Those that have come, one after the other.
     replies: Vec<u8>,
     /// Where the gathered reply goes on.
-    below: TrailId,
+    below: PathId,
 }
 
 /// The trails of all requests in flight of a worker.
 #[derive(Debug, Default)]
-pub struct Trails {
+pub struct ResponsePaths {
     nodes: Slab<Node>,
     groups: Slab<Group>,
 }
 
-impl Trails {
+impl ResponsePaths {
     /// Add a step: the response takes it before those of `below`.
-    pub fn push(&mut self, below: TrailId, step: Step) -> TrailId {
-        TrailId::at(self.nodes.insert(Node { step, below }))
+    pub fn push(&mut self, below: PathId, step: Step) -> PathId {
+        PathId::at(self.nodes.insert(Node { step, below }))
     }
 
     /// The next step, which stays.
-    pub fn peek(&self, trail: TrailId) -> Option<&Step> {
+    pub fn peek(&self, trail: PathId) -> Option<&Step> {
         Some(&self.nodes.get(trail.place()?)?.step)
     }
 
     /// Take the next step off; returns it with what remains.
-    pub fn pop(&mut self, trail: TrailId) -> Option<(Step, TrailId)> {
+    pub fn pop(&mut self, trail: PathId) -> Option<(Step, PathId)> {
         let node = self.nodes.try_remove(trail.place()?)?;
         Some((node.step, node.below))
     }
 
     /// The watches of a trail: the place of each transform, with its tag, in the order of the steps. The trail stays.
-    pub fn watches(&self, trail: TrailId) -> Vec<(Place, u64)> {
+    pub fn watches(&self, trail: PathId) -> Vec<(Place, u64)> {
         let mut next = trail;
         let nodes = std::iter::from_fn(|| {
             let node = self.nodes.get(next.place()?)?;
@@ -88,14 +88,14 @@ impl Trails {
     }
 
     /// A trail with these watches, in the order of the steps.
-    pub fn watched_by(&mut self, watches: &[(Place, u64)]) -> TrailId {
+    pub fn watched_by(&mut self, watches: &[(Place, u64)]) -> PathId {
         let push =
             |below, (place, tag): &(Place, u64)| self.push(below, Step::Watch { place: place.clone(), tag: *tag });
-        watches.iter().rev().fold(TrailId::NONE, push)
+        watches.iter().rev().fold(PathId::NONE, push)
     }
 
     /// Somebody other than a server answers the request with this trail: its log is to say so, if there is one.
-    pub fn answered_by(&mut self, trail: TrailId, by: By) {
+    pub fn answered_by(&mut self, trail: PathId, by: By) {
         let mut next = trail;
         while let Some(node) = next.place().and_then(|place| self.nodes.get_mut(place)) {
             if let Step::Log(entry) = &mut node.step {
@@ -107,14 +107,14 @@ impl Trails {
 
     /// A request is fanned out into `count` requests by the transform at `place`: `below` is its own trail. Returns the trails of
     /// those requests.
-    pub fn fan_out(&mut self, below: TrailId, place: Place, count: usize) -> impl Iterator<Item = TrailId> + use<'_> {
+    pub fn fan_out(&mut self, below: PathId, place: Place, count: usize) -> impl Iterator<Item = PathId> + use<'_> {
         let group = Group { left: count, count, replies: Vec::new(), below };
         let group = GroupId(self.groups.insert(group) as u32);
-        (0..count).map(move |_| self.push(TrailId::NONE, Step::Gather { place: place.clone(), group }))
+        (0..count).map(move |_| self.push(PathId::NONE, Step::Gather { place: place.clone(), group }))
     }
 
     /// One reply of a group has come. After the last one: the array of all of them, and the trail that it goes on with.
-    pub fn gather(&mut self, group: GroupId, reply: &[u8]) -> Option<(Vec<u8>, TrailId)> {
+    pub fn gather(&mut self, group: GroupId, reply: &[u8]) -> Option<(Vec<u8>, PathId)> {
         let key = group.0 as usize;
         let entry = self.groups.get_mut(key)?;
         if entry.replies.is_empty() {
@@ -130,7 +130,7 @@ impl Trails {
     }
 
     /// No response will come: forget the trail.
-    pub fn discard(&mut self, trail: TrailId) {
+    pub fn discard(&mut self, trail: PathId) {
         let mut next = trail;
         while let Some((step, below)) = self.pop(next) {
             next = below;
@@ -170,20 +170,20 @@ mod test {
 
     #[test]
     fn steps_come_back_in_reverse() {
-        let (mut trails, chain) = (Trails::default(), Generation::default());
-        let first = trails.push(TrailId::NONE, Step::Silence);
+        let (mut trails, chain) = (ResponsePaths::default(), Generation::default());
+        let first = trails.push(PathId::NONE, Step::Silence);
         let second = trails.push(first, watch(&chain, 1, 7));
         assert!(matches!(trails.peek(second), Some(Step::Watch { place, tag: 7 }) if place.position == 1));
         let (step, below) = trails.pop(second).unwrap();
         assert!(matches!(step, Step::Watch { .. }) && below == first);
-        assert!(matches!(trails.pop(below).unwrap(), (Step::Silence, TrailId::NONE)));
+        assert!(matches!(trails.pop(below).unwrap(), (Step::Silence, PathId::NONE)));
         assert!(trails.is_empty());
     }
 
     #[test]
     fn watches_can_be_had_again_for_what_comes_later() {
-        let (mut trails, chain) = (Trails::default(), Generation::default());
-        let first = trails.push(TrailId::NONE, watch(&chain, 0, 3));
+        let (mut trails, chain) = (ResponsePaths::default(), Generation::default());
+        let first = trails.push(PathId::NONE, watch(&chain, 0, 3));
         let settle = trails.push(first, Step::Silence);
         let second = trails.push(settle, watch(&chain, 1, 7));
         let watches = trails.watches(second);
@@ -195,12 +195,12 @@ mod test {
 
     #[test]
     fn the_last_of_a_group_brings_the_array() {
-        let (mut trails, chain) = (Trails::default(), Generation::default());
-        let below = trails.push(TrailId::NONE, watch(&chain, 0, 1));
-        let parts: Vec<TrailId> = trails.fan_out(below, place(&chain, 1), 2).collect();
+        let (mut trails, chain) = (ResponsePaths::default(), Generation::default());
+        let below = trails.push(PathId::NONE, watch(&chain, 0, 1));
+        let parts: Vec<PathId> = trails.fan_out(below, place(&chain, 1), 2).collect();
         let mut groups = Vec::new();
         for part in parts {
-            let (Step::Gather { group, .. }, TrailId::NONE) = trails.pop(part).unwrap() else { panic!() };
+            let (Step::Gather { group, .. }, PathId::NONE) = trails.pop(part).unwrap() else { panic!() };
             groups.push(group);
         }
         assert!(trails.gather(groups[0], b":1\r\n").is_none());
@@ -209,9 +209,9 @@ mod test {
 
     #[test]
     fn a_discarded_group_leaves_nothing_behind() {
-        let (mut trails, chain) = (Trails::default(), Generation::default());
-        let below = trails.push(TrailId::NONE, watch(&chain, 0, 1));
-        let parts: Vec<TrailId> = trails.fan_out(below, place(&chain, 1), 3).collect();
+        let (mut trails, chain) = (ResponsePaths::default(), Generation::default());
+        let below = trails.push(PathId::NONE, watch(&chain, 0, 1));
+        let parts: Vec<PathId> = trails.fan_out(below, place(&chain, 1), 3).collect();
         for part in parts {
             trails.discard(part);
         }
@@ -220,10 +220,10 @@ mod test {
 
     #[test]
     fn a_chain_is_remembered_for_as_long_as_a_step_of_it_is_written_down() {
-        let (mut trails, chain) = (Trails::default(), Generation::default());
+        let (mut trails, chain) = (ResponsePaths::default(), Generation::default());
         assert!(!chain.is_remembered());
-        let watched = trails.push(TrailId::NONE, watch(&chain, 0, 1));
-        let parts: Vec<TrailId> = trails.fan_out(watched, place(&chain, 1), 2).collect();
+        let watched = trails.push(PathId::NONE, watch(&chain, 0, 1));
+        let parts: Vec<PathId> = trails.fan_out(watched, place(&chain, 1), 2).collect();
         let kept = trails.watches(watched);
         parts.into_iter().for_each(|part| trails.discard(part));
         assert!(trails.is_empty() && chain.is_remembered(), "whoever waits for what comes by itself remembers it too");

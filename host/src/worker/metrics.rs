@@ -7,15 +7,15 @@ use metrics::{Counter, Histogram, counter, histogram};
 
 /// The metrics of one worker. Their handles are looked up once; a turn adds up by itself and writes at its end, so that a request
 /// costs an addition.
-pub(super) struct Meter {
-    sources: Vec<SourceMeter>,
+pub(super) struct WorkerMetrics {
+    sources: Vec<SourceMetrics>,
     failures: Counter,
     turns: Counter,
     turn_seconds: Histogram,
     failed: u64,
 }
 
-struct SourceMeter {
+struct SourceMetrics {
     requests: Counter,
     latency: Histogram,
     vectors: Histogram,
@@ -23,14 +23,14 @@ struct SourceMeter {
     pending: (Duration, usize),
 }
 
-impl Meter {
+impl WorkerMetrics {
     pub(super) fn new(worker: u8, sources: impl Iterator<Item = Arc<str>>) -> Self {
         let worker = worker.to_string();
         Self {
             failures: counter!("sluice_upstream_failures_total", "worker" => worker.clone()),
             turns: counter!("sluice_turns_total", "worker" => worker.clone()),
             turn_seconds: histogram!("sluice_turn_seconds", "worker" => worker.clone()),
-            sources: sources.map(|source| SourceMeter::new(&worker, &source)).collect(),
+            sources: sources.map(|source| SourceMetrics::new(&worker, &source)).collect(),
             failed: 0,
         }
     }
@@ -58,7 +58,7 @@ impl Meter {
 
     /// The turn that began at `since` ends.
     pub(super) fn turn(&mut self, since: Instant) {
-        self.sources.iter_mut().for_each(SourceMeter::write);
+        self.sources.iter_mut().for_each(SourceMetrics::write);
         self.turns.increment(1);
         self.turn_seconds.record(since.elapsed());
         if self.failed > 0 {
@@ -67,7 +67,7 @@ impl Meter {
     }
 }
 
-impl SourceMeter {
+impl SourceMetrics {
     fn new(worker: &str, source: &str) -> Self {
         let labels = [("worker", worker.to_owned()), ("source", source.to_owned())];
         Self {

@@ -12,7 +12,7 @@ use crate::upstream::Ticket;
 
 /// Releases the responses of a session in the order of its requests.
 #[derive(Debug, Default)]
-pub(super) struct Order {
+pub(super) struct ReplyQueue {
     /// The sequence of the next request.
     next: Sequence,
     /// The sequence of the next response to be released.
@@ -51,7 +51,7 @@ const STASH: usize = 16 * 1024;
 /// For so many responses an idle session keeps the memory.
 const KEEP: usize = 8;
 
-impl Order {
+impl ReplyQueue {
     /// The sequence of the next request, and of so many behind it.
     #[inline]
     pub(super) fn issue(&mut self, count: u32) -> Sequence {
@@ -154,34 +154,34 @@ mod test {
     use std::time::Instant;
 
     use super::*;
-    use crate::ids::{MessageId, SessionId, TrailId};
+    use crate::ids::{MessageId, PathId, SessionId};
 
-    fn parked(order: &mut Order, sequence: Sequence, count: u32, bytes: &[u8]) {
+    fn parked(queue: &mut ReplyQueue, sequence: Sequence, count: u32, bytes: &[u8]) {
         let since = Instant::now();
-        let (session, id, trail) = (SessionId(1), MessageId(1), TrailId::NONE);
+        let (session, id, trail) = (SessionId(1), MessageId(1), PathId::NONE);
         let ticket = Ticket { session, sequence, id, count, trail, since, part: 0 };
-        let bytes = order.store(bytes, None);
-        order.park(Parked { ticket, bytes, kind: Kind::Single, foreign: false });
+        let bytes = queue.store(bytes, None);
+        queue.park(Parked { ticket, bytes, kind: Kind::Single, foreign: false });
     }
 
     #[test]
     fn responses_wait_for_those_before_them() {
-        let mut order = Order::default();
-        assert_eq!((order.issue(3), order.issue(2)), (0, 3));
-        parked(&mut order, 3, 2, b"four and five");
-        parked(&mut order, 1, 1, &vec![b'x'; STASH]);
-        assert!(order.unpark().is_none());
-        order.release(1);
-        let second = order.unpark().unwrap();
+        let mut queue = ReplyQueue::default();
+        assert_eq!((queue.issue(3), queue.issue(2)), (0, 3));
+        parked(&mut queue, 3, 2, b"four and five");
+        parked(&mut queue, 1, 1, &vec![b'x'; STASH]);
+        assert!(queue.unpark().is_none());
+        queue.release(1);
+        let second = queue.unpark().unwrap();
         assert!(matches!(&second.bytes, Stored::Kept(bytes) if bytes.len() == STASH));
-        order.release(1);
-        assert!(order.unpark().is_none());
-        order.release(1);
-        let last = order.unpark().unwrap();
-        let stash = order.take_stash();
+        queue.release(1);
+        assert!(queue.unpark().is_none());
+        queue.release(1);
+        let last = queue.unpark().unwrap();
+        let stash = queue.take_stash();
         assert!(matches!(&last.bytes, Stored::Stash(range) if &stash[range.clone()] == b"four and five"));
-        order.give_back(stash);
-        order.release(2);
-        assert!(order.is_idle() && order.parked.is_empty() && order.stash.is_empty());
+        queue.give_back(stash);
+        queue.release(2);
+        assert!(queue.is_idle() && queue.parked.is_empty() && queue.stash.is_empty());
     }
 }

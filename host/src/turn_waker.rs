@@ -8,25 +8,25 @@ use std::task::{Context, Poll, Waker};
 /// The first ring puts the turn at the end of the worker's run queue, so it runs after all tasks that were ready by then: the vector
 /// forms by itself, without a timer. Further rings until then cost a look at a flag.
 #[derive(Debug, Default)]
-pub struct Bell {
-    rung: Cell<bool>,
+pub struct TurnWaker {
+    woken: Cell<bool>,
     turn: RefCell<Option<Waker>>,
 }
 
-impl Bell {
+impl TurnWaker {
     /// There is something to do.
     #[inline]
-    pub fn ring(&self) {
-        if !self.rung.replace(true)
+    pub fn wake(&self) {
+        if !self.woken.replace(true)
             && let Some(waker) = &*self.turn.borrow()
         {
             waker.wake_by_ref();
         }
     }
 
-    /// Wait until it is rung. For one listener.
-    pub fn poll_heard(&self, context: &mut Context<'_>) -> Poll<()> {
-        if self.rung.replace(false) {
+    /// Wait until it is woken. For one listener.
+    pub fn poll_woken(&self, context: &mut Context<'_>) -> Poll<()> {
+        if self.woken.replace(false) {
             return Poll::Ready(());
         }
         let mut turn = self.turn.borrow_mut();

@@ -7,8 +7,8 @@ use std::pin::Pin;
 
 use bytes::{Buf, BytesMut};
 
-use super::exchange;
 use super::identity::{Greeting, Own};
+use super::reply_matching;
 use super::server_commands::ServerCommands;
 use crate::net::{ReadHalf, WriteHalf};
 use crate::resp::Scan;
@@ -66,12 +66,12 @@ pub(super) async fn greet(
             Own::Id => id = reply::integer(&frame),
             Own::Try => tried.push(!reply::is_error(&frame)),
             Own::Again if tried.pop() != Some(true) && reply::is_error(&frame) => return Err(refusal(&frame)),
-            Own::Confirmation if !reply::is_error(&frame) && !exchange::is_confirmation(&frame) => {
+            Own::Confirmation if !reply::is_error(&frame) && !reply_matching::is_confirmation(&frame) => {
                 heard.extend_from_slice(&frame);
                 continue;
             }
             Own::Confirmation if reply::is_error(&frame) => return Err(refusal(&frame)),
-            Own::Role if exchange::first_word(&frame) == Some(b"slave") => return Err(Trouble::Replica),
+            Own::Role if reply_matching::first_word(&frame) == Some(b"slave") => return Err(Trouble::Replica),
             Own::Must | Own::May | Own::Again | Own::Role | Own::Confirmation => {}
         }
         replies.pop_front();

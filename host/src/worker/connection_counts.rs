@@ -22,14 +22,14 @@ impl Workers {
 }
 
 /// The sessions of one source.
-pub(super) struct Population {
+pub(super) struct ConnectionCounts {
     workers: Arc<Workers>,
     here: AtomicUsize,
     limit: usize,
     gauge: Gauge,
 }
 
-impl Population {
+impl ConnectionCounts {
     pub(super) fn new(source: &str, limit: usize, workers: &Arc<Workers>) -> Arc<Self> {
         let gauge = gauge!("sluice_sessions", "source" => source.to_owned());
         gauge.set(0.0);

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use super::connection::{Connection, ConnectionRef, Phase, Private};
 use super::dial::{Ready, Servers, lend};
-use super::exchange::{Exchange, Subscriptions};
-use super::gate::{Gate, InFlight, Pipelining};
 use super::identity::{Greeting, Identity, Opening, Own, Profile};
+use super::pipeline_limit::{InFlight, PipelineLimit, Pipelining};
+use super::reply_matching::{ReplyMatching, Subscriptions};
 use super::server_ids::ServerIds;
 use crate::ids::SessionId;
 
@@ -33,7 +33,7 @@ impl Default for PrivateLimits {
 
 /// A pool of private connections.
 #[derive(Debug)]
-pub(super) struct Privates {
+pub(super) struct ExclusivePool {
     servers: Rc<Servers>,
     ready: Rc<Ready>,
     limits: PrivateLimits,
@@ -58,18 +58,18 @@ pub struct Introduction<'a> {
     pub ids: &'a Arc<ServerIds>,
     /// Whether the connection is to be used whatever the server makes of that. RESP3 is refused to a nobody that AUTH is about to make
     /// somebody, and SELECT while a script runs that SCRIPT KILL is to end.
-    pub whatever: bool,
+    pub ignore_handshake_errors: bool,
     /// What is said last.
     pub opening: Opening,
 }
 
-impl Privates {
+impl ExclusivePool {
     pub(super) fn new(servers: Rc<Servers>, ready: Rc<Ready>, limits: PrivateLimits) -> Self {
         let (all, queue) = (RefCell::default(), RefCell::default());
         Self { servers, ready, limits, all, queue, stirred: Cell::new(false) }
     }
 
-    /// A connection for a session; `None`: there is none now, the session is in the queue and will be given by [`Privates::next`].
+    /// A connection for a session; `None`: there is none now, the session is in the queue and will be given by [`ExclusivePool::next`].
     pub(super) fn lend(
         &self,
         of: Introduction<'_>,
@@ -87,7 +87,7 @@ impl Privates {
         lent
     }
 
-    /// As [`Privates::lend`], for a session that [`Privates::next`] gave.
+    /// As [`ExclusivePool::lend`], for a session that [`ExclusivePool::next`] gave.
     pub(super) fn try_lend(&self, of: Introduction<'_>, subscriptions: Option<Subscriptions>) -> Option<ConnectionRef> {
         let mut all = self.all.borrow_mut();
         let idle = all.iter().find(|connection| connection.borrow().phase() == Phase::Idle).cloned();
@@ -97,7 +97,7 @@ impl Privates {
         let labelled = idle.as_ref().is_some_and(|connection| connection.borrow().labelled);
         let known = idle.as_ref().is_some_and(|connection| connection.borrow().server_id.is_some());
         let mut greeting = Greeting::private(of.identity, of.profile, labelled, known);
-        if of.whatever {
+        if of.ignore_handshake_errors {
             greeting.forgive();
         }
         if idle.is_none() && self.servers.are_several() {
@@ -107,14 +107,14 @@ impl Privates {
         let subscriptions = subscriptions.unwrap_or_default();
         // Behind everything else: there is little that a subscriber may say.
         greeting.subscribe(&subscriptions);
-        let exchange = Exchange::new(of.identity.protocol, subscriptions);
+        let exchange = ReplyMatching::new(of.identity.protocol, subscriptions);
         let private = Private { owner: Some(of.session), exchange, ids: Some(of.ids.clone()) };
         if let Some(connection) = idle {
             connection.borrow_mut().take(greeting, private);
             return Some(connection);
         }
         // Nobody else's requests are on it: it needs no bounds beyond those of its session.
-        let gate = Gate::new(Pipelining::Auto, InFlight { requests: usize::MAX, bytes: usize::MAX });
+        let gate = PipelineLimit::new(Pipelining::Auto, InFlight { requests: usize::MAX, bytes: usize::MAX });
         let connection = Connection::new(self.servers.current(), gate, self.servers.kept(), greeting, Some(private));
         let connection = Rc::new(RefCell::new(connection));
         tokio::task::spawn_local(lend(connection.clone(), self.servers.clone(), self.ready.clone()));
@@ -150,7 +150,7 @@ impl Privates {
         }
     }
 
-    /// A session from the queue whose turn has come; it must [`Privates::try_lend`] if it still wants one.
+    /// A session from the queue whose turn has come; it must [`ExclusivePool::try_lend`] if it still wants one.
     pub(super) fn next(&self) -> Option<SessionId> {
         if !self.stirred.get() {
             return None;
@@ -193,8 +193,8 @@ mod test {
     #[test]
     fn a_connection_in_the_middle_of_a_message_is_not_handed_on() {
         for (input, phase) in [(&b""[..], Phase::Reset), (b"*3\r\n$7\r\nmessage\r\n", Phase::Closed)] {
-            let private = Private { owner: Some(SessionId(1)), exchange: Exchange::default(), ids: None };
-            let gate = Gate::new(Pipelining::Auto, InFlight::default());
+            let private = Private { owner: Some(SessionId(1)), exchange: ReplyMatching::default(), ids: None };
+            let gate = PipelineLimit::new(Pipelining::Auto, InFlight::default());
             let mut connection = Connection::new("server".into(), gate, None, Greeting::default(), Some(private));
             connection.ready(None, input, None);
             assert_eq!(connection.give_back(false).count(), 0);

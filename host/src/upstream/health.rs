@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use super::connection::{Connection, Phase, Receiver};
 use super::failure::Failure;
 use super::pending::Pending;
-use crate::ids::{SessionId, TrailId};
+use crate::ids::{PathId, SessionId};
 
 /// Whether the server still answers.
 #[derive(Debug, Default)]
-pub(super) struct Pulse {
+pub(super) struct Health {
     /// How many bytes have ever been read.
     pub(super) read: u64,
     /// What `read` was when it was last looked at, and when it last changed.
@@ -20,7 +20,7 @@ pub(super) struct Pulse {
     ping: Option<Instant>,
 }
 
-impl Pulse {
+impl Health {
     /// What waits now has not been waited for until now.
     pub(super) fn begin(&mut self) {
         self.fresh = Some(Instant::now());
@@ -30,11 +30,11 @@ impl Pulse {
 impl Connection {
     /// A PING of the proxy's own is the oldest thing on its way.
     pub(super) fn awaits_pong(&self) -> bool {
-        self.pulse.ping.is_some()
+        self.health.ping.is_some()
     }
 
     pub(super) fn pong(&mut self) {
-        self.pulse.ping = None;
+        self.health.ping = None;
     }
 
     /// Look after a connection now and then: answer requests that have waited for longer than `timeout`, ask the server whether it is
@@ -50,10 +50,10 @@ impl Connection {
         if self.phase != Phase::Ready || self.lost.is_some() || streaming {
             return;
         }
-        if self.pulse.seen.0 != self.pulse.read || self.pulse.seen.1.is_none() {
-            self.pulse.seen = (self.pulse.read, Some(now));
+        if self.health.seen.0 != self.health.read || self.health.seen.1.is_none() {
+            self.health.seen = (self.health.read, Some(now));
         }
-        let quiet = self.pulse.seen.1.map_or(Duration::ZERO, |since| now - since);
+        let quiet = self.health.seen.1.map_or(Duration::ZERO, |since| now - since);
         if let Some(timeout) = timeout {
             self.time_out(now, timeout, receiver);
             // Nothing at all for twice as long as any request may take: it will not come back.
@@ -65,14 +65,14 @@ impl Connection {
             }
         }
         let Some(interval) = interval else { return };
-        match self.pulse.ping {
+        match self.health.ping {
             Some(since) if now - since > interval => {
                 self.lose(format!("no reply to PING within {interval:?}"));
                 self.fail(receiver);
             }
             None if quiet >= interval && !self.is_busy() && self.out.is_empty() => {
-                self.pulse.ping = Some(now);
-                self.pulse.seen.1 = Some(now);
+                self.health.ping = Some(now);
+                self.health.seen.1 = Some(now);
                 self.out.push(b"*1\r\n$4\r\nPING\r\n");
                 self.queued += 14;
                 if let Some(kept) = &mut self.kept {
@@ -88,7 +88,7 @@ impl Connection {
     pub(super) fn silence(&self, now: Instant) -> Duration {
         match self.pending.front() {
             Some(oldest) if self.phase == Phase::Ready && !self.waits_patiently() => {
-                let quiet = self.pulse.seen.1.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+                let quiet = self.health.seen.1.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
                 quiet.min(self.age(oldest, now))
             }
             _ => Duration::ZERO,
@@ -97,7 +97,7 @@ impl Connection {
 
     /// How long a request has been the server's to answer.
     fn age(&self, pending: &Pending, now: Instant) -> Duration {
-        let since = self.pulse.fresh.map_or(pending.since, |fresh| fresh.max(pending.since));
+        let since = self.health.fresh.map_or(pending.since, |fresh| fresh.max(pending.since));
         now.saturating_duration_since(since)
     }
 
@@ -108,7 +108,7 @@ impl Connection {
 
     /// Answer what has waited for too long, up to what may take as long as it likes; the late replies will find nobody.
     fn time_out(&mut self, now: Instant, timeout: Duration, receiver: &mut impl Receiver) {
-        while let Some(waiting) = now.checked_sub(timeout).and_then(|moment| self.gate.late(moment)) {
+        while let Some(waiting) = now.checked_sub(timeout).and_then(|moment| self.pipeline_limit.late(moment)) {
             receiver.failed(&waiting.ticket, Failure::NotSent);
         }
         let late = |pending: &&Pending| !pending.expect.is_patient() && self.age(pending, now) > timeout;
@@ -117,7 +117,7 @@ impl Connection {
             if pending.ticket.session != SessionId::NOBODY {
                 receiver.failed(&pending.ticket, Failure::TimedOut);
                 pending.ticket.session = SessionId::NOBODY;
-                pending.ticket.trail = TrailId::NONE;
+                pending.ticket.trail = PathId::NONE;
             }
         }
     }

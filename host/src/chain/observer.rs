@@ -6,7 +6,7 @@ use crate::plugin::{Changes, Fault, RequestBatch, ResponseBatch, Verdicts};
 ///
 /// Frames of suspended sessions, which do not cross, are told of with [`Fault::Suspended`]. After a fault of a crossing that several
 /// sessions shared, each session's frames cross again by themselves, and are told of again: the last word on a frame counts.
-pub trait Witness {
+pub trait Observer {
     /// Requests have crossed.
     fn requests(&self, batch: &RequestBatch<'_>, answer: Result<&Verdicts, &Fault>);
 

@@ -167,7 +167,7 @@ impl Subscriptions {
 
 /// The state of such a connection.
 #[derive(Debug, Default)]
-pub(super) struct Exchange {
+pub(super) struct ReplyMatching {
     /// In RESP3, what comes by itself is a push, and nothing else is; in RESP2 it looks like any array, but while there are subscriptions
     /// no other array comes.
     protocol: Protocol,
@@ -181,7 +181,7 @@ pub(super) struct Exchange {
     left: Option<u32>,
 }
 
-impl Exchange {
+impl ReplyMatching {
     /// The state of a connection in `protocol` that is subscribed to this before anything else is sent.
     pub(super) fn new(protocol: Protocol, subscriptions: Subscriptions) -> Self {
         Self { protocol, subscriptions, ..Self::default() }
@@ -380,7 +380,7 @@ mod test {
 
     #[test]
     fn a_subscription_is_answered_when_every_channel_is_confirmed() {
-        let mut exchange = Exchange::default();
+        let mut exchange = ReplyMatching::default();
         let subscribe = expect("subscribe", 3);
         assert_eq!(exchange.classify(b"*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n", subscribe), Belongs::InPart);
         assert_eq!(exchange.classify(b"*3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:2\r\n", subscribe), Belongs::Finally);
@@ -398,10 +398,10 @@ mod test {
 
     #[test]
     fn data_that_looks_like_a_message_or_a_confirmation_is_data() {
-        let resp2 = Exchange::default();
+        let resp2 = ReplyMatching::default();
         let mut subscriptions = Subscriptions::default();
         subscriptions.0[0].insert(b"news".to_vec());
-        for (mut exchange, engaged) in [(resp2, false), (Exchange::new(Protocol::Resp3, subscriptions), true)] {
+        for (mut exchange, engaged) in [(resp2, false), (ReplyMatching::new(Protocol::Resp3, subscriptions), true)] {
             for words in [["subscribe", "ghost"], ["unsubscribe", "news"], ["message", "x"]] {
                 let mut list = b"*2\r\n".to_vec();
                 words.iter().for_each(|word| list.extend(format!("${}\r\n{word}\r\n", word.len()).bytes()));
@@ -417,11 +417,11 @@ mod test {
     fn a_subscription_that_the_server_ends_is_no_reply() {
         let withdrawal = b"*3\r\n$12\r\nsunsubscribe\r\n$1\r\na\r\n:0\r\n";
         for waiting in [None, expect("ping", 1), expect("ssubscribe", 2), expect("subscribe", 2)] {
-            let mut exchange = Exchange::new(Protocol::Resp2, Subscriptions::of_shard(b"a"));
+            let mut exchange = ReplyMatching::new(Protocol::Resp2, Subscriptions::of_shard(b"a"));
             assert_eq!(exchange.classify(withdrawal, waiting), Belongs::Unasked, "{waiting:?}");
             assert!(!exchange.is_engaged());
         }
-        let mut exchange = Exchange::new(Protocol::Resp2, Subscriptions::of_shard(b"a"));
+        let mut exchange = ReplyMatching::new(Protocol::Resp2, Subscriptions::of_shard(b"a"));
         assert_eq!(exchange.classify(withdrawal, expect("sunsubscribe", 2)), Belongs::Finally);
         assert_eq!(withdrawn(withdrawal), Some(&b"a"[..]));
     }
@@ -439,7 +439,7 @@ mod test {
     #[test]
     fn hello_in_a_transaction_says_what_is_spoken_behind_it() {
         let subscriptions = Subscriptions::default();
-        let mut exchange = Exchange::new(Protocol::Resp3, subscriptions);
+        let mut exchange = ReplyMatching::new(Protocol::Resp3, subscriptions);
         assert_eq!(exchange.classify(QUEUED, expect("hello", 2)), Belongs::Finally);
         let reply = b"*1\r\n*4\r\n$6\r\nserver\r\n$5\r\nredis\r\n$5\r\nproto\r\n:2\r\n";
         assert_eq!(exchange.classify(reply, expect("exec", 1)), Belongs::Finally);
@@ -448,7 +448,7 @@ mod test {
 
     #[test]
     fn hello_says_what_is_spoken() {
-        let mut exchange = Exchange::default();
+        let mut exchange = ReplyMatching::default();
         let message = b"*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nx\r\n";
         assert_eq!(exchange.classify(b"%1\r\n$5\r\nproto\r\n:3\r\n", expect("hello", 2)), Belongs::Finally);
         let confirmation = b">3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n";
@@ -460,7 +460,7 @@ mod test {
 
     #[test]
     fn confirmations_of_resp3_are_answers_and_its_messages_are_not() {
-        let mut exchange = Exchange::new(Protocol::Resp3, Subscriptions::default());
+        let mut exchange = ReplyMatching::new(Protocol::Resp3, Subscriptions::default());
         let subscribe = expect("subscribe", 2);
         assert_eq!(exchange.classify(b">3\r\n$7\r\nmessage\r\n$1\r\nz\r\n$1\r\nx\r\n", subscribe), Belongs::Unasked);
         assert_eq!(exchange.classify(b">3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n", subscribe), Belongs::Finally);
@@ -473,7 +473,7 @@ mod test {
 
     #[test]
     fn reset_forgets_and_exec_may_confirm() {
-        let mut exchange = Exchange::default();
+        let mut exchange = ReplyMatching::default();
         exchange.classify(b"*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n", expect("subscribe", 2));
         assert!(exchange.is_engaged());
         assert_eq!(exchange.classify(b"+RESET\r\n", expect("reset", 1)), Belongs::Finally);
@@ -487,7 +487,7 @@ mod test {
 
     #[test]
     fn lines_of_monitor_answer_nobody() {
-        let mut exchange = Exchange::default();
+        let mut exchange = ReplyMatching::default();
         let line = b"+1339518083.107412 [0 127.0.0.1:60866] \"keys\" \"*\"\r\n";
         assert_eq!(exchange.classify(b"+OK\r\n", expect("monitor", 1)), Belongs::Finally);
         assert_eq!(exchange.classify(line, expect("ping", 1)), Belongs::Unasked);

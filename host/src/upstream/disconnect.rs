@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 
 use super::connection::{Cause, Connection, Phase, Private, Receiver};
-use super::exchange::Subscriptions;
 use super::failure::Failure;
-use super::gate::Waiting;
-use super::kept::{Kept, requests};
+use super::health::Health;
 use super::pending::Pending;
-use super::pulse::Pulse;
+use super::pipeline_limit::Waiting;
+use super::replay_buffer::{ReplayBuffer, requests};
+use super::reply_matching::Subscriptions;
 
 /// What was lost with a private connection.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl Connection {
         }
         if !stays {
             let failure = if refused { Failure::Refused } else { Failure::NotSent };
-            for waiting in self.gate.take() {
+            for waiting in self.pipeline_limit.take() {
                 receiver.failed(&waiting.ticket, failure);
             }
         }
@@ -89,7 +89,7 @@ impl Connection {
                 }
             }
         }
-        for Waiting { mut ticket, bytes, .. } in self.gate.take() {
+        for Waiting { mut ticket, bytes, .. } in self.pipeline_limit.take() {
             for request in requests(&bytes) {
                 receiver.sent_back(&ticket.split(1), request, Cause::NotSent);
             }
@@ -103,7 +103,7 @@ impl Connection {
             None => {
                 self.out.clear();
                 self.queued = 0;
-                self.kept = self.kept.as_ref().map(Kept::emptied);
+                self.kept = self.kept.as_ref().map(ReplayBuffer::emptied);
             }
             Some(first) => {
                 let begins = first.begins;
@@ -123,7 +123,7 @@ impl Connection {
         self.blocked = false;
         self.written = 0;
         self.forget_input();
-        self.pulse = Pulse::default();
+        self.health = Health::default();
         self.wake();
     }
 

@@ -16,7 +16,7 @@ use crate::resp::request::RequestScanner;
 
 /// The requests of one connection that are not answered yet.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+pub(super) struct ReplayBuffer {
     /// What comes before `tail`, each with the offset of its first byte. No request lies in two of them.
     segments: VecDeque<(u64, Bytes)>,
     tail: BytesMut,
@@ -29,7 +29,7 @@ pub(super) struct Kept {
 /// A tail of this many bytes is ended and a new one begun, so that its memory can be given back.
 const TAIL: usize = 128 * 1024;
 
-impl Kept {
+impl ReplayBuffer {
     /// Nothing yet. Requests that are kept are added to `count`.
     pub(super) fn counting(count: Rc<Cell<u64>>) -> Self {
         Self { count, ..Self::default() }
@@ -136,13 +136,13 @@ mod test {
         out
     }
 
-    fn first(kept: &Kept, offset: u64) -> Option<Bytes> {
+    fn first(kept: &ReplayBuffer, offset: u64) -> Option<Bytes> {
         kept.from(offset).next().map(|(_, bytes)| bytes)
     }
 
     #[test]
     fn requests_are_found_until_they_are_answered() {
-        let mut kept = Kept::default();
+        let mut kept = ReplayBuffer::default();
         let mut places = Vec::new();
         let mut offset = 0;
         for round in 0..3000u32 {
@@ -167,7 +167,7 @@ mod test {
 
     #[test]
     fn of_several_that_came_together_each_is_found() {
-        let mut kept = Kept::default();
+        let mut kept = ReplayBuffer::default();
         let frames: Vec<Vec<u8>> = (0..3u8).map(|number| request(&[b"GET", &[number]])).collect();
         kept.push(&frames.concat());
         let found: Vec<(u64, Bytes)> = kept.from(0).collect();

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::exchange::Expect;
+use super::reply_matching::Expect;
 use super::ticket::Ticket;
 
 /// Whether requests are sent before those in front of them are answered.
@@ -45,7 +45,7 @@ impl Default for InFlight {
 
 /// What waits to be sent on one connection, and the rule for it.
 #[derive(Debug)]
-pub(super) struct Gate {
+pub(super) struct PipelineLimit {
     mode: Pipelining,
     limits: InFlight,
     waiting: VecDeque<Waiting>,
@@ -70,7 +70,7 @@ pub(super) struct Load<'a> {
     pub(super) last: Option<&'a Ticket>,
 }
 
-impl Gate {
+impl PipelineLimit {
     pub(super) fn new(mode: Pipelining, limits: InFlight) -> Self {
         Self { mode, limits, waiting: VecDeque::new(), size: 0 }
     }
@@ -138,7 +138,7 @@ mod test {
     use std::time::Instant;
 
     use super::*;
-    use crate::ids::{MessageId, SessionId, TrailId};
+    use crate::ids::{MessageId, PathId, SessionId};
 
     fn ticket(session: u64, since: Instant) -> Ticket {
         Ticket {
@@ -146,7 +146,7 @@ mod test {
             sequence: 0,
             id: MessageId(1),
             count: 1,
-            trail: TrailId::NONE,
+            trail: PathId::NONE,
             since,
             part: 0,
         }
@@ -157,7 +157,7 @@ mod test {
         let now = Instant::now();
         let mine = ticket(1, now);
         let load = |requests| Load { requests, bytes: 10 * requests, last: (requests > 0).then_some(&mine) };
-        let gate = |mode| Gate::new(mode, InFlight { requests: 2, bytes: 1000 });
+        let gate = |mode| PipelineLimit::new(mode, InFlight { requests: 2, bytes: 1000 });
         for (mode, requests, session, expected) in [
             (Pipelining::Off, 0, 1, true),
             (Pipelining::Off, 1, 1, false),
@@ -176,7 +176,7 @@ mod test {
     fn what_waits_goes_in_order_and_nothing_overtakes_it() {
         let now = Instant::now();
         let idle = Load { requests: 0, bytes: 0, last: None };
-        let mut gate = Gate::new(Pipelining::Off, InFlight::default());
+        let mut gate = PipelineLimit::new(Pipelining::Off, InFlight::default());
         for session in [1, 2] {
             gate.wait(Waiting { ticket: ticket(session, now), bytes: Bytes::from_static(b"x"), expect: Expect::One });
         }
