@@ -1,4 +1,5 @@
-//! The structure of the host: rooms import each other one way, and files in no large circle.
+//! The structure of the host: rooms import each other one way, and files in no large circle; and what
+//! `docs/architecture.md` says of it.
 //!
 //! This reads the sources as text; it neither needs the crate nor compiles it.
 
@@ -6,6 +7,7 @@
 
 mod circles;
 mod modules;
+mod page;
 mod tokens;
 
 use std::collections::{BTreeMap, BTreeSet};
