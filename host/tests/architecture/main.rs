@@ -1,4 +1,5 @@
-//! The structure of the host: rooms import each other one way, and files in no large circle.
+//! The structure of the host: rooms import each other one way, and files in no large circle; and what
+//! `docs/architecture.md` says of it.
 //!
 //! This reads the sources as text; it neither needs the crate nor compiles it.
 
@@ -6,6 +7,7 @@
 
 mod circles;
 mod modules;
+mod page;
 mod tokens;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,19 +26,19 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("cases", &["topology", "yaml", "chain", "plugin", "buffer", "resp", "ids"]),
     ("topology", &["yaml", "worker", "routing", "chain", "traffic", "plugin", "upstream", "cluster", "net"]),
     ("yaml", &["net"]),
-    ("worker", &["routing", "chain", "traffic", "plugin", "upstream", "net", "buffer", "resp", "bell", "ids"]),
-    ("routing", &["chain", "upstream", "cluster", "net", "resp", "bell", "ids"]),
+    ("worker", &["routing", "chain", "traffic", "plugin", "upstream", "net", "buffer", "resp", "turn_waker", "ids"]),
+    ("routing", &["chain", "upstream", "cluster", "net", "resp", "turn_waker", "ids"]),
     ("chain", &["traffic", "plugin", "buffer", "resp", "ids"]),
     ("traffic", &["plugin", "ids"]),
     ("plugin", &["resp", "ids"]),
-    ("upstream", &["cluster", "net", "buffer", "resp", "bell", "ids"]),
+    ("upstream", &["cluster", "net", "buffer", "resp", "turn_waker", "ids"]),
     ("cluster", &["net", "resp"]),
     ("admin", &["logging"]),
     ("net", &[]),
     ("logging", &[]),
     ("buffer", &[]),
     ("resp", &[]),
-    ("bell", &[]),
+    ("turn_waker", &[]),
     ("ids", &[]),
 ];
 
