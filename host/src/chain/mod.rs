@@ -16,6 +16,7 @@
 
 mod columns;
 mod generation;
+mod names;
 mod observer;
 mod requests;
 pub mod response_path;
@@ -30,6 +31,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 pub use generation::{Generation, Place};
+pub use names::Renamed;
 pub use observer::Observer;
 pub use response_path::{ResponsePaths, Step};
 pub use responses::{Kind, Response, Responses};

@@ -1,12 +1,11 @@
 //! The requests that one turn carries through one chain.
 
-use std::fmt;
 use std::ops::Range;
-use std::rc::Rc;
 
 use bytes::Bytes;
 use sluice_commands::CommandId;
 
+use super::names::{Names, Renamed};
 use crate::buffer::{Arena, LARGE};
 use crate::ids::{MessageId, MessageIds, PathId, SessionId};
 use crate::resp::request::{Form, RequestScanner};
@@ -29,19 +28,6 @@ pub struct Vector {
     arguments: Vec<Span>,
     outcomes: Vec<Outcome>,
     names: Names,
-}
-
-/// Finds a command by a name that the table does not know, and the second argument of its request.
-pub type Renamed = Rc<dyn Fn(&[u8], Option<&[u8]>) -> CommandId>;
-
-/// What names the servers have that the table does not know; none unless told.
-#[derive(Clone, Default)]
-struct Names(Option<Renamed>);
-
-impl fmt::Debug for Names {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Names").field(&self.0.is_some()).finish()
-    }
 }
 
 /// Consecutive requests of one session.
@@ -115,7 +101,7 @@ impl Answer {
 impl Vector {
     /// A vector of requests to servers that have renamed some commands.
     pub fn with_names(renamed: Renamed) -> Self {
-        Self { names: Names(Some(renamed)), ..Self::default() }
+        Self { names: Names::new(renamed), ..Self::default() }
     }
 
     /// The command of a request with these arguments.
@@ -130,7 +116,7 @@ impl Vector {
     #[cold]
     fn lookup_renamed(&self, arguments: &Arguments<'_>) -> CommandId {
         let name = arguments.get(0).unwrap_or_default();
-        self.names.0.as_ref().map_or(CommandId::UNKNOWN, |renamed| renamed(name, arguments.get(1)))
+        self.names.find(name, arguments.get(1))
     }
 
     /// The bytes of all requests that are not large.
@@ -201,7 +187,7 @@ impl Vector {
         Arguments { frame: self.arena.get(frame), spans: &self.arguments[first..] }
     }
 
-    /// The arguments from the `first` one of the list on, of the request that this large frame is.
+    /// The arguments of a large frame, from the `first` one of the list on.
     pub fn arguments_of<'a>(&'a self, frame: &'a [u8], first: usize) -> Arguments<'a> {
         Arguments { frame, spans: &self.arguments[first..] }
     }

@@ -14,12 +14,13 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 
-use super::disconnect::{Loss, Lost};
+use super::disconnect::Loss;
 use super::failure::Failure;
 use super::health::Health;
 use super::identity::Greeting;
 use super::pending::Pending;
 use super::pipeline_limit::{Load, PipelineLimit, Waiting};
+use super::receiver::Receiver;
 use super::replay_buffer::ReplayBuffer;
 use super::reply_matching::{Expect, ReplyMatching};
 use super::server_ids::ServerIds;
@@ -40,71 +41,6 @@ const READ_PER_TURN: usize = 1024 * 1024;
 
 /// The memory that a shared connection keeps for writing, in bytes.
 const KEEP: usize = 1024 * 1024;
-
-/// Takes what a connection brings.
-pub trait Receiver {
-    /// Replies to the requests of `ticket`, one after the other. `whole`: exactly one for each request, none of them a part.
-    fn reply(&mut self, ticket: &Ticket, replies: Payload<'_>, whole: bool);
-
-    /// A frame that came by itself, for the session that has this connection to itself.
-    fn unasked(&mut self, session: SessionId, frame: &[u8]);
-
-    /// There will be no replies that could be told from others: replication has begun.
-    fn unanswered(&mut self, ticket: &Ticket);
-
-    /// Bytes that are no frames, for the session that has this connection to itself: replication.
-    fn stream(&mut self, session: SessionId, bytes: &[u8]);
-
-    /// The connection that this session had to itself is over, with what the server kept of it.
-    fn ended(&mut self, session: SessionId, lost: Lost);
-
-    /// There will be no replies.
-    fn failed(&mut self, ticket: &Ticket, failure: Failure);
-
-    /// A request that was not executed and may be sent elsewhere, or again: one of a connection whose requests are kept.
-    fn sent_back(&mut self, ticket: &Ticket, request: Bytes, cause: Cause<'_>);
-}
-
-/// Why a request comes back.
-#[derive(Clone, Copy, Debug)]
-pub enum Cause<'a> {
-    /// The server says so.
-    Reply {
-        /// Its error.
-        error: &'a [u8],
-        /// The server.
-        server: &'a Rc<str>,
-    },
-    /// The connection was lost before it was written.
-    NotSent,
-}
-
-/// Bytes to be copied, or many of them to be kept.
-#[derive(Debug)]
-pub enum Payload<'a> {
-    /// Less than [`LARGE`](crate::buffer::LARGE), or several frames.
-    Small(&'a [u8]),
-    /// One large frame.
-    Large(Bytes),
-}
-
-impl Payload<'_> {
-    /// All of them.
-    pub fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Small(bytes) => bytes,
-            Self::Large(bytes) => bytes,
-        }
-    }
-
-    /// All of them, kept.
-    pub fn into_bytes(self) -> Bytes {
-        match self {
-            Self::Small(bytes) => Bytes::copy_from_slice(bytes),
-            Self::Large(bytes) => bytes,
-        }
-    }
-}
 
 /// Where a connection stands in its life. The picture is in the documentation of [`upstream`](super).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

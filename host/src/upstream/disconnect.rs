@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 
-use super::connection::{Cause, Connection, Phase, Private, Receiver};
+use super::connection::{Connection, Phase, Private};
 use super::failure::Failure;
 use super::health::Health;
 use super::pending::Pending;
 use super::pipeline_limit::Waiting;
+use super::receiver::{Cause, Receiver};
 use super::replay_buffer::{ReplayBuffer, requests};
 use super::reply_matching::Subscriptions;
 

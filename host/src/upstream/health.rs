@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::connection::{Connection, Phase, Receiver};
+use super::connection::{Connection, Phase};
 use super::failure::Failure;
 use super::pending::Pending;
+use super::receiver::Receiver;
 use crate::ids::{PathId, SessionId};
 
 /// Whether the server still answers.

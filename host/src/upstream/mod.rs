@@ -32,6 +32,7 @@ mod node_view;
 mod nodes;
 mod pending;
 mod pipeline_limit;
+mod receiver;
 mod replay_buffer;
 mod replies;
 mod reply_matching;
@@ -43,7 +44,7 @@ mod shared_pool;
 mod single;
 mod ticket;
 
-pub use connection::{Cause, Connection, ConnectionRef, Payload, Phase, Receiver};
+pub use connection::{Connection, ConnectionRef, Phase};
 pub use dial::Ready;
 pub use disconnect::Lost;
 pub use discovery::Discovery;
@@ -53,6 +54,7 @@ pub use identity::{Credentials, Identity, Opening, Profile};
 pub use node_view::{ClusterNode, NodeView, ReadFrom};
 pub use nodes::{Cluster, ClusterPlan};
 pub use pipeline_limit::{InFlight, Pipelining};
+pub use receiver::{Cause, Payload, Receiver};
 pub use replay_buffer::requests;
 pub use reply_matching::{Expect, Subscription, Subscriptions, recounted, withdrawn};
 #[cfg(test)]

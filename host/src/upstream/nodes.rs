@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::connection::Receiver;
 use super::dial::Ready;
 use super::discovery::{Contacts, Discovery, node_remote};
 use super::identity::Identity;
 use super::node_view::{ClusterNode, NodeView, ReadFrom};
+use super::receiver::Receiver;
 use super::server_commands::ServerCommands;
 use super::single::{Single, SinglePlan};
 use crate::cluster::Redirect;

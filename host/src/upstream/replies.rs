@@ -2,7 +2,8 @@
 
 use bytes::{Buf, BytesMut};
 
-use super::connection::{Cause, Connection, Payload, Private, Receiver};
+use super::connection::{Connection, Private};
+use super::receiver::{Cause, Payload, Receiver};
 use super::reply_matching::{Belongs, Expect};
 use crate::buffer::LARGE;
 use crate::cluster::Redirect;

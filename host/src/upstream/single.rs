@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::connection::{ConnectionRef, Receiver};
+use super::connection::ConnectionRef;
 use super::dial::{Ready, Servers, learn_commands};
 use super::exclusive_pool::{ExclusivePool, Introduction, PrivateLimits};
 use super::identity::{Greeting, Identity};
 use super::pipeline_limit::{InFlight, Pipelining};
+use super::receiver::Receiver;
 use super::reply_matching::Subscriptions;
 use super::server_commands::ServerCommands;
 use super::shared_pool::{Shared, Sharing};
