@@ -101,12 +101,13 @@ impl Drop for Daemon {
 
 /// Free addresses on the loopback interface, a fixed number of them.
 pub(crate) fn free_addresses<const N: usize>() -> Result<[SocketAddr; N]> {
-    free_address_list(N)?.try_into().map_err(|_| anyhow!("found another number of free addresses than {N}"))
+    let addresses = free_addresses_of(Ipv4Addr::LOCALHOST, N)?;
+    addresses.try_into().map_err(|_| anyhow!("found another number of free addresses than {N}"))
 }
 
-/// Free addresses on the loopback interface. All are held until all are found, so that they differ.
-pub(crate) fn free_address_list(count: usize) -> Result<Vec<SocketAddr>> {
-    let listen = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen on the loopback interface");
+/// Free addresses of one host on the loopback interface. All are held until all are found, so that they differ.
+pub(crate) fn free_addresses_of(host: Ipv4Addr, count: usize) -> Result<Vec<SocketAddr>> {
+    let listen = || TcpListener::bind((host, 0)).with_context(|| format!("cannot listen on {host}"));
     let listeners: Vec<_> = (0..count).map(|_| listen()).collect::<Result<_>>()?;
     listeners.iter().map(|listener| Ok(listener.local_addr()?)).collect()
 }

@@ -4,6 +4,7 @@
 
 mod apt;
 mod bench;
+mod check;
 mod components;
 mod daemon;
 mod demo;
@@ -36,8 +37,10 @@ struct Arguments {
 enum Command {
     /// See the proxy at work, with a chain of components on the embedded store
     Demo,
-    /// Get what the tests need, and run them all
-    Test,
+    /// Get what the tests need, and run them: all, or those whose name contains NAME
+    Test(test::Options),
+    /// Check the format, the lints and the unit tests: what can be known in a minute
+    Check,
     /// Build the components alone, into target/components
     Components(Components),
     /// Build the release host and every component
@@ -60,7 +63,7 @@ impl Components {
     fn build(&self, workspace: &Workspace) -> Result<()> {
         components::build(workspace)?;
         if self.languages {
-            languages::build(workspace)?;
+            languages::build(workspace, languages::Which::All)?;
         }
         Ok(())
     }
@@ -80,7 +83,8 @@ fn run(command: &Command) -> Result<()> {
     let workspace = Workspace::discover()?;
     match command {
         Command::Demo => demo::run(&workspace),
-        Command::Test => test::run(&workspace),
+        Command::Test(options) => test::run(&workspace, options),
+        Command::Check => check::run(&workspace),
         Command::Docs => docs::write(&workspace),
         Command::Bench(options) => bench::run(&workspace, options),
         Command::Components(options) => options.build(&workspace),

@@ -121,7 +121,9 @@ fn all(places: &Places<'_>, pipelines: &[u32], only: &str, binary: &Path) -> Res
             let at = next.fetch_add(1, Ordering::Relaxed);
             let Some(setup) = setups.get(at) else { return Ok(done) };
             progress(&format!("{}: {}", binary.display(), setup.name()));
-            done.push((at, one(setup, places, pipelines, binary).with_context(|| setup.name())?));
+            // The others end too, after what they are at.
+            let failed = |_: &anyhow::Error| next.store(setups.len(), Ordering::Relaxed);
+            done.push((at, one(setup, places, pipelines, binary).inspect_err(failed).with_context(|| setup.name())?));
         }
     };
     let mut cells = thread::scope(|scope| {

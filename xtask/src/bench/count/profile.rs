@@ -9,9 +9,6 @@ use anyhow::{Context, Result};
 /// The functions of the C library that give memory. What the allocator does inside is among the instructions.
 const ALLOCATORS: [&str; 6] = ["malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc", "memalign"];
 
-/// And those that wait.
-const WAITS: [&str; 3] = ["epoll_wait", "epoll_pwait", "epoll_pwait2"];
-
 /// What a thread has done for a while.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Profile {
@@ -21,8 +18,6 @@ pub(super) struct Profile {
     pub(super) branches: f64,
     /// Calls of the allocator for memory.
     pub(super) allocations: f64,
-    /// Calls of the kernel to wait for something to do.
-    pub(super) waits: f64,
     /// The instructions again, by the function that they are in.
     functions: HashMap<String, f64>,
 }
@@ -38,30 +33,30 @@ impl Profile {
             instructions: self.instructions + times * other.instructions,
             branches: self.branches + times * other.branches,
             allocations: self.allocations + times * other.allocations,
-            waits: self.waits + times * other.waits,
             functions,
         }
     }
 
     /// Without what the thread does because time passes. `clockwork` is what that is over some time.
-    ///
-    /// How much of it is in here is told by the functions that do the least besides.
     pub(super) fn without(&self, clockwork: &Self) -> Self {
-        /// Functions that hold less than this share of it together tell nothing.
-        const SHARE: f64 = 0.05;
+        self.plus(-self.times(clockwork), clockwork)
+    }
+
+    /// How many times `clockwork` is in here.
+    ///
+    /// Functions that do nothing else are all in here the same number of times; the others each another one. So the number that most
+    /// of the clockwork agrees upon is it.
+    fn times(&self, clockwork: &Self) -> f64 {
+        /// By how much those that agree may differ.
+        const AGREEMENT: f64 = 1.001;
         let parts = clockwork.functions.iter().filter(|(_, part)| **part > 0.0);
-        let mut times: Vec<_> =
-            parts.map(|(name, part)| (self.functions.get(name).copied().unwrap_or(0.0) / part, part)).collect();
-        times.sort_by(|(one, _), (other, _)| one.total_cmp(other));
-        let mut sum = 0.0;
-        let told = times.iter().find(|(_, part)| {
-            sum += *part;
-            sum >= SHARE * clockwork.instructions
-        });
-        // A thread without anything else to do waits once after each tick, and there are whole ticks only.
-        let ticks = clockwork.waits.max(1.0);
-        let times = told.map_or(0.0, |(times, _)| (times * ticks).round() / ticks);
-        self.plus(-times, clockwork)
+        let found = parts.filter_map(|(name, part)| Some((self.functions.get(name)? / part, *part)));
+        let mut found: Vec<_> = found.filter(|(times, _)| *times > 0.0).collect();
+        found.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+        let agreeing = |least: f64| found.iter().filter(move |(times, _)| (least..=least * AGREEMENT).contains(times));
+        let weight = |least: f64| agreeing(least).map(|(_, part)| part).sum::<f64>();
+        let told = found.iter().map(|(times, _)| (*times, weight(*times))).max_by(|(_, a), (_, b)| a.total_cmp(b));
+        told.map_or(0.0, |(least, weight)| agreeing(least).map(|(times, part)| times * part).sum::<f64>() / weight)
     }
 }
 
@@ -86,11 +81,8 @@ fn parse(text: &str) -> Option<Profile> {
         } else if let Some(name) = line.strip_prefix("cfn=") {
             callee = full_name(name, &mut names);
         } else if let Some(calls) = line.strip_prefix("calls=") {
-            let calls: f64 = calls.split(' ').next()?.parse().ok()?;
             if ALLOCATORS.contains(&callee) {
-                profile.allocations += calls;
-            } else if WAITS.contains(&callee) {
-                profile.waits += calls;
+                profile.allocations += calls.split(' ').next()?.parse::<f64>().ok()?;
             }
             // What the callee has cost is in the next line, and counted where the callee itself stands.
             is_call = true;
@@ -125,7 +117,7 @@ mod tests {
     use super::*;
 
     const FILE: &str = "events: Ir Bc Bcm Bi Bim\nsummary: 200 25 3 3\n\n\
-                        fn=(1) work\n0 100 20 3 2\ncfn=(2) malloc\ncalls=3 0\n0 90 9\ncfn=(3) epoll_wait\ncalls=2 0\n0 8\n0 50\n\n\
+                        fn=(1) work\n0 100 20 3 2\ncfn=(2) malloc\ncalls=3 0\n0 90 9\ncfn=(3) free\ncalls=2 0\n0 8\n0 50\n\n\
                         fn=(4) more\n0 20 5\ncfn=(2)\ncalls=4 0\n0 80 1\ncfn=(5) realloc\ncalls=1 0\n0 20\n\n\
                         fn=(2)\n0 30 0 0 1\n\ntotals: 200 25 3 3\n";
 
@@ -138,17 +130,18 @@ mod tests {
     fn a_file_says_what_was_executed_where_and_how_often_memory_was_asked_for() {
         let found = parse(FILE).unwrap();
         let functions = profile(&[("work", 150.0), ("more", 20.0), ("malloc", 30.0)]).functions;
-        assert_eq!(found, Profile { instructions: 200.0, branches: 28.0, allocations: 8.0, waits: 2.0, functions });
+        assert_eq!(found, Profile { instructions: 200.0, branches: 28.0, allocations: 8.0, functions });
         assert_eq!(parse("summary: 1\n"), None);
     }
 
     #[test]
-    fn what_happens_by_the_clock_is_told_by_the_function_that_does_nothing_else() {
-        let tick = [("look after", 90.0), ("clock", 10.0), ("rare", 1.0)];
-        let clockwork = Profile { waits: 10.0, ..profile(&tick.map(|(name, part)| (name, 10.0 * part))) };
-        let found = profile(&[("look after", 271.0), ("clock", 500.0), ("serve", 1000.0)]);
-        assert_eq!(found.without(&clockwork).instructions, 1771.0 - 3.0 * 101.0);
+    fn what_happens_by_the_clock_is_told_by_the_functions_that_do_nothing_else() {
+        let clockwork = profile(&[("look after", 500.0), ("tidy", 300.0), ("clock", 700.0), ("rare", 10.0)]);
+        let found =
+            profile(&[("look after", 150.0), ("tidy", 90.0), ("clock", 400.0), ("rare", 1.0), ("serve", 1000.0)]);
+        let without = found.without(&clockwork);
+        assert!((without.instructions - (1641.0 - 0.3 * 1510.0)).abs() < 0.001, "{}", without.instructions);
         assert_eq!(profile(&[("serve", 1.0)]).without(&clockwork).instructions, 1.0);
-        assert_eq!(found.without(&Profile::default()).instructions, 1771.0);
+        assert_eq!(found.without(&Profile::default()).instructions, 1641.0);
     }
 }

@@ -37,15 +37,14 @@ struct Upstream {
 }
 
 impl Servers {
-    /// Listens where nobody else does.
-    pub(super) fn start(behind: Behind) -> Result<Self> {
+    /// Has them listen on this host.
+    pub(super) fn start(behind: Behind, host: Ipv4Addr) -> Result<Self> {
         let count = match behind {
             Behind::Server => 1,
             Behind::Cluster => NODES,
         };
         let listen = || {
-            let listener =
-                TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen on the loopback interface")?;
+            let listener = TcpListener::bind((host, 0)).with_context(|| format!("cannot listen on {host}"))?;
             listener.set_nonblocking(true)?;
             // Its connections inherit it.
             set_socket_recv_buffer_size(&listener, ROOM)?;
@@ -77,14 +76,14 @@ impl Servers {
         Ok(())
     }
 
-    /// Accepts connections and takes in what has come, waiting for that for at most `limit`.
+    /// Accepts connections and takes in what has come, waiting for that for at most `limit`. Returns whether anything has.
     ///
     /// Requests of clients are counted and their replies held; what the proxy asks on its own account is answered at once.
-    pub(super) fn serve(&mut self, limit: Duration) -> Result<()> {
+    pub(super) fn serve(&mut self, limit: Duration) -> Result<bool> {
         let sockets = self.listeners.iter().map(AsFd::as_fd);
         let sockets = sockets.chain(self.connections.iter().map(|connection| connection.stream.as_fd()));
         let mut sockets: Vec<_> = sockets.map(|socket| PollFd::from_borrowed_fd(socket, PollFlags::IN)).collect();
-        poll(&mut sockets, Some(&Timespec::try_from(limit)?))?;
+        let events = poll(&mut sockets, Some(&Timespec::try_from(limit)?))?;
         let ready: Vec<bool> = sockets.iter().map(|socket| !socket.revents().is_empty()).collect();
         let (listening, connected) = ready.split_at(self.listeners.len());
         let nodes = self.addresses()?;
@@ -107,7 +106,7 @@ impl Servers {
         }
         // Replies are sent in the same order in each run.
         self.connections.sort_by_key(|connection| connection.node);
-        broken.map_or(Ok(()), Err)
+        broken.map_or(Ok(events > 0), Err)
     }
 }
 

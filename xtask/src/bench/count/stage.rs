@@ -5,12 +5,12 @@
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
-use std::thread::sleep;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::callgrind::Callgrind;
 use super::profile::Profile;
@@ -20,15 +20,17 @@ use super::{Places, Setup};
 use crate::bench::topology::Topology;
 use crate::daemon;
 
-/// Clients. Where there are many sources, each of them has one for itself, and the chain is there; the others are idle and have no
-/// transforms, as thousands of instances would take callgrind an hour to set up.
+/// Clients.
 pub(super) const CLIENTS: usize = 16;
+/// Where there are many sources, the clients are at so many of them, which have the chain. The others are idle and have none: an
+/// instance reserves gigabytes of addresses, of which callgrind has 128.
+const BUSY_SOURCES: usize = 4;
 /// Turns that are counted together. What is done in every other turn is in them.
-const TURNS: usize = 4;
-/// Times that they are counted. The cheapest counts.
-const WINDOWS: usize = 4;
+const TURNS: usize = 8;
+/// Times that they are counted at most, until two are the same.
+const MOST_WINDOWS: usize = 12;
 /// Turns before them, after which everything has the size that it keeps.
-const REHEARSALS: usize = 3;
+const REHEARSALS: usize = 4;
 /// A worker looks after its connections as often as this.
 const TICK: Duration = Duration::from_millis(100);
 /// How long the proxy is watched with nothing to do.
@@ -53,9 +55,10 @@ pub(super) struct Stage {
 impl Stage {
     /// Starts all of it, and waits until every client has been served.
     pub(super) fn set(setup: &Setup, binary: &Path, places: &Places<'_>) -> Result<Self> {
-        let mut servers = Servers::start(setup.behind)?;
-        let addresses = daemon::free_address_list(setup.sources)?;
-        let (listen, idle) = addresses.split_at(CLIENTS.min(setup.sources));
+        let host = own_host();
+        let mut servers = Servers::start(setup.behind, host)?;
+        let addresses = daemon::free_addresses_of(host, setup.sources)?;
+        let (listen, idle) = addresses.split_at(BUSY_SOURCES.min(setup.sources));
         let behind = servers.addresses()?;
         let topology = Topology {
             components: places.components,
@@ -78,16 +81,13 @@ impl Stage {
             clients.extend(connect(listen[clients.len() % listen.len()])?);
         }
         let mut stage = Self { proxy, servers, clients, clockwork: Profile::default(), idle: Profile::default() };
-        stage.proxy.begin()?;
         stage.open()?;
-        // The first time, the worker's thread is the busiest.
+        stage.proxy.begin()?;
+        // The first time, the worker's thread must be the busiest.
+        stage.ask(1)?;
+        stage.answer(1)?;
         stage.proxy.take()?;
-        // What follows a start is over then.
-        sleep(WATCH);
-        stage.take()?;
-        let shortly = stage.take()?;
-        sleep(WATCH);
-        stage.clockwork = stage.take()?.plus(-1.0, &shortly);
+        stage.clockwork = stage.clockwork()?;
         stage.idle = stage.counted(|stage| {
             stage.pause()?;
             stage.pause()
@@ -119,30 +119,65 @@ impl Stage {
     /// Has the worker's next tick happen now, so that it is not in the middle of what comes next.
     fn align(&mut self) -> Result<()> {
         self.proxy.stop()?;
-        sleep(TICK);
+        self.attend(TICK)?;
         self.proxy.go_on()?;
         self.proxy.settle()
     }
 
-    /// What the worker does in a turn, but for what it does because time passes: the least of several times.
+    /// What the worker does because time passes, when nothing else happens.
+    fn watch(&mut self) -> Result<Profile> {
+        self.take()?;
+        let shortly = self.take()?;
+        self.attend(WATCH)?;
+        Ok(self.take()?.plus(-1.0, &shortly))
+    }
+
+    /// The same, once a second look has confirmed it.
+    fn clockwork(&mut self) -> Result<Profile> {
+        let mut known = self.watch()?;
+        for _ in 0..MOST_WINDOWS {
+            let again = self.watch()?;
+            if again.without(&known).instructions.abs() <= tolerance(&again) {
+                return Ok(known);
+            }
+            known = again;
+        }
+        bail!("the proxy does something else each time that nothing happens; the machine may be too busy")
+    }
+
+    /// What the worker does in some turns, but for what it does because time passes: the least that another time has
+    /// confirmed.
     fn counted(&mut self, turn: impl Fn(&mut Self) -> Result<()>) -> Result<Profile> {
-        let mut least: Option<Profile> = None;
-        for _ in 0..WINDOWS {
+        let mut seen: Vec<Profile> = Vec::new();
+        for _ in 0..MOST_WINDOWS {
             self.take()?;
             for _ in 0..TURNS {
                 self.align()?;
                 turn(self)?;
             }
-            let profile = self.take()?;
-            let profile = profile.without(&self.clockwork);
-            if least.as_ref().is_none_or(|least| profile.instructions < least.instructions) {
-                least = Some(profile);
+            seen.push(self.take()?.without(&self.clockwork));
+            seen.sort_by(|one, other| one.instructions.total_cmp(&other.instructions));
+            let close = |pair: &[Profile]| pair[1].instructions - pair[0].instructions <= tolerance(&pair[0]);
+            if let Some(at) = seen.windows(2).position(close) {
+                // Their mean: at random, a wake-up looks at what has woken it in one order or another.
+                let (one, other) = (&seen[at], &seen[at + 1]);
+                return Ok(one.plus(0.5, other).plus(-0.5, one));
             }
         }
-        Ok(least.unwrap_or_default())
+        let costs: Vec<_> = seen.iter().map(|profile| profile.instructions.round()).collect();
+        bail!("the same turns cost another number of instructions each time: {costs:?}; the machine may be too busy")
     }
 
-    /// A turn without a script, after which all connections are there.
+    /// Lets this time pass.
+    fn attend(&mut self, time: Duration) -> Result<()> {
+        let end = Instant::now() + time;
+        while let Some(left) = end.checked_duration_since(Instant::now()) {
+            self.servers.serve(left)?;
+        }
+        Ok(())
+    }
+
+    /// A turn without a script, after which all connections are there, and all that follows a start is over.
     fn open(&mut self) -> Result<()> {
         const PIPELINE: usize = 16;
         for (at, client) in self.clients.iter_mut().enumerate() {
@@ -157,7 +192,14 @@ impl Stage {
             answered += self.servers.held();
             self.servers.release()?;
         }
-        self.read_replies(PIPELINE)
+        self.read_replies(PIPELINE)?;
+        while self.servers.serve(WATCH)? {
+            ensure!(
+                Instant::now() < deadline,
+                "the proxy talks to its servers by itself for more than {START_LIMIT:?}"
+            );
+        }
+        Ok(())
     }
 
     /// Nobody says anything.
@@ -210,6 +252,19 @@ impl Stage {
         }
         Ok(())
     }
+}
+
+/// By how many instructions what is the same may differ.
+fn tolerance(profile: &Profile) -> f64 {
+    (0.004 * profile.instructions).max(1_000.0)
+}
+
+/// A host on the loopback interface that is this stage's alone, so that no other process takes a port before the proxy does.
+fn own_host() -> Ipv4Addr {
+    static STAGES: AtomicU8 = AtomicU8::new(1);
+    let [_, _, high, low] = std::process::id().to_be_bytes();
+    // 127.0.0.1 is everybody's.
+    Ipv4Addr::new(127, high.max(1), low, STAGES.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Nothing where nobody listens yet.
