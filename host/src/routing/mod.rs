@@ -9,9 +9,9 @@
 //!  worker ◄─ `Replies`: answer, wake, end ◄─ `receive`: what connections bring
 //! ```
 //!
-//! A [`Route`] belongs to one session: who the session is to the server ([`session_state`]), the
+//! A `Route` belongs to one session: who the session is to the server (`session_state`), the
 //! requests that wait, and the connections that it uses. Routing knows no sockets of clients; it
-//! speaks to the worker through one trait, [`Replies`], so a test can stand in for the worker.
+//! speaks to the worker through one trait, `Replies`, so a test can stand in for the worker.
 //!
 //! The rules of order:
 //!
