@@ -26,8 +26,17 @@ pub(super) fn reply(words: &[&[u8]]) -> Option<Vec<u8>> {
     }
 }
 
-/// The words of the first request in `input`, and how many bytes it has; nothing where it is not whole yet.
-pub(super) fn parse(input: &[u8]) -> Result<Option<(Vec<&[u8]>, usize)>> {
+/// A request as a server reads it.
+#[derive(Debug)]
+pub(super) struct Request<'a> {
+    /// Its words, the command's name first.
+    pub(super) words: Vec<&'a [u8]>,
+    /// The bytes that it has.
+    pub(super) length: usize,
+}
+
+/// The first request in `input`; nothing where it is not whole yet.
+pub(super) fn parse(input: &[u8]) -> Result<Option<Request<'_>>> {
     let mut rest = input;
     let Some(count) = header(&mut rest, b'*')? else { return Ok(None) };
     let mut words = Vec::with_capacity(count);
@@ -38,7 +47,7 @@ pub(super) fn parse(input: &[u8]) -> Result<Option<(Vec<&[u8]>, usize)>> {
         words.push(word);
         rest = after;
     }
-    Ok(Some((words, input.len() - rest.len())))
+    Ok(Some(Request { words, length: input.len() - rest.len() }))
 }
 
 /// Takes `*3\r\n` or the like from the beginning.
@@ -59,14 +68,14 @@ mod tests {
     #[test]
     fn a_request_is_read_as_it_was_written_and_not_before_it_is_whole() {
         let bytes = [request(0), request(1)].concat();
-        let (words, first) = parse(&bytes).unwrap().unwrap();
-        assert_eq!(words, [&b"SET"[..], b"key:000000000000", &[b'x'; VALUE]]);
-        assert_eq!(reply(&words).unwrap(), b"+OK\r\n");
-        let (words, second) = parse(&bytes[first..]).unwrap().unwrap();
-        assert_eq!(words, [&b"GET"[..], b"key:000000000001"]);
-        assert_eq!(reply(&words).unwrap().len(), "$64\r\n\r\n".len() + VALUE);
-        assert_eq!(first + second, bytes.len());
-        assert!((0..first).all(|length| parse(&bytes[..length]).unwrap().is_none()));
+        let first = parse(&bytes).unwrap().unwrap();
+        assert_eq!(first.words, [&b"SET"[..], b"key:000000000000", &[b'x'; VALUE]]);
+        assert_eq!(reply(&first.words).unwrap(), b"+OK\r\n");
+        let second = parse(&bytes[first.length..]).unwrap().unwrap();
+        assert_eq!(second.words, [&b"GET"[..], b"key:000000000001"]);
+        assert_eq!(reply(&second.words).unwrap().len(), "$64\r\n\r\n".len() + VALUE);
+        assert_eq!(first.length + second.length, bytes.len());
+        assert!((0..first.length).all(|length| parse(&bytes[..length]).unwrap().is_none()));
         assert!(parse(b"+OK\r\n").is_err());
         assert!(reply(&[b"PING"]).is_none());
     }

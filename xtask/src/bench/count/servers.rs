@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 
-use super::request;
+use super::request::{self, Request};
 use crate::bench::servers::{Behind, NODES, SLOTS};
 
 /// Bytes that the proxy can send at any time, more than a turn has: how much the kernel takes at once must not depend on the moment.
@@ -122,7 +122,7 @@ impl Upstream {
             Err(error) => return Err(error).context("a connection of the proxy's to a server"),
         }
         let mut used = 0;
-        while let Some((words, length)) = request::parse(&self.input[used..])? {
+        while let Some(Request { words, length }) = request::parse(&self.input[used..])? {
             used += length;
             match request::reply(&words) {
                 Some(reply) => {

@@ -239,8 +239,8 @@ impl Stage {
             let mut expected = Vec::new();
             for number in numbers(at, pipeline) {
                 let request = request::request(number);
-                let (words, _) = request::parse(&request)?.context("a request of ours is whole")?;
-                expected.extend(request::reply(&words).context("a request of ours has a reply")?);
+                let request = request::parse(&request)?.context("a request of ours is whole")?;
+                expected.extend(request::reply(&request.words).context("a request of ours has a reply")?);
             }
             let mut found = vec![0; expected.len()];
             client.read_exact(&mut found).with_context(|| format!("client {at} waits for its replies"))?;
