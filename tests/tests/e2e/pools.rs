@@ -166,7 +166,7 @@ fn a_pooled_connection_knows_nothing_of_the_session_before() {
             let listed = Listed::others(&mut direct);
             (listed.iter().filter(|one| busy(one)).count() == LIMIT).then_some(())
         });
-        let before: Vec<String> = ids(&mut direct);
+        let before: Vec<String> = addresses(&mut direct);
         drop(dirty);
         wait_until("they have gone", SOON, || (proxy.metrics().sum("sluice_sessions", &[]) == Some(1.0)).then_some(()));
         let mut next: Vec<Client> = (0..LIMIT).map(|_| proxy.client()).collect();
@@ -196,7 +196,7 @@ fn a_pooled_connection_knows_nothing_of_the_session_before() {
                 assert_eq!(info.field(field), clean, "{field} after {dirt:?}");
             }
             assert_eq!(info.field("flags"), "x", "after {dirt:?}");
-            kept += usize::from(before.contains(&info.field("id").to_owned()));
+            kept += usize::from(before.contains(&info.field("addr").to_owned()));
             sessions += 1;
         }
     }
@@ -213,8 +213,8 @@ fn is_last(line: &str, listed: &str) -> bool {
         || (words.starts_with(listed) && words[listed.len()..].starts_with([' ', '|']))
 }
 
-fn ids(direct: &mut Client) -> Vec<String> {
-    Listed::others(direct).iter().map(|one| one.field("id").to_owned()).collect()
+fn addresses(direct: &mut Client) -> Vec<String> {
+    Listed::others(direct).iter().map(|one| one.field("addr").to_owned()).collect()
 }
 
 #[test]
