@@ -21,7 +21,7 @@ use sluice_tests::{Client, ClusterOptions, RedisCluster, RedisServer, Topology, 
 
 use crate::Stopping;
 use account::Account;
-use client::Observer;
+use client::Witness;
 
 const SHARDS: usize = 3;
 /// Some of them send one request at a time, some many, in either protocol; one asks for large values before its primary fails.
@@ -109,8 +109,8 @@ fn fail_over(failure: Failure) {
     // That others' slots are served meanwhile is for the servers to decide; here they do.
     let mut cluster = RedisCluster::start_with(SHARDS, 1, &ClusterOptions::new().partial_coverage());
     let mut proxy = Topology::new().sink(&cluster).workers(2).start();
-    let witnesses: Vec<Observer> = (0..SHARDS * CLIENTS_PER_SHARD)
-        .map(|number| Observer::new(number, number % SHARDS, &cluster, proxy.addr()))
+    let witnesses: Vec<Witness> = (0..SHARDS * CLIENTS_PER_SHARD)
+        .map(|number| Witness::new(number, number % SHARDS, &cluster, proxy.addr()))
         .collect();
     let mut accounts: Vec<Account> = witnesses.iter().map(|witness| Account::new(&witness.key)).collect();
     let addr = proxy.addr().to_owned();
@@ -127,7 +127,7 @@ fn fail_over(failure: Failure) {
                 scope.spawn(move || witness.run(addr, over, next))
             })
             .collect();
-        let every = |what: &str, holds: &dyn Fn(&Observer) -> bool| {
+        let every = |what: &str, holds: &dyn Fn(&Witness) -> bool| {
             wait_until(what, SOON, || {
                 assert!(!threads.iter().any(|thread| thread.is_finished()), "a client has failed");
                 witnesses.iter().all(holds).then_some(())

@@ -14,11 +14,11 @@ fn components_that_were_made_for_the_first_version_do_all_that_they_did_through_
             let proxy = Topology::new()
                 .workers(workers)
                 .plugin_at(
-                    "Observer",
+                    "Witness",
                     &component,
                     "grants: [clock, random, sessions, state], limits: { state: 4KiB, crossing: 1s }",
                 )
-                .transform("Observer: { on: 1 }")
+                .transform("Witness: { on: 1 }")
                 .sink(&server)
                 .start();
             let mut client = proxy.client();

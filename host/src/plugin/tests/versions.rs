@@ -15,7 +15,7 @@ use crate::plugin::{ContractVersion, Grant, Instance, KEY, Lane, Phases, Plugin,
 const LANES: [(Lane, &str); 2] = [(Lane::Columns, "witness_columns.wasm"), (Lane::Rows, "witness_rows.wasm")];
 
 /// What the witnesses need: see `tests/frozen/README.md`.
-fn observer(file: &str) -> Arc<Plugin> {
+fn witness(file: &str) -> Arc<Plugin> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/frozen/0.1").join(file);
     load_bytes(&fs::read(path).unwrap(), |spec| {
         spec.grants = Grant::ALL.into_iter().collect();
@@ -44,7 +44,7 @@ fn request(words: &[&str], keys: &[usize]) -> Requests {
 #[test]
 fn a_frozen_component_says_what_it_was_made_for() {
     for (lane, file) in LANES {
-        let plugin = observer(file);
+        let plugin = witness(file);
         assert_eq!(plugin.contract().to_string(), "0.1.0");
         assert_eq!(plugin.lane(), lane);
         assert_eq!(plugin.phases(), Phases { requests: true, responses: true });
@@ -53,7 +53,7 @@ fn a_frozen_component_says_what_it_was_made_for() {
             assert!(plugin.imports().contains(&name), "{file} imports {name}");
         }
         let transform = plugin.configure(&json!({}), site()).unwrap();
-        assert_eq!(transform.description().name, "Observer");
+        assert_eq!(transform.description().name, "Witness");
         let refused = plugin.configure(&json!({ "refuse": 1 }), site()).unwrap_err().to_string();
         assert!(refused.ends_with(r#"refuse: found {"refuse":1}, expected it not to be there"#), "{refused}");
     }
@@ -69,7 +69,7 @@ fn a_frozen_component_gives_every_verdict_that_it_gave() {
         (request(&["LOLWUT"], &[]), r"0: close +bye\r\n"),
     ];
     for (_, file) in LANES {
-        let mut instance = started(&observer(file));
+        let mut instance = started(&witness(file));
         for (request, verdict) in &verdicts {
             assert_eq!(cross(&mut instance, request).unwrap(), [*verdict], "{file}");
         }
@@ -98,7 +98,7 @@ fn a_frozen_component_has_everything_that_the_host_offered_then() {
         "state.delete true false",
     ];
     for (_, file) in LANES {
-        let mut instance = started(&observer(file));
+        let mut instance = started(&witness(file));
         let verdicts = cross(&mut instance, &request(&["ECHO", "capabilities"], &[])).unwrap();
         let lines = LINES.map(|line| format!(r"${}\r\n{line}\r\n", line.len())).concat();
         assert_eq!(verdicts, [format!(r"0: reply *{}\r\n{lines}", LINES.len())], "{file}");

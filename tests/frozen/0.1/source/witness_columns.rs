@@ -9,14 +9,14 @@ use sluice_plugin::{
     Change, Command, Interest, Reply, Request, Response, SessionId, Transform, Verdict, View, random, sessions, state,
 };
 
-pub struct Observer {
+pub struct Witness {
     requests: Counter,
     responses: Counter,
     commands: Gauge,
     bytes: Histogram,
 }
 
-impl Transform for Observer {
+impl Transform for Witness {
     type Config = serde_json::Value;
 
     fn new(config: serde_json::Value) -> Result<Self, String> {
@@ -114,4 +114,4 @@ fn capabilities(session: SessionId) -> Vec<String> {
     ]
 }
 
-sluice_plugin::transform!(Observer);
+sluice_plugin::transform!(Witness);

@@ -12,7 +12,7 @@ use sluice::transform::log::Level;
 use sluice::transform::replies::Node;
 use sluice::transform::{clock, commands, log, metrics, random, sessions, state};
 
-struct Observer;
+struct Witness;
 
 struct Series {
     requests: u32,
@@ -29,10 +29,10 @@ fn with<T>(work: impl FnOnce(&Series) -> T) -> T {
     SERIES.with(|series| work(series.get().expect("configured")))
 }
 
-impl Lifecycle for Observer {
+impl Lifecycle for Witness {
     fn describe() -> Description {
         Description {
-            name: "Observer".to_owned(),
+            name: "Witness".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             summary: env!("CARGO_PKG_DESCRIPTION").to_owned(),
         }
@@ -61,7 +61,7 @@ impl Lifecycle for Observer {
     }
 }
 
-impl Requests for Observer {
+impl Requests for Witness {
     fn handle(batch: Vec<Request>) -> Vec<Verdict> {
         with(|series| {
             metrics::add(series.requests, batch.len() as u64);
@@ -99,7 +99,7 @@ fn verdict(series: &Series, index: u32, request: &Request) -> Option<Verdict> {
     Some(Verdict { index, action, watch })
 }
 
-impl Responses for Observer {
+impl Responses for Witness {
     fn handle(batch: Vec<Response>) -> Vec<Change> {
         with(|series| metrics::add(series.responses, batch.len() as u64));
         let change = |(index, response): (u32, &Response)| match response.reply.as_slice() {
@@ -150,4 +150,4 @@ fn capabilities(session: u64) -> Vec<String> {
     ]
 }
 
-export!(Observer);
+export!(Witness);

@@ -52,7 +52,7 @@ impl Event {
 
 /// The only client that increments its counter.
 #[derive(Debug)]
-pub(super) struct Observer {
+pub(super) struct Witness {
     number: usize,
     pub(super) shard: usize,
     pub(super) key: String,
@@ -60,7 +60,7 @@ pub(super) struct Observer {
     events: Mutex<Vec<Event>>,
 }
 
-impl Observer {
+impl Witness {
     /// Finds a key for its counter in this shard, and sets it to nothing.
     pub(super) fn new(number: usize, shard: usize, cluster: &RedisCluster, addr: &str) -> Self {
         let mut keys = (0..).map(|tag| format!("{{{tag}}}:count:{number}"));

@@ -121,7 +121,7 @@ fn request(name: &str) -> String {
     format!("x{} {arguments}", name.replace('|', " "))
 }
 
-/// Stores what a [`Observer`] asks for.
+/// Stores what a [`Witness`] asks for.
 fn prepare(server: &RedisServer) {
     let mut direct = server.client();
     for line in ["SET mine zero", "HSET map a 1", "XGROUP CREATE stream group $ MKSTREAM"] {
@@ -132,9 +132,9 @@ fn prepare(server: &RedisServer) {
 }
 
 /// A client that asks for the same values again and again.
-struct Observer(Client);
+struct Witness(Client);
 
-impl Observer {
+impl Witness {
     fn new(proxy: &Sluice) -> Self {
         Self(proxy.client())
     }
@@ -216,7 +216,7 @@ fn send_each_beside_witnesses(names: &[&'static str], server: &RedisServer, prox
         let others: Vec<_> = (0..2)
             .map(|_| {
                 scope.spawn(|| {
-                    let mut witness = Observer::new(proxy);
+                    let mut witness = Witness::new(proxy);
                     while !stop.load(Ordering::Relaxed) {
                         witness.is_undisturbed("some command");
                     }
@@ -224,7 +224,7 @@ fn send_each_beside_witnesses(names: &[&'static str], server: &RedisServer, prox
                 })
             })
             .collect();
-        let (mut witness, mut direct) = (Observer::new(proxy), server.client());
+        let (mut witness, mut direct) = (Witness::new(proxy), server.client());
         for name in names {
             let mut client = proxy.client();
             client.send(&["ECHO before", &request(name), "ECHO after", "ECHO behind"].map(inline).concat());
@@ -235,7 +235,7 @@ fn send_each_beside_witnesses(names: &[&'static str], server: &RedisServer, prox
                 (executed(&mut direct, name) || answered(&client)).then_some(())
             });
             witness.is_undisturbed(name);
-            Observer::new(proxy).is_undisturbed(name);
+            Witness::new(proxy).is_undisturbed(name);
             next_connection_is_clean(proxy, name);
             drop(client);
             if !told {
