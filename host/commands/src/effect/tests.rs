@@ -33,7 +33,7 @@ fn commands_that_would_disturb_others_are_told_from_those_that_would_not() {
         ("ASKING", ConnectionNeed::Asking),
         ("cluster NODES", ConnectionNeed::Shared),
         ("CLUSTER INFO", ConnectionNeed::Shared),
-        ("CLIENT ID", ConnectionNeed::Momentary),
+        ("CLIENT ID", ConnectionNeed::Pin),
         ("HIMPORT PREPARE people name city", ConnectionNeed::Pin),
         ("HIMPORT SET key people Ada London", ConnectionNeed::Momentary),
         ("CLUSTER SYNCSLOTS CAPA x", ConnectionNeed::Pin),
