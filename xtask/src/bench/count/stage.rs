@@ -145,8 +145,8 @@ impl Stage {
         bail!("the proxy does something else each time that nothing happens; the machine may be too busy")
     }
 
-    /// What the worker does in some turns, but for what it does because time passes: the least that another time has
-    /// confirmed.
+    /// What the worker does in some turns, but for what it does because time passes: what two times agree upon,
+    /// or else the median.
     fn counted(&mut self, turn: impl Fn(&mut Self) -> Result<()>) -> Result<Profile> {
         let mut seen: Vec<Profile> = Vec::new();
         for _ in 0..MOST_WINDOWS {
@@ -165,7 +165,8 @@ impl Stage {
             }
         }
         let costs: Vec<_> = seen.iter().map(|profile| profile.instructions.round()).collect();
-        bail!("the same turns cost another number of instructions each time: {costs:?}; the machine may be too busy")
+        eprintln!("xtask: not exact, the machine is too busy: {TURNS} like turns cost {costs:?} instructions");
+        Ok(seen.swap_remove(MOST_WINDOWS / 2))
     }
 
     /// Lets this time pass.
