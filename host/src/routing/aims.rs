@@ -123,33 +123,38 @@ fn unblock(arguments: &Arguments<'_>, clients: &Clients) -> Option<Aimed> {
     Some(Aimed::ToServers(each.collect(), None))
 }
 
-/// CLIENT LIST with IDs: said to the servers that know the clients, who are listed by their own IDs.
+/// CLIENT LIST with IDs: said to the servers that know the clients, who are listed by the IDs that
+/// they were told. Other IDs are those of a list, and stay.
 fn list(arguments: &Arguments<'_>, clients: &Clients) -> Option<Aimed> {
     let words: Vec<&[u8]> = (0..arguments.count()).map(|at| arguments.arg(at)).collect();
     let first = 1 + words.iter().skip(2).position(|word| word.eq_ignore_ascii_case(b"ID"))? + 2;
     let ids: Vec<u64> = words.get(first..)?.iter().map_while(|word| number(word)).collect();
     let last = first + ids.len();
-    if ids.is_empty() {
-        return None;
-    }
-    let known: Vec<Arc<Client>> = ids.iter().filter_map(|id| clients.find(*id)).collect();
     let mut told: Vec<(i64, u64)> = Vec::new();
     let mut at_servers: Vec<(Arc<str>, Vec<String>)> = Vec::new();
-    for (client, (server, id)) in
-        known.iter().flat_map(|client| client.servers.all().into_iter().map(move |of| (client, of)))
-    {
-        told.push((id, client.id));
-        match at_servers.iter_mut().find(|(known, _)| **known == *server) {
-            Some((_, ids)) => ids.push(id.to_string()),
-            None => at_servers.push((server.into(), vec![id.to_string()])),
+    let mut others: Vec<String> = Vec::new();
+    for id in ids {
+        let servers = clients.find(id).map(|client| client.servers.all()).unwrap_or_default();
+        if servers.is_empty() {
+            // One that a list has shown: a server's.
+            others.push(id.to_string());
+        }
+        for (server, at_server) in servers {
+            told.push((at_server, id));
+            match at_servers.iter_mut().find(|(known, _)| **known == *server) {
+                Some((_, ids)) => ids.push(at_server.to_string()),
+                None => at_servers.push((server.into(), vec![at_server.to_string()])),
+            }
         }
     }
-    let with = |ids: Vec<&[u8]>| frame(&[&words[..first], &ids, &words[last..]].concat());
     if at_servers.is_empty() {
-        return Some(Aimed::Sent(with(vec![NO_CLIENT]), None));
+        return None;
     }
-    let each =
-        at_servers.iter().map(|(server, ids)| (server.clone(), with(ids.iter().map(String::as_bytes).collect())));
+    let with = |ids: &[String]| {
+        let ids: Vec<&[u8]> = ids.iter().chain(&others).map(String::as_bytes).collect();
+        frame(&[&words[..first], &ids, &words[last..]].concat())
+    };
+    let each = at_servers.iter().map(|(server, ids)| (server.clone(), with(ids)));
     Some(Aimed::ToServers(each.collect(), Some(StateChange::Listed(told.into()))))
 }
 

@@ -62,8 +62,8 @@ fn clients_are_listed_by_the_ids_that_they_were_told() {
         ("CLIENT LIST", "as it is"),
         ("CLIENT LIST TYPE normal", "as it is"),
         ("CLIENT LIST ID x", "as it is"),
-        ("CLIENT LIST ID 1 2 7", "CLIENT LIST ID NONE"),
-        ("CLIENT LIST ID 1 TYPE normal", "CLIENT LIST ID NONE TYPE normal"),
+        ("CLIENT LIST ID 1 2 7", "as it is"),
+        ("CLIENT LIST ID 1 TYPE normal", "as it is"),
     ] {
         assert_eq!(of(line), expected, "{line}");
     }
