@@ -9,4 +9,4 @@ wasmtime::component::bindgen!({
     imports: { "sluice:transform/random": trappable },
 });
 
-pub use sluice::transform as interfaces;
+pub use self::sluice::transform as interfaces;
