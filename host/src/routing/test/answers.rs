@@ -1,6 +1,7 @@
 //! Requests that end without a server's reply.
 
 use super::Stage;
+use super::stage::UNKNOWN;
 use crate::ids::PathId;
 
 const NOT_SENT: &str = "-ERR the upstream is unreachable; this request was not sent";
@@ -15,8 +16,7 @@ fn a_request_that_cannot_be_sent_is_told_so_in_the_order_of_its_session() {
     shared.borrow_mut().fail_to_connect();
     stage.receive(&shared);
     stage.send(joe, &["GET b", "GET c"]);
-    let unknown = "-ERR the upstream was lost before it answered; whether this request was executed is unknown";
-    assert_eq!(stage.told(joe), [unknown, NOT_SENT, NOT_SENT], "each is answered");
+    assert_eq!(stage.told(joe), [UNKNOWN, NOT_SENT, NOT_SENT], "each is answered");
     assert_eq!(stage.worker.failures, 3);
     assert!(!stage.worker.session(joe).ended, "it may go on when the server is back");
     stage.establish(&shared);

@@ -50,6 +50,10 @@ enum Upstream {
 
 /// How long a session waits for an exclusive connection.
 pub(super) const WAIT: Duration = Duration::from_secs(5);
+pub(super) const UNKNOWN: &str =
+    "-ERR the upstream was lost before it answered; whether this request was executed is unknown";
+pub(super) const NO_CONNECTION: &str =
+    "-ERR no private upstream connection became free in time; this request was not sent";
 
 /// For how long a request is retried.
 pub(super) const RETRY: Duration = Duration::from_secs(2);

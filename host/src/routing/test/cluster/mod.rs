@@ -15,7 +15,7 @@ mod transaction;
 use std::time::Duration;
 
 use super::Stage;
-use super::stage::{RETRY, WAIT, redirect};
+use super::stage::{NO_CONNECTION, RETRY, UNKNOWN, WAIT, redirect};
 
 /// By this map, the slot of the key `a` is at the node `b`. The key `d` stays at the node `a`.
 const MOVED: &[(u16, u16, &str)] = &[(0, 5460, "b"), (5461, 10_922, "c"), (10_923, 15_000, "a"), (15_001, 16_383, "b")];
@@ -23,6 +23,4 @@ const MOVED: &[(u16, u16, &str)] = &[(0, 5460, "b"), (5461, 10_922, "c"), (10_92
 /// The longest pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(100);
 
-const UNKNOWN: &str = "-ERR the upstream was lost before it answered; whether this request was executed is unknown";
 const TRY_AGAIN: &str = "-TRYAGAIN Multiple keys request during rehashing of slot";
-const NO_CONNECTION: &str = "-ERR no private upstream connection became free in time; this request was not sent";
