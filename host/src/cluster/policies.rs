@@ -7,7 +7,7 @@
 //!
 //! - `PUBSUB NUMSUB` counts subscribers, each of which is connected to one node, so the sum is exact. `PUBSUB NUMPAT` counts patterns:
 //!   one that is subscribed to at several nodes is counted at each, because no command lists them. The sum is the upper bound.
-//! - The IDs of `CLIENT LIST` and `CLIENT KILL ID` are those of one server; in a cluster several clients may have the same.
+//! - `CLIENT LIST` without IDs tells the servers' IDs of their connections; in a cluster several may have the same.
 //! - `INFO` and `MEMORY STATS` describe one node: the sum of what they tell would be nonsense for most of it.
 //! - `PING` goes to one node, whatever the tip says: it asks whether the proxy is well, and often.
 //! - `WAIT` and `WAITAOF` ask every primary, and the answer is the smallest: whatever the session has written, and wherever that is by now,

@@ -5,7 +5,7 @@ use sluice_commands::{CommandId, ConnectionNeed, Sets};
 use super::session::{Life, Partial, ReplyMode, Session};
 use crate::buffer::LARGE;
 use crate::chain::vector::Arguments;
-use crate::chain::{Answer, Outcome, ResponsePaths, Step, Vector};
+use crate::chain::{Answer, Chain, Outcome, ResponsePaths, Step, Vector};
 use crate::ids::{MessageId, MessageIds, PathId, SessionId};
 use crate::resp::request::Form;
 use crate::resp::{ProtocolError, Scan, inline};
@@ -18,8 +18,8 @@ pub(super) struct Intake<'a> {
     pub(super) ids: &'a mut MessageIds,
     /// Where there is a traffic log.
     pub(super) tap: Option<&'a mut Tap>,
-    /// Whether a transform of the chain may ask who a session is.
-    pub(super) asks_sessions: bool,
+    /// The chain that the vector will go through.
+    pub(super) chain: &'a Chain,
 }
 
 impl Intake<'_> {
@@ -61,7 +61,7 @@ impl Intake<'_> {
                     let command = self.vector.lookup(&arguments);
                     let id = self.ids.issue();
                     let logged = log(&mut self.tap, self.trails, session.id, id, command, &arguments, len);
-                    let look = Look::at(command, &arguments, session, self.asks_sessions);
+                    let look = Look::at(command, &arguments, session, self.chain);
                     let trail = self.trail(logged, look.silent);
                     self.vector.push_large(id, frame, first, command, trail);
                     self.follow(look, session);
@@ -108,7 +108,7 @@ impl Intake<'_> {
                         if session.replies == ReplyMode::On && !changing && command.effect().is_plain() {
                             self.vector.push(id, at..at + len, first, command, logged);
                         } else {
-                            let look = Look::at(command, &arguments, session, self.asks_sessions);
+                            let look = Look::at(command, &arguments, session, self.chain);
                             let trail = self.trail(logged, look.silent);
                             self.vector.push(id, at..at + len, first, command, trail);
                             if self.follow(look, session) {
@@ -127,7 +127,7 @@ impl Intake<'_> {
                             let last = self.vector.len() - 1;
                             let arguments = self.vector.arguments(self.vector.request(last));
                             let logged = log(&mut self.tap, self.trails, session.id, id, command, &arguments, len);
-                            let look = Look::at(command, &arguments, session, self.asks_sessions);
+                            let look = Look::at(command, &arguments, session, self.chain);
                             self.vector.request_mut(last).trail = self.trail(logged, look.silent);
                             if self.follow(look, session) {
                                 return at + len;
@@ -216,7 +216,7 @@ const IN_DOUBT: &str = "ERR what follows AUTH in a transaction cannot be judged 
                         chain decides by who a session is: send it outside of the transaction";
 
 impl Look {
-    fn at(command: CommandId, arguments: &Arguments<'_>, session: &mut Session, asks_sessions: bool) -> Self {
+    fn at(command: CommandId, arguments: &Arguments<'_>, session: &mut Session, chain: &Chain) -> Self {
         let effect = command.effect();
         let (changing, in_doubt) = (session.state().is_changing(), session.state().is_in_doubt());
         let ends = matches!(effect.need, ConnectionNeed::Exec | ConnectionNeed::Discard);
@@ -224,7 +224,7 @@ impl Look {
         let introduces = matches!(effect.sets, Sets::User | Sets::Greeting | Sets::Database | Sets::Reset);
         Self {
             silent: is_silent(command, arguments, session),
-            refused: asks_sessions && in_doubt && !may_end,
+            refused: in_doubt && !may_end && chain.asks_sessions(),
             settles: introduces || (changing && ends),
         }
     }

@@ -77,8 +77,8 @@ impl Reader {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let asks_sessions = source.chain.asks_sessions();
-        let mut intake = Intake { vector: &mut source.inbox, trails, ids, tap: source.tap.as_mut(), asks_sessions };
+        let mut intake =
+            Intake { vector: &mut source.inbox, trails, ids, tap: source.tap.as_mut(), chain: &source.chain };
         if let Some(held) = session.partial.take_if(|partial| partial.needed == 0) {
             let start = intake.vector.arena_mut().append(&held.bytes);
             intake.arrived(session, start);

@@ -246,7 +246,9 @@ impl Session {
 
     /// Goes on behind a request that may have changed who it is, once everything is answered.
     pub(super) fn settle(&mut self) {
-        self.settling &= !self.reply_queue.is_idle();
+        if self.settling && self.reply_queue.is_idle() {
+            self.settling = false;
+        }
     }
 
     /// Who it is.

@@ -175,19 +175,19 @@ impl Worker {
     }
 
     fn poll(&mut self, id: SessionId) {
-        let Some(session) = self.delivery.sessions.get(id) else { return };
+        let Some(mut session) = self.delivery.sessions.get(id) else { return };
         session.ready = false;
         let could_read = session.may_read();
         session.settle_reads();
-        session.settle();
         session.flush();
         if let Some(route) = self.routes.get(id) {
             session.bound_output(route);
             if route.needs_poll() {
                 self.router().poll(id);
+                let Some(polled) = self.delivery.sessions.get(id) else { return };
+                session = polled;
             }
         }
-        let Some(session) = self.delivery.sessions.get(id) else { return };
         session.settle();
         if session.finished
             && let Some(route) = self.routes.get(id)
