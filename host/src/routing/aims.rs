@@ -33,6 +33,7 @@ pub(super) enum Aimed {
 
 /// What becomes of a request; `None`: it names no client by an ID, and goes as it is. `own`: the
 /// client that it comes from.
+#[inline]
 pub(super) fn aimed(aims: Aims, arguments: &Arguments<'_>, clients: &Clients, own: &Client) -> Option<Aimed> {
     match aims {
         Aims::Nothing => None,

@@ -10,7 +10,7 @@ use super::cluster::retry::Retry;
 use super::session_state::{SessionState, StateChange};
 use crate::chain::Frame;
 use crate::chain::vector::Arguments;
-use crate::cluster::Target;
+use crate::cluster::{Slot, Target};
 use crate::upstream::{Cluster, Expect, Identity, ServerCommands, Ticket};
 
 /// What routing knows of a request. Found once, when the request leaves the chain.
@@ -101,9 +101,19 @@ impl RequestInfo {
         Self { target, several: keys.len() > 1, ..info }
     }
 
-    /// The same, where it asks for this change.
-    pub(super) fn changing(self, change: Option<StateChange>) -> Self {
-        Self { change: change.or(self.change), ..self }
+    /// Has it ask for this change, if there is one, instead of what its arguments ask for.
+    pub(super) fn ask_for(&mut self, change: Option<StateChange>) {
+        if change.is_some() {
+            self.change = change;
+        }
+    }
+
+    /// The slot that it may go to straight; `None`: it takes a closer look.
+    pub(super) fn slot(&self) -> Option<Slot> {
+        match self.target {
+            Target::To(slot) if self.need == ConnectionNeed::Shared && !self.several => Some(slot),
+            _ => None,
+        }
     }
 
     /// How an exclusive connection is set up for it. `beginning`: who a new session is.

@@ -160,11 +160,11 @@ impl<R: Replies> Answers<R> for Dispatch<'_, R> {
 
 impl<R: Replies> Dispatch<'_, R> {
     /// Sends a request that has come out of the chain, or lets it wait.
-    fn send(&mut self, request: Outgoing<'_>) {
+    fn send(&mut self, mut request: Outgoing<'_>) {
         let single = self.single;
         let strange = || single.is_strange();
-        let info = RequestInfo::new(request.command, &request.arguments, single.commands(), strange)
-            .changing(request.change.clone());
+        let mut info = RequestInfo::new(request.command, &request.arguments, single.commands(), strange);
+        info.ask_for(request.change.take());
         let ticket = request.ticket;
         let next = Some((ticket.sequence, info.need));
         let progress = self.replies.progress(ticket.session);

@@ -17,7 +17,7 @@ use super::plan::{Plan, plan};
 use super::retry::{Retry, Verdict, unreachable};
 use super::route::ClusterRoute;
 use crate::chain::{Answer, Frame, Kind};
-use crate::cluster::Target;
+use crate::cluster::{Slot, Target};
 use crate::ids::{PathId, Sequence, SessionId};
 use crate::upstream::{Cluster, ClusterNode, Expect, Failure, NodeView, Payload, Ticket};
 
@@ -99,33 +99,31 @@ impl<'a, R: Replies> Dispatch<'a, R> {
 
     /// Sends a request that has just come out of the chain.
     pub(super) fn send(&mut self, request: Outgoing<'_>, info: RequestInfo) {
-        let head = self.head();
-        self.route.divided.retain(|(_, sequence)| *sequence >= head);
-        if !self.sends_straight(&request, &info) {
+        if !info.slot().is_some_and(|slot| self.sends_straight(&request, slot, info.expect)) {
             self.flow.queue.push_back(QueuedRequest::new(&request, info));
             self.go_on();
         }
     }
 
-    /// Sends a request that may go straight to the node of its key. Returns whether it was sent;
-    /// what fails here fails in the same way once it is queued.
-    fn sends_straight(&mut self, request: &Outgoing<'_>, info: &RequestInfo) -> bool {
-        if info.need == ConnectionNeed::Shared
-            && !info.several
-            && let Target::To(slot) = info.target
-            && let Frame::Arena(range) = &request.frame
+    /// Sends a request that needs no connection of its own straight to the node of its slot, if
+    /// nothing is in its way. Returns whether it was sent; what fails here fails in the same way once
+    /// it is queued.
+    pub(super) fn sends_straight(&mut self, request: &Outgoing<'_>, slot: Slot, expect: Expect) -> bool {
+        let head = self.head();
+        self.route.divided.retain(|(_, sequence)| *sequence >= head);
+        if let Frame::Arena(range) = &request.frame
             && let Some(view) = self.cluster.view()
             && let Some(owner) = view.owner(slot)
             && self.flow.queue.is_empty()
             && !self.flow.waiting
             && !self.flow.dismissed
-            && self.head() >= self.flow.barrier
+            && head >= self.flow.barrier
             && self.route.goes_straight(&view, &self.flow.identity())
-            && let node = self.route.node_for(&view, owner, info.command, self.flow.id)
+            && let node = self.route.node_for(&view, owner, request.command, self.flow.id)
             && let Some(link) = self.route.link(node)
         {
             let bytes = request.arena.get(range.clone()).unwrap_or_default();
-            return link.borrow_mut().send(request.ticket, bytes, info.expect, self.replies.now()).is_ok();
+            return link.borrow_mut().send(request.ticket, bytes, expect, self.replies.now()).is_ok();
         }
         false
     }

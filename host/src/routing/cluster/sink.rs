@@ -14,7 +14,9 @@ use super::route::ClusterRoute;
 use crate::chain::Kind;
 use crate::cluster::Target;
 use crate::ids::SessionId;
-use crate::upstream::{Cause, Cluster, ClusterNode, Failure, Identity, Lost, NodeView, Payload, Ticket, requests};
+use crate::upstream::{
+    Cause, Cluster, ClusterNode, Expect, Failure, Identity, Lost, NodeView, Payload, Ticket, requests,
+};
 
 impl<R: Replies> Sink<R> for Cluster {
     fn begin(&self) -> Links {
@@ -33,12 +35,19 @@ impl<R: Replies> Sink<R> for Cluster {
         Self::view(self)
     }
 
-    fn send(&self, route: &mut Route, request: Outgoing<'_>, replies: &mut R) {
+    fn send(&self, route: &mut Route, mut request: Outgoing<'_>, replies: &mut R) {
         let Some(mut dispatch) = Dispatch::new(self, route, replies) else { return };
-        let mut info =
-            RequestInfo::in_cluster(request.command, &request.arguments, self).changing(request.change.clone());
+        // The ordinary case, of which nothing else need be known.
+        if request.command.effect().is_plain()
+            && let Some(slot) = Target::straight(request.command, &request.arguments)
+            && dispatch.sends_straight(&request, slot, Expect::One)
+        {
+            return;
+        }
+        let mut info = RequestInfo::in_cluster(request.command, &request.arguments, self);
+        info.ask_for(request.change.take());
         if !request.servers.is_empty() {
-            info.target = Target::Named(request.servers.clone());
+            info.target = Target::Named(std::mem::take(&mut request.servers));
         }
         dispatch.send(request, info);
     }
