@@ -13,9 +13,7 @@ use super::replies::Replies;
 use super::request::Outgoing;
 use super::routes::Router;
 use crate::chain::{Answer, Kind};
-use crate::ids::SessionId;
 use crate::net::Remote;
-use crate::turn_waker::TurnWaker;
 use crate::upstream::{
     Cause, Cluster, ClusterPlan, Failure, Identity, Lost, NodeView, Payload, Ready, ServerCommands, Single, SinglePlan,
     Ticket,
@@ -55,11 +53,11 @@ impl SinkPlan {
 }
 
 /// The sink that `plan` asks for; must be called inside of the worker's runtime.
-pub(crate) fn sink<R: Replies>(plan: &SinkPlan, ready: &Rc<Ready>, turn_waker: &Rc<TurnWaker>) -> Rc<dyn Sink<R>> {
+pub(crate) fn sink<R: Replies>(plan: &SinkPlan, ready: &Rc<Ready>) -> Rc<dyn Sink<R>> {
     match plan {
         SinkPlan::Null => Rc::new(NullSink),
         SinkPlan::Single(plan) | SinkPlan::Direct(plan) => Rc::new(Single::new(plan, ready)),
-        SinkPlan::Cluster(plan) => Rc::new(Cluster::new(plan, ready, turn_waker)),
+        SinkPlan::Cluster(plan) => Rc::new(Cluster::new(plan, ready)),
     }
 }
 
@@ -130,11 +128,6 @@ pub(crate) trait Sink<R: Replies> {
 
     /// Looks after the upstream; to be called a few times a second.
     fn tend(&self, _: &mut Router<'_, R>) {}
-
-    /// The sessions whose time to be polled has come.
-    fn take_due(&self) -> Vec<SessionId> {
-        Vec::new()
-    }
 
     /// Subscribes a session again that has lost the connection that it was subscribed on.
     fn resubscribe(&self, _: &mut Route, _: &mut R) {}

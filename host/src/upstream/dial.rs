@@ -16,6 +16,7 @@ use super::identity::{Greeting, Identity};
 use super::replay_buffer::ReplayBuffer;
 use super::server_commands::{COMMAND, ServerCommands};
 use super::single::SinglePlan;
+use crate::ids::SessionId;
 use crate::net::{ReadHalf, Remote, Stream};
 use crate::turn_waker::TurnWaker;
 
@@ -43,17 +44,18 @@ const STABLE: Duration = Duration::from_secs(1);
 /// How long a private connection that nobody needs is kept.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// The connections that have brought something, for the turn.
+/// The connections that have brought something, and the sessions whose time has come, for the turn.
 #[derive(Debug, Default)]
 pub struct Ready {
     turn_waker: Rc<TurnWaker>,
     connections: RefCell<Vec<ConnectionRef>>,
+    due: RefCell<Vec<SessionId>>,
 }
 
 impl Ready {
     /// A list that rings `turn_waker`.
     pub fn new(turn_waker: Rc<TurnWaker>) -> Self {
-        Self { turn_waker, connections: RefCell::default() }
+        Self { turn_waker, connections: RefCell::default(), due: RefCell::default() }
     }
 
     /// This one has.
@@ -68,6 +70,17 @@ impl Ready {
     /// Move them to `to`, which is empty.
     pub fn take(&self, to: &mut Vec<ConnectionRef>) {
         std::mem::swap(&mut *self.connections.borrow_mut(), to);
+    }
+
+    /// The time has come for a session to try again.
+    pub fn is_due(&self, session: SessionId) {
+        self.due.borrow_mut().push(session);
+        self.turn_waker.wake();
+    }
+
+    /// The sessions whose time has come.
+    pub fn take_due(&self) -> Vec<SessionId> {
+        self.due.take()
     }
 }
 

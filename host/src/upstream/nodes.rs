@@ -16,7 +16,6 @@ use super::single::{Single, SinglePlan};
 use crate::cluster::Redirect;
 use crate::ids::SessionId;
 use crate::net::Remote;
-use crate::turn_waker::TurnWaker;
 
 /// What is configured of a `ValkeySinkCluster`.
 #[derive(Clone, Debug)]
@@ -48,7 +47,6 @@ pub struct Cluster {
     plan: ClusterPlan,
     contacts: Arc<Contacts>,
     ready: Rc<Ready>,
-    turn_waker: Rc<TurnWaker>,
     identity: RefCell<Rc<Identity>>,
     version: Cell<u64>,
     view: RefCell<Option<Rc<NodeView>>>,
@@ -56,26 +54,22 @@ pub struct Cluster {
     leaving: RefCell<Vec<Rc<ClusterNode>>>,
     /// When it was last asked because of the time.
     refreshed: Cell<Instant>,
-    /// Sessions whose time to try again has come.
-    due: Rc<RefCell<Vec<SessionId>>>,
 }
 
 impl Cluster {
     /// Learn about the cluster and connect to it; must be called inside of the worker's runtime.
-    pub fn new(plan: &ClusterPlan, ready: &Rc<Ready>, turn_waker: &Rc<TurnWaker>) -> Self {
+    pub fn new(plan: &ClusterPlan, ready: &Rc<Ready>) -> Self {
         let commands = plan.node.commands.clone();
         let contacts = Contacts { points: plan.contacts.clone(), timeout: plan.node.connect_timeout, commands };
         let cluster = Self {
             plan: plan.clone(),
             contacts: Arc::new(contacts),
             ready: ready.clone(),
-            turn_waker: turn_waker.clone(),
             identity: RefCell::new(Rc::new(plan.node.identity())),
             version: Cell::new(0),
             view: RefCell::default(),
             leaving: RefCell::default(),
             refreshed: Cell::new(Instant::now()),
-            due: Rc::default(),
         };
         cluster.refresh(None);
         cluster
@@ -201,19 +195,13 @@ impl Cluster {
         self.view.borrow().as_ref().is_some_and(|view| view.nodes().iter().any(|node| node.connections.is_congested()))
     }
 
-    /// Have the turn look at a session after `pause`, as one of [`Cluster::take_due`].
+    /// Has the turn look at a session after `pause`, as one of [`Ready::take_due`].
     pub fn wake_in(&self, pause: Duration, session: SessionId) {
-        let (due, turn_waker) = (self.due.clone(), self.turn_waker.clone());
+        let ready = self.ready.clone();
         tokio::task::spawn_local(async move {
             tokio::time::sleep(pause).await;
-            due.borrow_mut().push(session);
-            turn_waker.wake();
+            ready.is_due(session);
         });
-    }
-
-    /// The sessions whose time to be looked at has come.
-    pub fn take_due(&self) -> Vec<SessionId> {
-        self.due.take()
     }
 
     /// Look after the cluster and the connections; to be called a few times a second.

@@ -9,8 +9,9 @@ use super::metrics::WorkerMetrics;
 use super::reply_queue::{Parked, Stored};
 use super::session::{Life, Session};
 use super::sessions::Sessions;
+use super::staged::Staged;
 use crate::buffer::LARGE;
-use crate::chain::{Answer, Kind, Place, ResponsePaths, Responses, Step};
+use crate::chain::{Answer, Kind, Place, ResponsePaths, Step};
 use crate::ids::{MessageId, PathId, Sequence, SessionId};
 use crate::resp::{Protocol, downgrade};
 use crate::routing::{Progress, Pushes, Replies};
@@ -22,8 +23,8 @@ pub(super) struct Delivery {
     pub(super) sessions: Sessions,
     pub(super) trails: ResponsePaths,
     pub(super) metrics: WorkerMetrics,
-    /// Responses that go through the chain before they are released, by source.
-    pub(super) responses: Vec<Responses>,
+    /// Responses that go through the chain before they are released.
+    pub(super) staged: Staged,
     /// When this turn began.
     pub(super) now: Instant,
 }
@@ -56,14 +57,14 @@ impl Replies for Delivery {
 
     fn push(&mut self, id: SessionId, frame: &[u8], pushes: Option<&Pushes>) {
         let Some(session) = self.sessions.get(id) else { return };
-        let responses = &mut self.responses[session.source];
         match pushes {
             Some(pushes) => {
                 let trail = self.trails.watched_by(&pushes.watches);
                 session.reply_queue.staged = true;
-                responses.push(id, pushes.id, trail, Kind::Unasked, false, frame);
+                self.staged.add(session.source).push(id, pushes.id, trail, Kind::Unasked, false, frame);
             }
             None if session.reply_queue.staged => {
+                let responses = self.staged.add(session.source);
                 responses.push(id, MessageId(0), PathId::NONE, Kind::Several, false, frame);
             }
             None => emit(session, &Body::Seen(frame), Kind::Several, false),
@@ -147,7 +148,7 @@ impl Delivery {
             return;
         }
         self.metrics.answered(session.source, ticket.count, self.now - ticket.since);
-        release(session, &mut self.responses[session.source], ticket, body, kind, foreign);
+        release(session, &mut self.staged, ticket, body, kind, foreign);
         self.release_parked(ticket.session);
     }
 
@@ -157,13 +158,12 @@ impl Delivery {
         let mut stash = None;
         while let Some(parked) = session.reply_queue.unpark() {
             self.metrics.answered(session.source, parked.ticket.count, self.now - parked.ticket.since);
-            let responses = &mut self.responses[session.source];
             let stash = stash.get_or_insert_with(|| session.reply_queue.take_stash());
             let body = match &parked.bytes {
                 Stored::Stash(range) => Body::Seen(stash.get(range.clone()).unwrap_or_default()),
                 Stored::Kept(bytes) => Body::Kept(bytes),
             };
-            release(session, responses, &parked.ticket, &body, parked.kind, parked.foreign);
+            release(session, &mut self.staged, &parked.ticket, &body, parked.kind, parked.foreign);
         }
         if let Some(stash) = stash {
             session.reply_queue.give_back(stash);
@@ -174,8 +174,8 @@ impl Delivery {
 
     /// Puts what has come back through the transforms of a source behind what waits to be written.
     pub(super) fn emit_staged(&mut self, source: usize) {
-        let Self { sessions, trails, responses, .. } = self;
-        let responses = &mut responses[source];
+        let Self { sessions, trails, staged, .. } = self;
+        let responses = staged.get(source);
         for response in responses.list() {
             let Some(session) = sessions.get(response.session) else {
                 trails.discard(response.trail);
@@ -240,19 +240,13 @@ impl Body<'_> {
 }
 
 /// The response of the oldest requests: straight to the client, or to the transforms that wait for it.
-fn release(
-    session: &mut Session,
-    responses: &mut Responses,
-    ticket: &Ticket,
-    body: &Body<'_>,
-    kind: Kind,
-    foreign: bool,
-) {
+fn release(session: &mut Session, staged: &mut Staged, ticket: &Ticket, body: &Body<'_>, kind: Kind, foreign: bool) {
     session.reply_queue.release(ticket.count);
     if ticket.trail.is_none() && !session.reply_queue.staged {
         return emit(session, body, kind, foreign);
     }
     session.reply_queue.staged = true;
+    let responses = staged.add(session.source);
     // A ticket of several requests has no trail: together they only wait for what is before them.
     let kind = if ticket.count > 1 && kind != Kind::Last { Kind::Several } else { kind };
     match body {

@@ -10,6 +10,7 @@
 //! turn_waker, which puts the turn at the end of the run queue: it runs when all sessions that were ready have read. The turn never waits
 //! and never leaves anything half done, so no other task ever sees a worker in the middle of one.
 
+mod busy;
 mod connection_counts;
 mod deliver;
 mod directory;
@@ -21,6 +22,7 @@ mod reader;
 mod reply_queue;
 mod session;
 mod sessions;
+mod staged;
 mod swap;
 mod turn;
 
@@ -36,7 +38,7 @@ pub use plan::{ChainPlan, OutputLimits, SessionLimits, SourcePlan};
 pub use proxy::{Proxy, StartError};
 pub use swap::Swapper;
 
-use crate::chain::{Chain, ResponsePaths, Responses, Vector};
+use crate::chain::{Chain, ResponsePaths, Vector};
 use crate::ids::{MessageIds, SessionId};
 use crate::net::{Client, Incoming, ListenPlan, Peer, Refusal};
 use crate::plugin::SessionDirectory;
@@ -44,6 +46,7 @@ use crate::routing::{self, Clients, Routes};
 use crate::traffic::{Log, Tap};
 use crate::turn_waker::TurnWaker;
 use crate::upstream::{ConnectionRef, Ready};
+use busy::Busy;
 use connection_counts::ConnectionCounts;
 use deliver::Delivery;
 use directory::Directory;
@@ -51,6 +54,7 @@ use metrics::WorkerMetrics;
 use reader::Reader;
 use session::Session;
 use sessions::Sessions;
+use staged::Staged;
 
 /// How often a worker looks after what happens by itself, or does not: timeouts, silence, subscribers without a connection.
 const TICK: Duration = Duration::from_millis(100);
@@ -69,8 +73,10 @@ pub(crate) struct Worker {
     ready: Rc<Ready>,
     /// The memory of the list of connections that have brought something.
     received: Vec<ConnectionRef>,
-    /// Whether any upstream has more to take than it should.
-    congested: bool,
+    /// The sources whose clients have sent something.
+    sent: Busy,
+    /// The sources whose upstream has more to take than it should.
+    congested: Busy,
     /// Counts ticks.
     ticks: u32,
     /// Where it is told what to do.
@@ -92,8 +98,20 @@ struct Source {
     retired: Vec<Chain>,
     /// Whether its upstream has more to take than it should: its sessions are not read from.
     congested: bool,
+    /// Sessions that are not read from until it has.
+    held: Vec<SessionId>,
     /// Where requests are chosen that are logged.
     tap: Option<Tap>,
+}
+
+impl Source {
+    /// Has a session wait until the upstream has taken what there is.
+    fn hold(&mut self, session: &mut Session) {
+        if !session.held {
+            session.held = true;
+            self.held.push(session.id);
+        }
+    }
 }
 
 /// What a worker is told.
@@ -131,8 +149,8 @@ impl Worker {
         let number = plan.index as u8;
         let metrics = WorkerMetrics::new(number, plan.sources.iter().map(|(source, _)| source.name.clone()));
         let visible: Rc<dyn SessionDirectory> = directory.clone();
-        let sinks = plan.sources.iter().map(|(source, _)| routing::sink(&source.sink, &ready, &turn_waker)).collect();
-        let responses = plan.sources.iter().map(|_| Responses::default()).collect();
+        let sinks = plan.sources.iter().map(|(source, _)| routing::sink(&source.sink, &ready)).collect();
+        let count = plan.sources.len();
         let sessions = Sessions::of_worker(number);
         let sources = plan
             .sources
@@ -154,6 +172,7 @@ impl Worker {
                 chain: Chain::new(&source.chain, &visible),
                 retired: Vec::new(),
                 congested: false,
+                held: Vec::new(),
                 name: source.name,
             })
             .collect();
@@ -162,13 +181,20 @@ impl Worker {
             sources,
             routes: Routes::new(sinks, plan.clients),
             commands: plan.commands,
-            delivery: Delivery { sessions, trails: ResponsePaths::default(), metrics, responses, now: Instant::now() },
+            delivery: Delivery {
+                sessions,
+                trails: ResponsePaths::default(),
+                metrics,
+                staged: Staged::of(count),
+                now: Instant::now(),
+            },
             ids: MessageIds::of_worker(number),
             directory,
             turn_waker,
             ready,
             received: Vec::new(),
-            congested: false,
+            sent: Busy::of(count),
+            congested: Busy::of(count),
             ticks: 0,
             drained: None,
         }

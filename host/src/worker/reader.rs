@@ -49,7 +49,7 @@ impl Reader {
     /// Ready when the session is over.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let worker = &mut *self.worker.borrow_mut();
-        let Worker { delivery: Delivery { sessions, trails, .. }, sources, ids, turn_waker, .. } = worker;
+        let Worker { delivery: Delivery { sessions, trails, .. }, sources, sent, ids, turn_waker, .. } = worker;
         let Some(session) = sessions.get(self.session) else { return Poll::Ready(()) };
         let source = &mut sources[session.source];
         session.sleep(context.waker());
@@ -69,14 +69,19 @@ impl Reader {
             }
         }
         let Some(session) = sessions.get(self.session) else { return Poll::Ready(()) };
-        if !session.may_read() || source.congested {
+        if !session.may_read() {
             // Nobody else would tell that the client has gone while it is not read from; its replies will.
+            return Poll::Pending;
+        }
+        if source.congested {
+            source.hold(session);
             return Poll::Pending;
         }
         if source.inbox.size() > FULL {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
+        sent.add(session.source);
         let mut intake =
             Intake { vector: &mut source.inbox, trails, ids, tap: source.tap.as_mut(), chain: &source.chain };
         if let Some(held) = session.partial.take_if(|partial| partial.needed == 0) {

@@ -64,6 +64,8 @@ pub(super) struct Session {
     task: Option<Waker>,
     /// Whether it is on the turn's list of sessions to look at.
     pub(super) ready: bool,
+    /// Whether it is on its source's list of sessions that are not read from.
+    pub(super) held: bool,
 }
 
 /// Measures how long a session has been in a state that has a time limit.
@@ -138,6 +140,7 @@ impl Session {
             watch: Stopwatch::default(),
             task: None,
             ready: false,
+            held: false,
         }
     }
 

@@ -16,9 +16,9 @@ impl Worker {
         self.delivery.now = now;
         self.receive();
         self.mark_due();
-        for source in 0..self.sources.len() {
-            self.requests(source);
-        }
+        let sent = self.sent.take();
+        sent.iter().for_each(|&source| self.requests(source));
+        self.sent.give_back(sent);
         self.returns();
         self.poll_ready();
         // Sessions may have been answered while they were looked at: that goes through the
@@ -33,9 +33,8 @@ impl Worker {
     /// Has the sessions looked at whose responses are still to go through the transforms. Returns
     /// whether there are any.
     fn mark_answered(&mut self) -> bool {
-        let super::Delivery { sessions, responses, .. } = &mut self.delivery;
-        let staged = responses.iter().flat_map(|responses| responses.list());
-        staged.map(|response| sessions.mark_ready(response.session)).count() > 0
+        let super::Delivery { sessions, staged, .. } = &mut self.delivery;
+        staged.sessions().map(|session| sessions.mark_ready(session)).count() > 0
     }
 
     /// The routes of its sessions, with whom they answer to.
@@ -63,9 +62,8 @@ impl Worker {
 
     /// Looks at the sessions that wanted to wait for a while.
     fn mark_due(&mut self) {
-        for source in 0..self.sources.len() {
-            let due = self.routes.sink(source).take_due();
-            due.into_iter().for_each(|session| self.delivery.sessions.mark_ready(session));
+        for session in self.ready.take_due() {
+            self.delivery.sessions.mark_ready(session);
         }
     }
 
@@ -103,7 +101,9 @@ impl Worker {
         // Upstreams first: they have work to do while the clients are written to.
         let congested = self.routes.sink(at).flush();
         self.sources[at].congested = congested;
-        self.congested |= congested;
+        if congested {
+            self.congested.add(at);
+        }
     }
 
     /// Sends the requests of a vector on, and answers those that have ended. Empties the vector.
@@ -128,36 +128,39 @@ impl Worker {
 
     /// Carries watched responses back through the chains.
     fn returns(&mut self) {
-        for (at, source) in self.sources.iter_mut().enumerate() {
-            if !self.delivery.responses[at].is_empty() {
-                let super::Delivery { trails, responses, .. } = &mut self.delivery;
-                // The oldest first: a transform that several chains have sees the responses of a
-                // session in the order of its requests.
-                for chain in source.retired.iter_mut().chain([&mut source.chain]) {
-                    chain.responses(&mut responses[at], trails);
-                }
-                self.delivery.emit_staged(at);
+        let busy = self.delivery.staged.take();
+        for &at in &busy {
+            let source = &mut self.sources[at];
+            let super::Delivery { trails, staged, .. } = &mut self.delivery;
+            // The oldest first: a transform that several chains have sees the responses of a
+            // session in the order of its requests.
+            for chain in source.retired.iter_mut().chain([&mut source.chain]) {
+                chain.responses(staged.get(at), trails);
             }
+            self.delivery.emit_staged(at);
         }
-        if self.congested {
-            self.relieve();
-        }
+        self.delivery.staged.give_back(busy);
+        self.relieve();
     }
 
     /// Lets sessions be read from again where a congested upstream has taken what there was.
     fn relieve(&mut self) {
-        self.congested = false;
-        for (at, source) in self.sources.iter_mut().enumerate() {
+        let congested = self.congested.take();
+        for &at in &congested {
+            let source = &mut self.sources[at];
             source.congested = self.routes.sink(at).flush();
-            self.congested |= source.congested;
-        }
-        for id in self.delivery.sessions.ids() {
-            if let Some(session) = self.delivery.sessions.get(id)
-                && !self.sources[session.source].congested
-            {
-                session.wake();
+            if source.congested {
+                self.congested.add(at);
+                continue;
+            }
+            for id in source.held.drain(..) {
+                if let Some(session) = self.delivery.sessions.get(id) {
+                    session.held = false;
+                    session.wake();
+                }
             }
         }
+        self.congested.give_back(congested);
     }
 
     /// Writes to the sessions for which there is something, and sees what else has become of them.

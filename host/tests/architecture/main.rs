@@ -27,7 +27,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("topology", &["yaml", "worker", "routing", "chain", "traffic", "plugin", "upstream", "cluster", "net"]),
     ("yaml", &["net"]),
     ("worker", &["routing", "chain", "traffic", "plugin", "upstream", "net", "buffer", "resp", "turn_waker", "ids"]),
-    ("routing", &["chain", "upstream", "cluster", "net", "resp", "turn_waker", "ids"]),
+    ("routing", &["chain", "upstream", "cluster", "net", "resp", "ids"]),
     ("chain", &["traffic", "plugin", "buffer", "resp", "ids"]),
     ("traffic", &["plugin", "ids"]),
     ("plugin", &["resp", "ids"]),

@@ -122,10 +122,6 @@ impl<R: Replies> Sink<R> for Cluster {
         Self::flush(self);
     }
 
-    fn take_due(&self) -> Vec<SessionId> {
-        Self::take_due(self)
-    }
-
     fn resubscribe(&self, route: &mut Route, replies: &mut R) {
         if let Some(mut dispatch) = Dispatch::new(self, route, replies) {
             dispatch.resubscribe();

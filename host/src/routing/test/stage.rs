@@ -74,7 +74,7 @@ impl Stage {
     pub(super) fn single_as(change: impl FnOnce(&mut SinglePlan)) -> Self {
         let mut plan = plan();
         change(&mut plan);
-        Self::new(|ready, _| {
+        Self::new(|ready| {
             let single = Rc::new(Single::new(&plan, ready));
             (Upstream::Single(single.clone()), single)
         })
@@ -83,7 +83,7 @@ impl Stage {
 
     /// No server.
     pub(super) fn null() -> Self {
-        Self::new(|ready, turn_waker| (Upstream::Nothing, sink(&SinkPlan::Null, ready, turn_waker)))
+        Self::new(|ready| (Upstream::Nothing, sink(&SinkPlan::Null, ready)))
     }
 
     /// Three nodes, by [`MAP`].
@@ -110,19 +110,17 @@ impl Stage {
         };
         change(&mut plan);
         let discovery = plan.discovery.clone();
-        let stage = Self::new(|ready, turn_waker| {
-            let cluster = Rc::new(Cluster::new(&plan, ready, turn_waker));
+        let stage = Self::new(|ready| {
+            let cluster = Rc::new(Cluster::new(&plan, ready));
             (Upstream::Cluster(cluster.clone()), cluster)
         });
         Self { discovery, ..stage }
     }
 
-    fn new(make: impl FnOnce(&Rc<Ready>, &Rc<TurnWaker>) -> (Upstream, Rc<dyn Sink<FakeWorker>>)) -> Self {
+    fn new(make: impl FnOnce(&Rc<Ready>) -> (Upstream, Rc<dyn Sink<FakeWorker>>)) -> Self {
         let tasks = LocalSet::new();
         let guard = tasks.enter();
-        let turn_waker = Rc::new(TurnWaker::default());
-        let ready = Rc::new(Ready::new(turn_waker.clone()));
-        let (upstream, sink) = make(&ready, &turn_waker);
+        let (upstream, sink) = make(&Rc::new(Ready::new(Rc::new(TurnWaker::default()))));
         Self {
             routes: Routes::new(vec![sink], Arc::default()),
             worker: FakeWorker::new(Instant::now()),
