@@ -30,7 +30,7 @@ impl Node {
     fn start_one(options: &ClusterOptions<'_>) -> Self {
         let bus_port = free_port();
         let all = options.of_node(bus_port);
-        let server = RedisServer::start_with(&all.iter().map(String::as_str).collect::<Vec<_>>());
+        let server = options.start(&all.iter().map(String::as_str).collect::<Vec<_>>());
         let password = options.password_of_all().map(str::to_owned);
         let mut node = Self { server, id: String::new(), bus_port, password, runs: true };
         let id = node.ask("CLUSTER MYID");

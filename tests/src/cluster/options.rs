@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::certificates::{Authority, Identity};
 use crate::ports::free_port;
+use crate::redis_server::RedisServer;
 
 /// Settings of all nodes alike.
 ///
@@ -16,6 +17,7 @@ pub struct ClusterOptions<'a> {
     password: Option<String>,
     tls: Option<Tls<'a>>,
     server: Vec<String>,
+    valkey: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +37,7 @@ impl<'a> ClusterOptions<'a> {
             password: None,
             tls: None,
             server: Vec::new(),
+            valkey: false,
         }
     }
 
@@ -76,6 +79,18 @@ impl<'a> ClusterOptions<'a> {
     pub fn server(mut self, options: &[&str]) -> Self {
         self.server.extend(options.iter().map(|&option| option.to_owned()));
         self
+    }
+
+    /// The nodes are Valkey 9, which has commands that Debian's `redis-server` lacks.
+    pub fn valkey(mut self) -> Self {
+        self.valkey = true;
+        self
+    }
+
+    /// Starts a server with these options.
+    #[track_caller]
+    pub(super) fn start(&self, options: &[&str]) -> RedisServer {
+        if self.valkey { RedisServer::start_valkey_with(options) } else { RedisServer::start_with(options) }
     }
 
     pub(super) fn password_of_all(&self) -> Option<&str> {

@@ -21,10 +21,15 @@ use listed::{Listed, Place, excluded};
 use reply::Reply;
 use run::{Outcome, Way, run};
 use sluice_tests::programs;
-use target::{Came, Chain, Target};
+use target::{Came, Chain, Server, Target};
 
-fn families() -> Vec<Family> {
-    in_directory("cases")
+/// The families that a server is asked: the newest one has commands of its own.
+fn families(server: Server) -> Vec<Family> {
+    let mut families = in_directory("cases");
+    if server == Server::Valkey {
+        families.extend(in_directory("valkey"));
+    }
+    families
 }
 
 /// The families of a directory below `conformance`.
@@ -51,12 +56,12 @@ struct Found {
 fn compare(
     family: &Family,
     way: Way,
-    protocol: u8,
+    (server, protocol): (Server, u8),
     reference: Chain,
     chains: &[Chain],
-    start: &dyn Fn(Chain) -> Target,
+    start: &dyn Fn(Server, Chain) -> Target,
 ) -> Vec<Found> {
-    let on = |chain: Chain| run(family, way, protocol, &start(chain));
+    let on = |chain: Chain| run(family, way, protocol, &start(server, chain));
     let Some(direct) = on(reference) else {
         return Vec::new();
     };
@@ -74,7 +79,7 @@ fn compare(
     }
     let mut found = Vec::new();
     for &chain in chains {
-        let place = Place { protocol, chain, way };
+        let place = Place { server, protocol, chain, way };
         let through = on(chain).unwrap_or_default();
         assert_eq!(direct.len(), through.len(), "{}: the same steps give as many outcomes", family.name);
         let differ = |(direct, through): &(&Outcome, &Outcome)| direct != through;
@@ -113,13 +118,17 @@ fn assert_listed(listed: &Listed, found: &[Found]) {
 fn every_reply_is_the_server_s_own_but_for_those_that_are_listed() {
     let listed = Listed::before_server();
     let only = only();
-    let mut families = families();
-    families.push(sweep::arity(&Target::start(Chain::None)));
-    families.retain(|family| only.as_ref().is_none_or(|only| only.contains(&family.name)));
-    let jobs: Vec<(&Family, Way, u8)> = families
-        .iter()
-        .flat_map(|family| {
-            Way::ALL.into_iter().flat_map(move |way| [2, 3].map(move |protocol| (family, way, protocol)))
+    let families = Server::ALL.map(|server| {
+        let mut families = families(server);
+        families.push(sweep::arity(&Target::start(server, Chain::None)));
+        families.retain(|family| only.as_ref().is_none_or(|only| only.contains(&family.name)));
+        (server, families)
+    });
+    let families = families.iter().flat_map(|(server, families)| families.iter().map(|family| (*server, family)));
+    let jobs: Vec<(&Family, Way, (Server, u8))> = families
+        .flat_map(|(server, family)| {
+            let ways = Way::ALL.into_iter();
+            ways.flat_map(move |way| [2, 3].map(move |protocol| (family, way, (server, protocol))))
         })
         .collect();
     let (sender, found) = mpsc::channel();
@@ -128,10 +137,9 @@ fn every_reply_is_the_server_s_own_but_for_those_that_are_listed() {
         for _ in 0..THREADS {
             let (sender, jobs, next) = (sender.clone(), &jobs, &next);
             scope.spawn(move || {
-                while let Some((family, way, protocol)) =
-                    jobs.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
+                while let Some((family, way, place)) = jobs.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
                 {
-                    compare(family, *way, *protocol, Chain::None, &Chain::BEFORE_SERVER, &Target::start)
+                    compare(family, *way, *place, Chain::None, &Chain::BEFORE_SERVER, &Target::start)
                         .into_iter()
                         .for_each(|found| sender.send(found).expect("received"));
                 }
@@ -150,8 +158,21 @@ fn every_reply_is_the_server_s_own_but_for_those_that_are_listed() {
 const THREADS: usize = 4;
 
 #[test]
-fn every_command_of_the_server_is_run_or_excluded_with_a_reason() {
-    let target = Target::start(Chain::None);
+fn every_command_of_every_server_is_run_or_excluded_with_a_reason() {
+    let excluded: BTreeSet<String> = excluded().into_iter().collect();
+    for server in Server::ALL {
+        let (names, run) = (names(server), run_on(server));
+        let missing: Vec<&String> = names.difference(&run).filter(|name| !excluded.contains(*name)).collect();
+        assert!(missing.is_empty(), "{}: neither run nor excluded: {missing:?}", server.name());
+        let needless = excluded.iter().filter(|name| run.contains(*name) || !names.contains(*name));
+        let needless: Vec<&String> = needless.collect();
+        assert!(needless.is_empty(), "{}: excluded for nothing: {needless:?}", server.name());
+    }
+}
+
+/// The commands and subcommands that a server has.
+fn names(server: Server) -> BTreeSet<String> {
+    let target = Target::start(server, Chain::None);
     let mut wire = target.connect();
     wire.send_request(&[b"COMMAND".to_vec(), b"LIST".to_vec()]);
     let Came::Reply(names @ Reply { .. }, _) = wire.reply() else {
@@ -159,22 +180,22 @@ fn every_command_of_the_server_is_run_or_excluded_with_a_reason() {
     };
     let names: BTreeSet<String> = names.words().into_iter().collect();
     assert!(names.len() > 300, "COMMAND LIST names {} commands", names.len());
-    let run: BTreeSet<String> = families()
-        .iter()
-        .flat_map(|family| &family.steps)
-        .filter_map(|step| {
-            let Action::Request(words) = &step.action else { return None };
+    names
+}
+
+/// The commands and subcommands that the cases for a server run.
+fn run_on(server: Server) -> BTreeSet<String> {
+    let families = families(server);
+    let requests = families.iter().flat_map(|family| &family.steps).filter_map(|step| match &step.action {
+        Action::Request(words) => Some(words),
+        _ => None,
+    });
+    requests
+        .flat_map(|words| {
             let word = |at: usize| words.get(at).map(|word| String::from_utf8_lossy(word).to_lowercase());
-            let name = word(0)?;
-            let subcommand = word(1).map(|second| format!("{name}|{second}")).filter(|name| names.contains(name));
-            Some([Some(name), subcommand])
+            let name = word(0);
+            let subcommand = name.as_ref().zip(word(1)).map(|(name, second)| format!("{name}|{second}"));
+            [name, subcommand].into_iter().flatten()
         })
-        .flatten()
-        .flatten()
-        .collect();
-    let excluded: BTreeSet<String> = excluded().into_iter().collect();
-    let missing: Vec<&String> = names.difference(&run).filter(|name| !excluded.contains(*name)).collect();
-    assert!(missing.is_empty(), "neither run nor excluded: {missing:?}");
-    let needless: Vec<&String> = excluded.iter().filter(|name| run.contains(*name) || !names.contains(*name)).collect();
-    assert!(needless.is_empty(), "excluded for nothing: {needless:?}");
+        .collect()
 }

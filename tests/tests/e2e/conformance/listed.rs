@@ -3,14 +3,14 @@
 use std::cell::Cell;
 
 use super::run::Way;
-use super::target::Chain;
+use super::target::{Chain, Server};
 
 /// A difference that is known.
 #[derive(Debug)]
 pub(super) struct Difference {
     family: String,
     line: String,
-    /// Where it is one: names of protocols, chains and ways. All of a sort, where none of it is named.
+    /// Where it is one: names of servers, protocols, chains and ways. All of a sort, where none of it is named.
     places: Vec<String>,
     chains: &'static [Chain],
     seen: Cell<bool>,
@@ -19,6 +19,7 @@ pub(super) struct Difference {
 /// A place where a difference can be.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
+    pub(super) server: Server,
     pub(super) protocol: u8,
     pub(super) chain: Chain,
     pub(super) way: Way,
@@ -27,7 +28,7 @@ pub(super) struct Place {
 impl Place {
     /// As the list names it.
     pub(super) fn name(self) -> String {
-        format!("resp{} {} {}", self.protocol, self.chain.name(), self.way.name())
+        format!("{} resp{} {} {}", self.server.name(), self.protocol, self.chain.name(), self.way.name())
     }
 }
 
@@ -98,13 +99,13 @@ impl Listed {
 
 impl Difference {
     /// What its places may be.
-    fn sorts(&self) -> [Vec<&'static str>; 3] {
+    fn sorts(&self) -> [Vec<&'static str>; 4] {
         let chains = self.chains.iter().map(|chain| chain.name()).collect();
-        [vec!["resp2", "resp3"], chains, Way::ALL.map(Way::name).to_vec()]
+        [Server::ALL.map(Server::name).to_vec(), vec!["resp2", "resp3"], chains, Way::ALL.map(Way::name).to_vec()]
     }
 
     fn covers(&self, place: Place) -> bool {
-        let here = [&*format!("resp{}", place.protocol), place.chain.name(), place.way.name()];
+        let here = [place.server.name(), &*format!("resp{}", place.protocol), place.chain.name(), place.way.name()];
         self.sorts().iter().zip(here).all(|(names, here)| {
             let mut named = self.places.iter().filter(|place| names.contains(&place.as_str())).peekable();
             named.peek().is_none() || named.any(|name| name == here)

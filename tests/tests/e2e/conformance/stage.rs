@@ -6,7 +6,7 @@ use sluice_tests::{ClusterOptions, RedisCluster, Topology};
 
 use super::case::{Action, Family};
 use super::reply::Reply;
-use super::target::{Came, Chain, SERVER, Target, Wire};
+use super::target::{Came, Chain, SERVER, Server, Target, Wire};
 
 /// A cluster that can be made as good as new.
 pub(super) struct Stage {
@@ -29,8 +29,9 @@ const TAKEN_APART: [(&str, usize); 6] =
 
 impl Stage {
     /// Starts a cluster of so many primaries with so many replicas each.
-    pub(super) fn start(primaries: usize, replicas: usize) -> Self {
+    pub(super) fn start(server: Server, primaries: usize, replicas: usize) -> Self {
         let options = ClusterOptions::new().node_timeout(std::time::Duration::from_secs(15)).server(&SERVER);
+        let options = if server == Server::Valkey { options.valkey() } else { options };
         let cluster = RedisCluster::start_with(primaries, replicas, &options);
         let addrs = cluster.addresses().into_iter().enumerate();
         let nodes = addrs.map(|(at, addr)| Node::new(addr, at < primaries)).collect();

@@ -17,6 +17,35 @@ pub(super) const SERVER: [&str; 4] = ["--enable-debug-command", "yes", "--databa
 /// The pause between two looks at a condition.
 const PAUSE: Duration = Duration::from_millis(5);
 
+/// Which server it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Server {
+    /// `redis-server` 7.0.
+    Redis,
+    /// The newest one there is: `valkey-server` 9.
+    Valkey,
+}
+
+impl Server {
+    /// All of them.
+    pub(super) const ALL: [Self; 2] = [Self::Redis, Self::Valkey];
+
+    /// Its name in the list of differences.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Redis => "redis",
+            Self::Valkey => "valkey",
+        }
+    }
+
+    fn start(self) -> RedisServer {
+        match self {
+            Self::Redis => RedisServer::start_with(&SERVER),
+            Self::Valkey => RedisServer::start_valkey_with(&SERVER),
+        }
+    }
+}
+
 /// The way to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Chain {
@@ -71,8 +100,8 @@ pub(super) struct Target {
 
 impl Target {
     /// Starts a fresh server, and the proxy if there is one.
-    pub(super) fn start(chain: Chain) -> Self {
-        let server = RedisServer::start_with(&SERVER);
+    pub(super) fn start(server: Server, chain: Chain) -> Self {
+        let server = server.start();
         let proxy = match chain {
             Chain::None => None,
             Chain::Watching => Some(Topology::watching(&server).start()),
