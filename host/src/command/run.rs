@@ -20,6 +20,9 @@ use super::files;
 /// How often a proxy that serves is looked at: whether a worker has failed.
 const SERVING: Duration = Duration::from_secs(1);
 
+/// How long after the first signal a second one ends the proxy at once.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// How often a proxy that drains is looked at: whether it has finished.
 const DRAINING: Duration = Duration::from_millis(5);
 
@@ -57,9 +60,12 @@ pub(crate) fn run(
     let told = told.ok_or_else(|| anyhow!("a worker has failed; the log says why"))?;
     readiness.draining();
     drop(watcher);
-    let timeout = topology.drain_timeout;
+    let drain = topology.drain;
+    let timeout = drain.timeout;
     tracing::info!(signal = told, ?timeout, "draining");
-    let draining = std::thread::spawn(move || proxy.shutdown(timeout));
+    let draining = std::thread::spawn(move || proxy.shutdown(drain));
+    // Who ends a process often tells each of its group, so it may be told twice at once.
+    runtime.block_on(wait_out(&mut signals, AGAIN, || draining.is_finished()));
     if runtime.block_on(wait(&mut signals, DRAINING, || draining.is_finished(), || ())).is_some() {
         return Err(anyhow!("ended by a second signal before all sessions had finished"));
     }
@@ -87,6 +93,11 @@ async fn wait(
         }
     }
     None
+}
+
+/// Lets `time` pass, whatever signals come; or less, once `done`.
+async fn wait_out(signals: &mut Signals, time: Duration, done: impl Fn() -> bool) {
+    let _ = tokio::time::timeout(time, async { while wait(signals, DRAINING, &done, || ()).await.is_some() {} }).await;
 }
 
 fn serve_admin(topology: &Topology, readiness: &Readiness, filter: LogFilter) -> anyhow::Result<Option<Admin>> {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use tokio::io::AsyncRead;
 use tokio::net::{TcpListener, UnixListener};
 
 use super::address::{Address, Peer};
@@ -154,9 +155,18 @@ impl Incoming {
         }
     }
 
-    /// Says this, as far as it goes without waiting, and closes.
-    pub fn refuse(self, words: &[u8]) {
+    /// Says this, as far as it goes without waiting, and nothing more; must be called inside of a
+    /// runtime. Returns what the client still sends: see `Linger`.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn refuse(self, words: &[u8]) -> io::Result<impl AsyncRead + Unpin + Send + use<>> {
+        // What it does not take at once, it does not take.
         let _ = self.socket.send(words);
+        let socket = self.into_socket()?;
+        socket.end();
+        Ok(socket)
     }
 }
 

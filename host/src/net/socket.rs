@@ -36,6 +36,12 @@ macro_rules! either {
     };
 }
 
+impl AsyncRead for Socket {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Self::poll_read(self.get_mut(), context, buffer)
+    }
+}
+
 impl Socket {
     /// Unlike `try_read`, this takes a read that did not fill the buffer for the last one, and
     /// saves the call that would find nothing.

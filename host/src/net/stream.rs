@@ -1,7 +1,7 @@
 //! One connection in both directions, shared by the task that reads from it and the turn that
 //! writes to it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -18,7 +18,11 @@ use super::tls::Secure;
 /// Everything is non-blocking: a write takes what the connection takes at the moment, and says
 /// [`io::ErrorKind::WouldBlock`] where that is nothing.
 #[derive(Debug)]
-pub struct Stream(Carrier);
+pub struct Stream {
+    carrier: Carrier,
+    /// Whether it is to be closed at once, whatever is still to be read.
+    abandoned: Cell<bool>,
+}
 
 /// What a connection runs over. The cells are borrowed within a call only: to read, tokio wants a
 /// socket to itself.
@@ -39,13 +43,13 @@ pub struct WriteHalf(Rc<Stream>);
 
 impl From<Socket> for Stream {
     fn from(socket: Socket) -> Self {
-        Self(Carrier::Plain(RefCell::new(socket)))
+        Self { carrier: Carrier::Plain(RefCell::new(socket)), abandoned: Cell::new(false) }
     }
 }
 
 impl From<Secure> for Stream {
     fn from(secure: Secure) -> Self {
-        Self(Carrier::Tls(RefCell::new(Box::new(secure))))
+        Self { carrier: Carrier::Tls(RefCell::new(Box::new(secure))), abandoned: Cell::new(false) }
     }
 }
 
@@ -61,7 +65,7 @@ impl ReadHalf {
     /// Ready when there is something to read, or the end.
     #[inline]
     pub fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &self.0.0 {
+        match &self.0.carrier {
             Carrier::Plain(socket) => socket.borrow().poll_read_ready(context),
             Carrier::Tls(secure) => secure.borrow_mut().poll_read_ready(context),
         }
@@ -70,17 +74,24 @@ impl ReadHalf {
     /// Ready when it is worth while to try and write again.
     #[inline]
     pub fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &self.0.0 {
+        match &self.0.carrier {
             Carrier::Plain(socket) => socket.borrow().poll_write_ready(context),
             Carrier::Tls(secure) => secure.borrow().poll_write_ready(context),
         }
     }
 }
 
+impl ReadHalf {
+    /// Whether [`WriteHalf::abandon`] was called.
+    pub fn is_abandoned(&self) -> bool {
+        self.0.abandoned.get()
+    }
+}
+
 impl AsyncRead for ReadHalf {
     #[inline]
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match &self.0.0 {
+        match &self.0.carrier {
             Carrier::Plain(socket) => socket.borrow_mut().poll_read(context, buffer),
             Carrier::Tls(secure) => secure.borrow_mut().poll_read(context, buffer),
         }
@@ -95,7 +106,7 @@ impl WriteHalf {
     /// [`io::ErrorKind::WouldBlock`] where it takes nothing at the moment; any other: it is broken.
     #[inline]
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        match &self.0.0 {
+        match &self.0.carrier {
             Carrier::Plain(socket) => socket.borrow().try_write(bytes),
             Carrier::Tls(secure) => secure.borrow_mut().try_write_vectored(&[IoSlice::new(bytes)]),
         }
@@ -108,7 +119,7 @@ impl WriteHalf {
     /// As [`WriteHalf::try_write`].
     #[inline]
     pub fn try_write_vectored(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        match &self.0.0 {
+        match &self.0.carrier {
             Carrier::Plain(socket) => socket.borrow().try_write_vectored(pieces),
             Carrier::Tls(secure) => secure.borrow_mut().try_write_vectored(pieces),
         }
@@ -116,9 +127,14 @@ impl WriteHalf {
 }
 
 impl WriteHalf {
+    /// Has the reading half closed at once, too.
+    pub fn abandon(&self) {
+        self.0.abandoned.set(true);
+    }
+
     /// Where the other side has found this one; `None` for a Unix socket.
     pub fn local_address(&self) -> Option<SocketAddr> {
-        match &self.0.0 {
+        match &self.0.carrier {
             Carrier::Plain(socket) => socket.borrow().local_address(),
             Carrier::Tls(secure) => secure.borrow().local_address(),
         }
@@ -127,7 +143,7 @@ impl WriteHalf {
     /// Whether the other side will send no more, be there something to read still or not. Asks
     /// nobody: it is what the system has told.
     pub fn has_ended(&self) -> bool {
-        match &self.0.0 {
+        match &self.0.carrier {
             Carrier::Plain(socket) => socket.borrow().has_ended(),
             Carrier::Tls(secure) => secure.borrow().has_ended(),
         }
@@ -136,7 +152,7 @@ impl WriteHalf {
 
 impl Drop for WriteHalf {
     fn drop(&mut self) {
-        match &self.0.0 {
+        match &self.0.carrier {
             Carrier::Plain(socket) => socket.borrow().end(),
             Carrier::Tls(secure) => secure.borrow_mut().end(),
         }

@@ -43,7 +43,7 @@ pub(super) fn check(document: &Document<'_>, origin: Origin<'_>, problems: &mut 
             Address::Tcp(address) => Some(address),
             Address::Unix(_) => None,
         }),
-        drain_timeout: document.drain_timeout,
+        drain: document.drain,
     })
 }
 

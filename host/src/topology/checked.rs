@@ -3,13 +3,12 @@
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use crate::net::ListenPlan;
 use crate::plugin::Spec;
 use crate::routing::SinkPlan;
 use crate::traffic::Plan;
-use crate::worker::SessionLimits;
+use crate::worker::{Drain, SessionLimits};
 
 /// What to run: checked.
 #[derive(Clone, Debug)]
@@ -25,8 +24,8 @@ pub struct Topology {
     pub workers: Option<NonZeroUsize>,
     /// Where metrics and health are served; `None`: nowhere.
     pub admin: Option<SocketAddr>,
-    /// How long sessions may take to finish once the process is told to end.
-    pub drain_timeout: Duration,
+    /// What it does once it is told to end.
+    pub drain: Drain,
 }
 
 /// A plugin to be loaded.

@@ -12,7 +12,7 @@ use super::{traffic, transport};
 use crate::net::Address;
 use crate::net::tls::Inbound;
 use crate::traffic::Plan;
-use crate::worker::SessionLimits;
+use crate::worker::{Drain, SessionLimits};
 use crate::yaml::node::{Fields, Key, Node};
 use crate::yaml::path::Path;
 use crate::yaml::problem::{Origin, Problems};
@@ -24,7 +24,7 @@ pub(super) struct Document<'a> {
     pub(super) sources: Vec<SourceEntry<'a>>,
     pub(super) workers: Option<NonZeroUsize>,
     pub(super) admin: Option<Placed>,
-    pub(super) drain_timeout: Duration,
+    pub(super) drain: Drain,
 }
 
 /// One entry of `sources`.
@@ -51,12 +51,15 @@ pub(super) struct Placed {
     pub(super) path: Path,
 }
 
+const DRAIN: &[Key] = &[Key::read("delay"), Key::read("spread")];
+
 const TOP: &[Key] = &[
     Key::read("plugins"),
     Key::read("sources"),
     Key::read("workers"),
     Key::read("admin"),
     Key::read("drain_timeout"),
+    Key::read("drain"),
     Key::refused("chain_config", "chains are no longer declared apart: write each under its source, as `chain`"),
     Key::refused("source_to_chain_mapping", "chains are no longer mapped: write each under its source, as `chain`"),
 ];
@@ -98,10 +101,23 @@ impl<'a> Document<'a> {
         let sources = sources(&fields, origin, problems);
         let workers = fields.get("workers").and_then(|node| node.count(problems));
         let admin = fields.get("admin").and_then(|node| admin(&node, problems));
-        let drain_timeout =
-            fields.get("drain_timeout").and_then(|node| node.duration(problems)).unwrap_or(DRAIN_TIMEOUT);
-        Some(Self { plugins, sources, workers, admin, drain_timeout })
+        let drain = drain(&fields, problems);
+        Some(Self { plugins, sources, workers, admin, drain })
     }
+}
+
+/// What is done once the process is told to end.
+fn drain(top: &Fields<'_>, problems: &mut Problems) -> Drain {
+    let timeout = top.get("drain_timeout").and_then(|node| node.duration(problems)).unwrap_or(DRAIN_TIMEOUT);
+    let mut drain = Drain { delay: Duration::ZERO, spread: Duration::ZERO, timeout };
+    let Some(fields) = top.get("drain").and_then(|node| node.fields(DRAIN, problems)) else { return drain };
+    for (key, field) in [("delay", &mut drain.delay), ("spread", &mut drain.spread)] {
+        *field = fields.get(key).and_then(|node| node.duration(problems)).unwrap_or_default();
+    }
+    if let Some(node) = fields.get("spread").filter(|_| drain.spread >= timeout) {
+        problems.value(&node.path, format!("must be shorter than drain_timeout, which is {timeout:?}"));
+    }
+    drain
 }
 
 fn sources<'a>(top: &Fields<'a>, origin: Origin<'_>, problems: &mut Problems) -> Vec<SourceEntry<'a>> {

@@ -77,7 +77,7 @@ sources:
     ));
     assert_eq!(topology.workers, None);
     assert_eq!(topology.admin, None);
-    assert_eq!(topology.drain_timeout, Duration::from_secs(10));
+    assert_eq!(topology.drain.timeout, Duration::from_secs(10));
 }
 
 #[test]
@@ -114,6 +114,7 @@ fn everything_that_can_be_said_is_understood() {
 workers: 3
 admin: "127.0.0.1:9001"
 drain_timeout: 2s
+drain: { delay: 1s, spread: 1500ms }
 plugins:
   Mine:
     component: ./mine.wasm
@@ -139,12 +140,13 @@ sources:
     );
     assert_eq!(topology.workers.unwrap().get(), 3);
     assert_eq!(topology.admin, Some("127.0.0.1:9001".parse().unwrap()));
-    assert_eq!(topology.drain_timeout, Duration::from_secs(2));
+    let drain = (topology.drain.delay, topology.drain.spread, topology.drain.timeout);
+    assert_eq!(drain, (Duration::from_secs(1), Duration::from_millis(1500), Duration::from_secs(2)));
     let names: Vec<_> = topology.plugins.iter().map(|plugin| &plugin.spec.name).collect();
     assert_eq!(names, ["Mine", "Spare", "KeyPrefix", "RequestLogger"]);
     let mine = &topology.plugins[0];
     assert_eq!(mine.path, "plugins.Mine");
-    assert_eq!(mine.place, "conf/t.yaml:6:3");
+    assert_eq!(mine.place, "conf/t.yaml:7:3");
     let spec = &mine.spec;
     assert!(matches!(&spec.component, Component::Path(path) if path == FilePath::new("conf/./mine.wasm")));
     assert_eq!(spec.sha256.unwrap()[..2], [0x9f, 0x86]);
@@ -176,9 +178,9 @@ sources:
     assert_eq!(link.plugin, "Mine");
     assert_eq!(link.config.to_string(), r#"{"list":[1,-2,2.5,true,null],"prefix":"a:"}"#);
     assert_eq!(link.path, "sources[0].Valkey.chain[0].Mine");
-    assert_eq!(link.place, "conf/t.yaml:22:11");
+    assert_eq!(link.place, "conf/t.yaml:23:11");
     assert_eq!(source.chain[1].config.to_string(), "{}");
-    assert_eq!(source.chain[2].place, "conf/t.yaml:24:11");
+    assert_eq!(source.chain[2].place, "conf/t.yaml:25:11");
 }
 
 #[test]
@@ -379,6 +381,8 @@ fn every_mistake_gets_its_own_message() {
         (with_top("admin: 127.0.0.1:1"), "sources[0].Valkey.listen_addr"),
         (with_top("admin: 0.0.0.0:1"), "collides with 127.0.0.1:1"),
         (with_top("drain_timeout: 0s"), "drain_timeout: must be longer than zero"),
+        (with_top("drain: { spread: 10s }"), "drain.spread: must be shorter than drain_timeout, which is 10s"),
+        (with_top("drain: { for: 10s }"), "drain.for: unknown key"),
         (with_top("plugins: { NullSink: { component: a } }"), "plugins.NullSink: this is the name of a sink"),
         (with_top("plugins: { 'a b': { component: a } }"), "plugins[\"a b\"]: a plugin's name must consist of"),
         (with_top("plugins: { KeyPrefx: {} }"), "plugins.KeyPrefx: `component` is missing"),

@@ -14,7 +14,9 @@ mod busy;
 mod connection_counts;
 mod deliver;
 mod directory;
+mod draining;
 mod intake;
+mod linger;
 mod metrics;
 mod plan;
 mod proxy;
@@ -34,6 +36,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, WeakUnboundedSender};
 
+pub use draining::Drain;
 pub use plan::{ChainPlan, OutputLimits, SessionLimits, SourcePlan};
 pub use proxy::{Proxy, StartError};
 pub use swap::Swapper;
@@ -50,6 +53,8 @@ use busy::Busy;
 use connection_counts::ConnectionCounts;
 use deliver::Delivery;
 use directory::Directory;
+use draining::Draining;
+use linger::LINGER;
 use metrics::WorkerMetrics;
 use reader::Reader;
 use session::Session;
@@ -81,8 +86,10 @@ pub(crate) struct Worker {
     ticks: u32,
     /// Where it is told what to do.
     commands: WeakUnboundedSender<WorkerCommand>,
-    /// Once it drains: to be told when no session is left.
-    drained: Option<Arc<tokio::sync::Notify>>,
+    /// How many connections there are: those of sessions, and those that linger.
+    open: usize,
+    /// Once it drains.
+    draining: Option<Draining>,
 }
 
 /// A source as one worker serves it.
@@ -122,8 +129,8 @@ enum WorkerCommand {
     HangUp(SessionId),
     /// Go on with other chains.
     Swap(swap::Swap),
-    /// Read from no client any more; when all are answered, end.
-    Drain,
+    /// Read from no client any more, the last one after this time; when all are answered, end.
+    Drain(Duration),
     /// End now.
     Stop,
 }
@@ -196,7 +203,8 @@ impl Worker {
             sent: Busy::of(count),
             congested: Busy::of(count),
             ticks: 0,
-            drained: None,
+            open: 0,
+            draining: None,
         }
     }
 
@@ -214,10 +222,10 @@ impl Worker {
                     tokio::task::yield_now().await;
                     worker.borrow_mut().turn();
                     let worker = worker.borrow();
-                    if let Some(drained) = &worker.drained
-                        && worker.delivery.sessions.is_empty()
+                    if let Some(draining) = &worker.draining
+                        && worker.open == 0
                     {
-                        drained.notify_one();
+                        draining.done();
                     }
                 }
             }
@@ -231,7 +239,7 @@ impl Worker {
                     Some(WorkerCommand::Serve(incoming, source)) => Self::serve(&worker, incoming, source),
                     Some(WorkerCommand::HangUp(id)) => worker.borrow_mut().hang_up(id),
                     Some(WorkerCommand::Swap(swap)) => worker.borrow_mut().swap(&swap),
-                    Some(WorkerCommand::Drain) => worker.borrow_mut().drain(drained.clone()),
+                    Some(WorkerCommand::Drain(spread)) => worker.borrow_mut().drain(spread, drained.clone()),
                     Some(WorkerCommand::Stop) | None => break,
                 },
                 () = drained.notified() => break,
@@ -253,6 +261,10 @@ impl Worker {
                 Ok(client) => {
                     let mut reader = Self::begin(&worker, client, at);
                     poll_fn(|context| reader.poll(context)).await;
+                    if let Some(socket) = reader.into_socket() {
+                        Box::pin(LINGER.read(socket)).await;
+                    }
+                    worker.borrow_mut().left(at);
                 }
                 Err((peer, refusal)) => worker.borrow().refused(&peer, &refusal, at),
             }
@@ -278,7 +290,8 @@ impl Worker {
         if let Some(route) = this.routes.get(id) {
             this.directory.add(id, source.name.clone(), client.peer, client.tls_subject, route.state().clone());
         }
-        if this.drained.is_some() {
+        this.open += 1;
+        if this.draining.is_some() {
             this.end(id);
             this.turn_waker.wake();
         }
@@ -296,13 +309,28 @@ impl Worker {
         }
     }
 
-    /// Read from no client any more, and tell `drained` when all are answered.
-    fn drain(&mut self, drained: Arc<tokio::sync::Notify>) {
-        self.drained = Some(drained);
-        for id in self.delivery.sessions.ids() {
-            self.end(id);
+    /// The connection of a client of this source is over.
+    fn left(&mut self, at: usize) {
+        self.open -= 1;
+        self.sources[at].sessions.leave(self.index);
+        if self.draining.is_some() {
+            self.turn_waker.wake();
         }
+    }
+
+    /// Reads from no client any more, the last one after `spread`, and tells `done` when all are
+    /// answered.
+    fn drain(&mut self, spread: Duration, done: Arc<tokio::sync::Notify>) {
+        let sessions = self.delivery.sessions.ids();
+        self.draining = Some(Draining::new(sessions, spread, Instant::now(), done));
+        self.end_due();
         self.turn_waker.wake();
+    }
+
+    /// Ends the sessions whose time has come while it drains.
+    fn end_due(&mut self) {
+        let due = self.draining.as_mut().map(|draining| draining.due(Instant::now()));
+        due.into_iter().flatten().for_each(|id| self.end(id));
     }
 
     /// Disconnects a client, whatever is in flight.

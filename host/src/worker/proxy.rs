@@ -8,8 +8,11 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc::{UnboundedSender, WeakUnboundedSender, unbounded_channel};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use super::connection_counts::{ConnectionCounts, Workers};
+use super::draining::Drain;
+use super::linger::LINGER;
 use super::swap::Swapper;
 use super::{SourcePlan, Worker, WorkerCommand, WorkerPlan};
 use crate::net::{Address, Incoming, Listener};
@@ -107,16 +110,18 @@ impl Proxy {
         Ok(proxy)
     }
 
-    /// Accept no more clients, read no more requests, answer those in flight, and end; after `timeout` at the latest. Returns whether
-    /// everything was answered.
-    pub fn shutdown(mut self, timeout: Duration) -> bool {
-        let deadline = Instant::now() + timeout;
+    /// Accepts no more clients, reads no more requests, answers those in flight, and ends: as
+    /// `drain` says. Returns whether everything was answered. What is waited for is bounded by
+    /// `drain` alone: no name that does not resolve, and no peer, keeps it.
+    pub fn shutdown(mut self, drain: Drain) -> bool {
+        std::thread::sleep(drain.delay);
+        let deadline = Instant::now() + drain.timeout;
         self.closing.send_replace(true);
         if let Some(acceptor) = self.acceptor.take() {
             let _ = acceptor.join();
         }
         for (commands, _) in &self.workers {
-            let _ = commands.send(WorkerCommand::Drain);
+            let _ = commands.send(WorkerCommand::Drain(drain.spread));
         }
         while Instant::now() < deadline && !self.workers.iter().all(|(_, thread)| thread.is_finished()) {
             std::thread::sleep(Duration::from_millis(5));
@@ -164,6 +169,8 @@ fn start_worker(
             Ok(runtime) => {
                 let _ = made.send(Ok(()));
                 runtime.block_on(Worker::run(plan, commands));
+                // A name that is being looked up is waited for by nobody.
+                runtime.shutdown_background();
             }
             Err(error) => {
                 let _ = made.send(Err(error));
@@ -182,7 +189,7 @@ fn start_acceptor(
     let runtime = Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new().name("acceptor".to_owned()).spawn(move || {
         runtime.block_on(async move {
-            let mut tasks = tokio::task::JoinSet::new();
+            let mut tasks = JoinSet::new();
             for (listener, source) in listeners {
                 tasks.spawn(accept(listener, source, workers.clone(), closed.clone()));
             }
@@ -201,6 +208,7 @@ async fn accept(
         Ok(acceptor) => acceptor,
         Err(error) => return tracing::error!(source = &*source.name, %error, "cannot accept clients"),
     };
+    let mut refused = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             accepted = acceptor.accept() => accepted,
@@ -221,14 +229,22 @@ async fn accept(
                     source.counts.leave(worker);
                 }
             }
-            None => refuse(&source, incoming),
+            None => refuse(&source, incoming, &mut refused),
         }
     }
 }
 
-/// There are as many clients as there may be: say so as the server does.
-fn refuse(source: &SourceHandle, incoming: Incoming) {
+/// How many of those that a source has refused may still send: others are closed at once.
+const REFUSED: usize = 64;
+
+/// There are as many clients as there may be: says so as the server does.
+fn refuse(source: &SourceHandle, incoming: Incoming, refused: &mut JoinSet<()>) {
     tracing::warn!(source = &*source.name, peer = %incoming.peer, "refused: the source has as many clients as its connection_limit allows");
     metrics::counter!("sluice_sessions_refused_total", "source" => source.name.to_string()).increment(1);
-    incoming.refuse(b"-ERR max number of clients reached\r\n");
+    while refused.try_join_next().is_some() {}
+    if let Ok(socket) = incoming.refuse(b"-ERR max number of clients reached\r\n")
+        && refused.len() < REFUSED
+    {
+        refused.spawn(LINGER.read(socket));
+    }
 }

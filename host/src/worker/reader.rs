@@ -46,6 +46,12 @@ impl Reader {
         Self { worker, session, socket }
     }
 
+    /// What its client still sends, once the session is over; `None`: the connection is to be closed
+    /// at once.
+    pub(super) fn into_socket(self) -> Option<ReadHalf> {
+        (!self.socket.is_abandoned()).then_some(self.socket)
+    }
+
     /// Ready when the session is over.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let worker = &mut *self.worker.borrow_mut();

@@ -38,7 +38,7 @@ pub(super) struct Session {
     pub(super) source: usize,
     /// Those of its source.
     pub(super) limits: Rc<SessionLimits>,
-    socket: WriteHalf,
+    pub(super) socket: WriteHalf,
     pub(super) out: Outbox,
     /// Whether the socket took less than there was.
     pub(super) blocked: bool,
@@ -77,8 +77,8 @@ struct Stopwatch {
     ended: Option<Sequence>,
     /// Idle.
     idle: Option<Instant>,
-    /// How many requests there had been by then, and bytes of the next one.
-    done: u64,
+    /// How many requests there had been by then, bytes of the next one, and bytes to be written.
+    done: (Sequence, usize, usize),
 }
 
 /// How a session lives.
@@ -220,13 +220,20 @@ impl Session {
             tracing::warn!(session = %self.id, "closed: the server does not accept its user any more");
             self.end();
         }
+        self.supervise_idle(now, route);
+    }
+
+    /// Ends it where nothing has gone in or out for longer than it may be idle. One that does not
+    /// take its replies is as idle as one that sends nothing, and nothing more is waited for.
+    fn supervise_idle(&mut self, now: Instant, route: &Route) {
         let Some(idle) = self.limits.idle else { return };
-        let doing = self.reply_queue.issued() + self.partial.as_ref().map_or(0, |partial| partial.bytes.len() as u64);
+        let partial = self.partial.as_ref().map_or(0, |partial| partial.bytes.len());
+        let doing = (self.reply_queue.issued(), partial, self.out.len());
         if self.watch.done != doing || route.listens() || !self.reply_queue.is_idle() {
             (self.watch.done, self.watch.idle) = (doing, None);
-        } else if now - *self.watch.idle.get_or_insert(now) > idle && self.life == Life::Open {
+        } else if now - *self.watch.idle.get_or_insert(now) > idle && self.life != Life::Gone {
             tracing::debug!(session = %self.id, "closed: idle for longer than idle_timeout");
-            self.end();
+            self.life = if self.out.is_empty() { Life::Ending } else { Life::Gone };
         }
     }
 

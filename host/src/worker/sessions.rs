@@ -49,10 +49,6 @@ impl Sessions {
         self.places.try_remove(id.place())
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.places.is_empty()
-    }
-
     pub(super) fn ids(&self) -> Vec<SessionId> {
         self.places.iter().map(|(_, session)| session.id).collect()
     }

@@ -48,7 +48,7 @@ impl Swapper {
 impl Worker {
     /// Let the sources go on with other chains.
     pub(super) fn swap(&mut self, swap: &Swap) {
-        if self.drained.is_some() {
+        if self.draining.is_some() {
             return;
         }
         let sessions: std::rc::Rc<dyn SessionDirectory> = self.directory.clone();

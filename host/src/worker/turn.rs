@@ -78,6 +78,7 @@ impl Worker {
         }
         self.router().lend();
         self.drop_retired();
+        self.end_due();
         self.ticks = self.ticks.wrapping_add(1);
         if self.ticks.is_multiple_of(TICKS_A_SECOND) {
             self.delivery.sessions.supervise(now, &mut self.routes);
@@ -209,12 +210,14 @@ impl Worker {
         // Its route first, which asks how far the session has come.
         self.routes.remove(id, &mut self.delivery);
         let Some(mut session) = self.delivery.sessions.remove(id) else { return };
+        if session.life == Life::Gone {
+            session.socket.abandon();
+        }
         session.life = Life::Gone;
         session.wake();
         for parked in session.reply_queue.take_parked() {
             self.delivery.trails.discard(parked.ticket.trail);
         }
         self.directory.remove(id);
-        self.sources[session.source].sessions.leave(self.index);
     }
 }

@@ -25,6 +25,7 @@ mod cluster_transactions;
 mod cluster_walkthrough;
 mod conformance;
 mod drain;
+mod endings;
 mod examples;
 mod failover;
 mod failure;
